@@ -1,0 +1,162 @@
+"""One error tree. Every error says what happened, what was expected and what to do next.
+
+A family has one exit code (the command line) and one HTTP status (the server); all share
+one JSON shape, `TellapartError.to_dict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class TellapartError(Exception):
+    """Base of all errors raised on purpose.
+
+    `what` happened (quoting the offending value), what was `expected`, what to `do` next.
+    """
+
+    code = "error"
+    exit_code = 1
+    http_status = 500
+
+    def __init__(self, what: str, *, expected: str, do: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.expected = expected
+        self.do = do
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  expected: {self.expected}\n  do next:  {self.do}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the trip from the spawned worker: pickle by parts, not by message."""
+        return _rebuild, (type(self), self._parts())
+
+    def _parts(self) -> dict[str, Any]:
+        return {"what": self.what, "expected": self.expected, "do": self.do}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The one JSON shape of an error."""
+        return {
+            "error": {
+                "code": self.code,
+                "what": self.what,
+                "expected": self.expected,
+                "do": self.do,
+            }
+        }
+
+
+def _rebuild(kind: type[TellapartError], parts: dict[str, Any]) -> TellapartError:
+    what = parts.pop("what")
+    return kind(what, **parts)
+
+
+class InputError(TellapartError):
+    """What the user gave cannot be used: a word, a path, an option, a value."""
+
+    code, exit_code, http_status = "input", 2, 422
+
+
+class RecipeError(InputError):
+    """A recipe file has problems; all of them are listed at once."""
+
+    code = "recipe"
+
+    def __init__(
+        self, what: str, *, expected: str, do: str, problems: Sequence[dict[str, str]] = ()
+    ) -> None:
+        super().__init__(what, expected=expected, do=do)
+        #: One dict a problem: `path` (such as `split.test`), `what`, `expected`, `do`.
+        self.problems = list(problems)
+
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "problems": self.problems}
+
+    def __str__(self) -> str:
+        lines = [
+            f"  - {p['path']}: {p['what']}\n    expected: {p['expected']}\n    do next:  {p['do']}"
+            for p in self.problems
+        ]
+        return "\n".join([self.what, *lines]) if lines else super().__str__()
+
+    def to_dict(self) -> dict[str, Any]:
+        shape = super().to_dict()
+        shape["error"]["problems"] = self.problems
+        return shape
+
+
+class NotFoundError(TellapartError):
+    """A named thing (project, version, picture, plug-in, file) does not exist."""
+
+    code, exit_code, http_status = "not_found", 3, 404
+
+
+class DataError(TellapartError):
+    """The pictures at hand do not allow the step: too few, one class only, all set aside."""
+
+    code, exit_code, http_status = "data", 4, 409
+
+
+class PictureError(DataError):
+    """One file is not a usable picture. `reason` is one short machine-readable word."""
+
+    code, http_status = "picture", 422
+
+    def __init__(self, what: str, *, expected: str, do: str, reason: str = "unreadable") -> None:
+        super().__init__(what, expected=expected, do=do)
+        #: One of `unreadable`, `truncated`, `too_large`, `not_a_picture`, `empty`.
+        self.reason = reason
+
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "reason": self.reason}
+
+
+class FetchError(TellapartError):
+    """The network or a remote service failed. `reason` is one short machine-readable word."""
+
+    code, exit_code, http_status = "fetch", 5, 502
+
+    def __init__(self, what: str, *, expected: str, do: str, reason: str = "failed") -> None:
+        super().__init__(what, expected=expected, do=do)
+        self.reason = reason
+
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "reason": self.reason}
+
+
+class RefusedError(FetchError):
+    """The guard refused an address, robots.txt or an opt-out header said no."""
+
+    code, exit_code, http_status = "refused", 6, 403
+
+
+class StorageError(TellapartError):
+    """The disk is full, a file cannot be written, a database is newer than the program."""
+
+    code, exit_code, http_status = "storage", 7, 507
+
+
+class VerificationError(TellapartError):
+    """A model or a bundle does not answer as it must; nothing wrong was left behind."""
+
+    code, exit_code, http_status = "verification", 8, 500
+
+
+class MissingExtraError(TellapartError):
+    """An optional part is not installed; `do` names the line that installs it."""
+
+    code, exit_code, http_status = "missing_extra", 9, 501
+
+
+class BusyError(TellapartError):
+    """Another process is working on this project."""
+
+    code, exit_code, http_status = "busy", 10, 409
+
+
+class Interrupted(TellapartError):  # noqa: N818 - the field's word for Ctrl-C, not a fault
+    """The user stopped the work; what is done is kept and the same command goes on."""
+
+    code, exit_code, http_status = "interrupted", 130, 499

@@ -1,0 +1,142 @@
+"""Settings from the environment: one frozen object, read where a process starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from tellapart.errors import InputError
+
+
+def _variable(name: str, doc: str, **kwargs: Any) -> Any:
+    return field(metadata={"env": name, "doc": doc}, **kwargs)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between machines. Each field names its environment variable."""
+
+    home: Path = _variable(
+        "TELLAPART_HOME",
+        "Folder of the database, files, projects and cache.",
+        default_factory=lambda: Path(platformdirs.user_data_dir("tellapart")),
+    )
+    contact: str = _variable(
+        "TELLAPART_CONTACT",
+        "Address in the User-Agent: where a site's owner can reach you.",
+        default="https://github.com/tellapart/tellapart",
+    )
+    allow_hosts: tuple[str, ...] = _variable(
+        "TELLAPART_ALLOW_HOSTS",
+        "Hosts (`name:port,…`) that the guard admits although their addresses are private.",
+        default=(),
+    )
+    trust_proxies: bool = _variable(
+        "TELLAPART_TRUST_PROXIES",
+        "1: use HTTP_PROXY and the like. The proxy then resolves names, past the guard.",
+        default=False,
+    )
+    openverse_url: str = _variable(
+        "TELLAPART_OPENVERSE_URL",
+        "Base URL of the Openverse API.",
+        default="https://api.openverse.org/v1",
+    )
+    openverse_token: str | None = _variable(
+        "TELLAPART_OPENVERSE_TOKEN",
+        "Bearer token for Openverse; without one the anonymous limits apply.",
+        default=None,
+    )
+    commons_url: str = _variable(
+        "TELLAPART_COMMONS_URL",
+        "URL of the Wikimedia Commons API.",
+        default="https://commons.wikimedia.org/w/api.php",
+    )
+    max_connections: int = _variable(
+        "TELLAPART_MAX_CONNECTIONS", "Requests under way at once, all hosts.", default=32
+    )
+    max_per_host: int = _variable(
+        "TELLAPART_MAX_PER_HOST", "Requests under way at once, one host.", default=8
+    )
+    fetch_timeout: float = _variable(
+        "TELLAPART_FETCH_TIMEOUT", "Seconds one request may take in all.", default=30.0
+    )
+    max_download_mb: float = _variable(
+        "TELLAPART_MAX_DOWNLOAD_MB", "Largest file fetched, in MB.", default=25.0
+    )
+    threads: int = _variable(
+        "TELLAPART_THREADS",
+        "Threads for decoding and inference; 0: as many as cores.",
+        default=0,
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from `environ` (default: the process's environment).
+
+        Raises `InputError` for a value of the wrong type.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            raw = environ.get(item.metadata["env"], "")
+            if raw.strip():
+                values[item.name] = _read(item.metadata["env"], raw.strip(), str(item.type))
+        return cls(**values)
+
+    @property
+    def worker_threads(self) -> int:
+        """Threads to use for decoding and inference."""
+        return self.threads or os.cpu_count() or 1
+
+    @property
+    def database_path(self) -> Path:
+        return self.home / "tellapart.sqlite"
+
+    @property
+    def files_dir(self) -> Path:
+        """Downloaded pictures, named by their SHA-256."""
+        return self.home / "files"
+
+    @property
+    def projects_dir(self) -> Path:
+        return self.home / "projects"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Only what can be made again: features, backbone graphs, compiled models."""
+        return self.home / "cache"
+
+
+def _read(name: str, raw: str, kind: str) -> Any:
+    try:
+        if kind == "Path":
+            return Path(raw).expanduser().absolute()
+        if kind == "int":
+            return _positive(int(raw), whole=True)
+        if kind == "float":
+            return _positive(float(raw), whole=False)
+        if kind == "bool":
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+                raw.lower()
+            ]
+    except (KeyError, ValueError):
+        words = {"int": "a whole number from 0 up", "float": "a number above 0", "bool": "1 or 0"}
+        raise InputError(
+            f"The setting {name} is {raw!r}.",
+            expected=words[kind],
+            do=f"Set {name} to a value of that kind, or unset it.",
+        ) from None
+    if kind.startswith("tuple"):
+        return tuple(part.strip().lower() for part in raw.split(",") if part.strip())
+    return raw
+
+
+def _positive(number: Any, *, whole: bool) -> Any:
+    if not (0 <= number < float("inf")) or (number == 0 and not whole):
+        raise ValueError(number)
+    return number

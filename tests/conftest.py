@@ -1,0 +1,37 @@
+"""Fixtures every room's tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tellapart.settings import Settings
+
+_DEFAULT_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real pictures, or a skip that says where it was looked for."""
+    folder = Path(os.environ.get("TELLAPART_TEST_DATA", _DEFAULT_DATA))
+    if not folder.is_dir():
+        pytest.skip(
+            "real pictures not found: set TELLAPART_TEST_DATA to the folder that holds them "
+            "(the same paths are tested on drawn pictures elsewhere)"
+        )
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty TELLAPART_HOME of this test's own."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("TELLAPART_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return Settings.from_env()
