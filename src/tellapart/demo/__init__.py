@@ -1,0 +1,1 @@
+"""The offline demonstration: drawn pictures, a small picture web, and the real program on it."""
