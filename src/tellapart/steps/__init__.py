@@ -6,6 +6,7 @@ Steps never import one another; they meet through the catalog and the project's 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,3 +56,28 @@ def fingerprint(value: Any) -> str:
     """SHA-256 (hex) of a value's canonical JSON: the same for equal values on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_context(
+    settings: Settings, name: str, progress: Callable[[Progress], None] = _silent
+) -> StepContext:
+    """The context of the project `name`. Raises `NotFoundError` where there is none."""
+    from tellapart.catalog import Catalog
+    from tellapart.recipe import check
+    from tellapart.store.database import open_database
+
+    catalog = Catalog.open(open_database(settings), name)
+    return StepContext(
+        settings=settings,
+        catalog=catalog,
+        recipe=check(catalog.recipe),
+        folder=settings.projects_dir / name,
+        progress=progress,
+    )
+
+
+def run_step(step: str, context: StepContext) -> dict[str, Any]:
+    """Run the step named `step` here and now; return its summary."""
+    module = importlib.import_module(f"tellapart.steps.{step}")
+    result: dict[str, Any] = module.run(context)
+    return result

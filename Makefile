@@ -1,0 +1,55 @@
+# Each target sets up what it needs in .venv. Nothing is assumed but Python >= 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench figures lock clean
+
+help: ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[all,dev]'
+	@touch $@ $(VENV)/.base
+
+demo: $(VENV)/.base ## the main job end to end, offline, on pictures the project draws
+	$(BIN)/tellapart demo
+
+test: $(VENV)/.full ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.full ## style, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.full ## put the code into its canonical form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.full ## all benchmarks at a small scale, printed
+	$(BIN)/python -m benchmarks --small
+
+figures: $(VENV)/.full ## every figure at full scale into benchmarks/results/, resumable
+	$(BIN)/python -m benchmarks
+
+lock: ## renew constraints.txt from what the registry serves today
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install '.[all,dev]'
+	$(VENV)-lock/bin/python -m pip freeze --exclude tellapart | sort -f > constraints.txt
+	rm -rf $(VENV)-lock
+
+clean: ## remove the environment and what tools left behind
+	rm -rf $(VENV) build dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,74 @@
+"""The shortest way: one call from words, a folder or a recipe to a verified bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tellapart.project import Project, Result
+from tellapart.recipe import Recipe, check
+from tellapart.settings import Settings
+from tellapart.steps import Progress
+
+Watcher = Callable[[Progress], None]
+
+
+def run(
+    recipe: Recipe,
+    *,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    progress: Watcher | None = None,
+    spawn: bool = True,
+) -> Result:
+    """Make or continue the project of `recipe` and walk the whole chain.
+
+    `out`: where to copy the bundle (folder or file). `progress` is called with `Progress`
+    events. Raises the errors of the steps, all of them `TellapartError`.
+    """
+    return Project.create(recipe, settings).run(out=out, progress=progress, spawn=spawn)
+
+
+def make(
+    words: Sequence[str],
+    *,
+    name: str | None = None,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    progress: Watcher | None = None,
+    **options: Any,
+) -> Result:
+    """Collect pictures of each word, train, and return a verified bundle.
+
+    `options` are keys of a recipe, such as `per_class=100`, `sources=["openverse"]`, `seed=0`,
+    `effort="quick"`, `licenses=["cc0"]`. Raises `RecipeError` for a wrong one, else the errors
+    of the steps.
+    """
+    recipe = check(_given(classes=list(words), name=name, **options))
+    return run(recipe, out=out, settings=settings, progress=progress)
+
+
+def train(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    out: str | Path | None = None,
+    settings: Settings | None = None,
+    progress: Watcher | None = None,
+    **options: Any,
+) -> Result:
+    """Train on a labelled folder (one sub-folder a class) or CSV; return a verified bundle.
+
+    The pictures are referenced in place. `options` as for `make`.
+    """
+    recipe = check(_given(data=str(Path(path).absolute()), name=name, **options))
+    return run(recipe, out=out, settings=settings, progress=progress)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in values.items()
+        if value is not None
+    }

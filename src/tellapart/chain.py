@@ -1,0 +1,92 @@
+"""The chain: the only place where steps meet.
+
+`ORDER` is the product. A run walks it; every step works only on what is not done, so a run that
+was cut off is run again and goes on. The heavy steps of one run share one spawned worker
+(`tellapart.worker`), started first so that its imports overlap with collecting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tellapart.errors import Interrupted, NotFoundError
+from tellapart.settings import Settings
+from tellapart.steps import Progress, open_context, run_step
+from tellapart.worker import Worker
+
+#: collect → curate → split → train → evaluate → compile → package
+ORDER = ("collect", "curate", "split", "train", "evaluate", "compile", "package")
+
+#: Steps that compute; they run in the spawned worker. `collect` waits for the network.
+HEAVY = frozenset(ORDER) - {"collect"}
+
+Watcher = Callable[[Progress], None]
+
+
+def plan(upto: str = ORDER[-1], *, since: str = ORDER[0]) -> tuple[str, ...]:
+    """The steps from `since` to `upto`, in order. Raises `NotFoundError` for an unknown step."""
+    for step in (since, upto):
+        if step not in ORDER:
+            raise NotFoundError(
+                f"There is no step {step!r}.",
+                expected=f"one of {', '.join(ORDER)}",
+                do="Correct the step's name.",
+            )
+    return ORDER[ORDER.index(since) : ORDER.index(upto) + 1]
+
+
+def run(
+    settings: Settings,
+    name: str,
+    steps: Sequence[str],
+    *,
+    progress: Watcher | None = None,
+    spawn: bool = True,
+) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
+    """Walk `steps` for the project `name`; return each step's summary and its seconds.
+
+    Heavy steps run in one spawned worker unless `spawn` is False. Raises whatever a step raises,
+    and `Interrupted` on Ctrl-C: what is done is kept. The caller holds the project's lock.
+    """
+    watch = _guarded(progress)
+    summaries: dict[str, dict[str, Any]] = {}
+    seconds: dict[str, float] = {}
+    worker = None
+    step = ""
+    try:
+        if spawn and not HEAVY.isdisjoint(steps):
+            worker = Worker(settings, name)
+        context = open_context(settings, name, watch)
+        for step in steps:
+            start = time.perf_counter()
+            watch(Progress(step, 0, None, "starting"))
+            if worker is not None and step in HEAVY:
+                summaries[step] = worker.run(step, watch)
+            else:
+                summaries[step] = run_step(step, context)
+            seconds[step] = round(time.perf_counter() - start, 3)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Stopped during {step or 'start'}.",
+            expected="the work to be let finish",
+            do="Run the same command again: it goes on from here. Nothing done is lost.",
+        ) from None
+    finally:
+        if worker is not None:
+            worker.close()
+    return summaries, seconds
+
+
+def _guarded(progress: Watcher | None) -> Watcher:
+    """A watcher that can never break the run it watches."""
+
+    def watch(event: Progress) -> None:
+        if progress is not None:
+            # Observers never break the observed: a closed terminal must not end a run.
+            with contextlib.suppress(Exception):
+                progress(event)
+
+    return watch

@@ -1,0 +1,304 @@
+"""A project: what to tell apart, its pictures with their origin, its trained versions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tellapart import chain
+from tellapart.errors import InputError, NotFoundError
+from tellapart.settings import Settings
+from tellapart.steps import Progress, StepContext, open_context
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tellapart.bundle import Bundle
+    from tellapart.catalog import PictureRow
+    from tellapart.recipe import Recipe
+
+Watcher = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run through the chain gave."""
+
+    name: str
+    version: int
+    #: The bundle's zip: data set, model, report.
+    bundle: Path
+    #: Counts: `found`, `kept`, `set_aside`, and more by class and reason.
+    pictures: dict[str, Any]
+    #: Seconds by step, and `total`.
+    seconds: dict[str, float]
+    #: On the untouched test pictures: `accuracy`, `low`, `high`, `baseline`, `n`, …
+    metrics: dict[str, Any]
+    #: What a person should know, in plain words.
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, the last line of `--json`."""
+        return {**asdict(self), "bundle": str(self.bundle)}
+
+
+class Project:
+    """One project in `TELLAPART_HOME`, with one method per step of the chain.
+
+    Every step may be run again and works only on what is not done yet.
+    """
+
+    def __init__(self, name: str, settings: Settings, engine: Engine) -> None:
+        from tellapart.catalog import Catalog
+
+        self.name = name
+        self.settings = settings
+        self._engine = engine
+        self._catalog = Catalog.open(engine, name)
+
+    # -- finding and making ---------------------------------------------------------------
+
+    @classmethod
+    def open(cls, name: str, settings: Settings | None = None) -> Project:
+        """The project called `name`. Raises `NotFoundError` where there is none."""
+        from tellapart.store.database import open_database
+
+        settings = settings or Settings.from_env()
+        return cls(name, settings, open_database(settings))
+
+    @classmethod
+    def create(cls, recipe: Recipe, settings: Settings | None = None) -> Project:
+        """Make the project of `recipe`, or take its changes into the one of that name.
+
+        Raises `InputError` where the name belongs to a project of other data.
+        """
+        from tellapart.catalog import Catalog
+        from tellapart.store.database import open_database
+
+        settings = settings or Settings.from_env()
+        engine = open_database(settings)
+        asked = recipe.model_dump(mode="json")
+        if recipe.name in Catalog.names(engine):
+            project = cls(recipe.name, settings, engine)
+            _same_data(recipe, project.recipe)
+            if project._catalog.recipe != asked:
+                project._catalog.save_recipe(asked)
+        else:
+            Catalog.create(engine, recipe.name, asked)
+            project = cls(recipe.name, settings, engine)
+        project.folder.mkdir(parents=True, exist_ok=True)
+        return project
+
+    @classmethod
+    def names(cls, settings: Settings | None = None) -> list[str]:
+        """The names of all projects, sorted."""
+        from tellapart.catalog import Catalog
+        from tellapart.store.database import open_database
+
+        settings = settings or Settings.from_env()
+        if not settings.database_path.exists():
+            return []
+        return sorted(Catalog.names(open_database(settings)))
+
+    def delete(self) -> None:
+        """Forget the project: its ledger rows, work and bundles. Source folders stay."""
+        with self._lock():
+            self._catalog.delete(self._engine, self.name)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- the chain --------------------------------------------------------------------------
+
+    def run(
+        self,
+        upto: str = chain.ORDER[-1],
+        *,
+        out: str | Path | None = None,
+        progress: Watcher | None = None,
+        spawn: bool = True,
+    ) -> Result:
+        """Walk the chain up to a step; with `out`, copy the bundle there (folder or file).
+
+        Raises what the steps raise; `Interrupted` on Ctrl-C. The same call goes on.
+        """
+        target = None if out is None else _writable(Path(out))
+        summaries, seconds = self._walk(chain.plan(upto), progress, spawn)
+        return self._result(summaries, seconds, target)
+
+    def collect(self, progress: Watcher | None = None) -> dict[str, Any]:
+        """Find and fetch pictures until each class has its number; ledger rows for all."""
+        return self._step("collect", progress)
+
+    def curate(self, progress: Watcher | None = None) -> dict[str, Any]:
+        """Measure the pictures, then keep or set aside each with a reason."""
+        return self._step("curate", progress)
+
+    def split(self, progress: Watcher | None = None) -> dict[str, Any]:
+        """Deal the kept pictures into train, validation and test, group by group."""
+        return self._step("split", progress)
+
+    def train(self, progress: Watcher | None = None) -> dict[str, Any]:
+        """Fit the head on the training pictures' features."""
+        return self._step("train", progress)
+
+    def evaluate(self, progress: Watcher | None = None) -> dict[str, Any]:
+        """Measure on the untouched test pictures; write metrics, plots and report."""
+        return self._step("evaluate", progress)
+
+    def compile(self, progress: Watcher | None = None) -> dict[str, Any]:
+        """Make the ONNX model and prove that it answers as the trained one."""
+        return self._step("compile", progress)
+
+    def package(self, progress: Watcher | None = None) -> dict[str, Any]:
+        """Write the bundle and verify it."""
+        return self._step("package", progress)
+
+    def context(self, progress: Watcher | None = None) -> StepContext:
+        """What a step of this project gets."""
+        if progress is None:
+            return open_context(self.settings, self.name)
+        return open_context(self.settings, self.name, progress)
+
+    # -- looking and overruling -------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """`TELLAPART_HOME/projects/<name>`."""
+        return self.settings.projects_dir / self.name
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was asked for."""
+        from tellapart.recipe import check
+
+        return check(self._catalog.recipe)
+
+    def update(self, changes: dict[str, Any]) -> Recipe:
+        """Change keys of the recipe, nested ones as nested dicts; return the new recipe.
+
+        Raises `RecipeError` and changes nothing where the outcome is not a valid recipe.
+        """
+        from tellapart.recipe import check
+
+        recipe = check(_merged(self._catalog.recipe, changes))
+        self._catalog.save_recipe(recipe.model_dump(mode="json"))
+        return recipe
+
+    def pictures(self, **conditions: Any) -> list[PictureRow]:
+        """Ledger rows with verdict and split; conditions: `label status kept split`."""
+        return self._catalog.pictures(**conditions)
+
+    def counts(self) -> dict[str, Any]:
+        """How many were found, kept and set aside, by class and reason."""
+        return self._catalog.counts()
+
+    def overrule(self, picture: str, keep: bool | None) -> None:
+        """Keep or drop a picture whatever the rules say; None gives it back to the rules.
+
+        Raises `NotFoundError` for an unknown id. Takes effect with the next `curate`.
+        """
+        self._catalog.overrule(picture, keep)
+
+    def relabel(self, picture: str, label: str) -> None:
+        """Move a picture to another class of the recipe. Raises `NotFoundError`."""
+        self._catalog.relabel(picture, label)
+
+    def versions(self) -> list[dict[str, Any]]:
+        """The packaged versions, oldest first: number, file, metrics."""
+        return [asdict(version) for version in self._catalog.versions()]
+
+    @property
+    def bundle(self) -> Bundle:
+        """The latest bundle, loaded. Raises `NotFoundError` where none is packaged yet."""
+        from tellapart.bundle import Bundle
+
+        return Bundle.load(self.bundle_path)
+
+    @property
+    def bundle_path(self) -> Path:
+        """The latest bundle's zip. Raises `NotFoundError` where none is packaged yet."""
+        latest = self._catalog.latest_version()
+        if latest is None:
+            raise NotFoundError(
+                f"The project {self.name!r} has no bundle yet.",
+                expected="a packaged version",
+                do=f"Run `tellapart package {self.name}`.",
+            )
+        return self.folder / "versions" / latest.file
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _lock(self) -> Any:
+        from tellapart.store.lock import project_lock
+
+        return project_lock(self.folder)
+
+    def _walk(
+        self, steps: Sequence[str], progress: Watcher | None, spawn: bool = True
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
+        with self._lock():
+            return chain.run(self.settings, self.name, steps, progress=progress, spawn=spawn)
+
+    def _step(self, step: str, progress: Watcher | None) -> dict[str, Any]:
+        return self._walk((step,), progress, spawn=False)[0][step]
+
+    def _result(
+        self,
+        summaries: dict[str, dict[str, Any]],
+        seconds: dict[str, float],
+        out: Path | None,
+    ) -> Result:
+        package = summaries.get("package", {})
+        bundle = self.bundle_path if package else Path()
+        if out is not None and package:
+            target = out / bundle.name if out.is_dir() else out
+            shutil.copyfile(bundle, target)
+            bundle = target
+        notes = [note for step in summaries.values() for note in step.get("notes", ())]
+        return Result(
+            name=self.name,
+            version=int(package.get("version", 0)),
+            bundle=bundle,
+            pictures=self.counts(),
+            seconds={**seconds, "total": round(sum(seconds.values()), 3)},
+            metrics=summaries.get("evaluate", {}).get("metrics", {}),
+            notes=notes,
+        )
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in changes.items():
+        nested = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = _merged(out[key], value) if nested and key != "classes" else value
+    return out
+
+
+def _same_data(new: Recipe, old: Recipe) -> None:
+    if new.data != old.data:
+        raise InputError(
+            f"A project named {new.name!r} exists and holds other pictures "
+            f"({old.data or 'collected for its class words'}).",
+            expected="a name of its own for each project",
+            do="Choose another name with --name, or remove the old project with "
+            f"`tellapart clean {new.name}`.",
+        )
+
+
+def _writable(out: Path) -> Path:
+    """Fail before the work, not after it."""
+    folder = out if out.is_dir() else out.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{out.name}.probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"The bundle cannot be written to {str(out)!r}: {error.strerror}.",
+            expected="a folder that can be written to",
+            do="Choose another --out.",
+        ) from None
+    return out
