@@ -1,0 +1,131 @@
+"""Who looks like whom: near pairs by hash or by feature, and the groups they form.
+
+Pairs come back as an int64 array of shape (m, 2) with `i < j`, sorted, beside one distance or
+similarity a pair, so that a caller may store them once and apply any stricter threshold later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tellapart.errors import InputError
+
+Pairs = NDArray[np.int64]
+
+#: Rows compared at once: bounds memory to a block of 1,024 × n figures.
+_BLOCK = 1024
+#: Cosines are rounded before they meet a threshold: the last bits differ between BLAS builds.
+_DECIMALS = 5
+
+
+def hamming_pairs(hashes: ArrayLike, bits: int) -> tuple[Pairs, NDArray[np.int64]]:
+    """Find all pairs of 64-bit `hashes` (shape (n,)) that differ in at most `bits` bits.
+
+    Returns pairs (m, 2) and their distances (m,), in bits.
+    """
+    codes = np.asarray(hashes, dtype=np.uint64)
+    found: list[Pairs] = []
+    distances: list[NDArray[Any]] = []
+    for start in range(0, len(codes), _BLOCK):
+        block = codes[start : start + _BLOCK]
+        apart = _count_bits(block[:, None] ^ codes[None, start:])
+        rows, columns = np.nonzero(np.triu(apart <= bits, k=1))
+        found.append(np.stack([rows, columns], axis=1) + start)
+        distances.append(apart[rows, columns].astype(np.int64))
+    return _joined(found), _flat(distances, np.int64)
+
+
+def cosine_pairs(
+    features: ArrayLike, threshold: float, *, labels: ArrayLike | None = None
+) -> tuple[Pairs, NDArray[np.float64]]:
+    """Find all pairs of rows of `features` (n, d) whose cosine is at least `threshold`.
+
+    With `labels` (n,) only pairs of equal label count. Returns pairs (m, 2) and cosines (m,),
+    rounded to 5 decimals. Rows of zeros are near nobody.
+    """
+    from threadpoolctl import threadpool_limits
+
+    unit = normalized(features)
+    kinds = None if labels is None else np.unique(np.asarray(labels), return_inverse=True)[1]
+    found: list[Pairs] = []
+    cosines: list[NDArray[Any]] = []
+    with threadpool_limits(1):
+        for start in range(0, len(unit), _BLOCK):
+            near = unit[start : start + _BLOCK] @ unit[start:].T
+            wanted = np.triu(near >= threshold - 10.0**-_DECIMALS, k=1)
+            if kinds is not None:
+                wanted &= kinds[start : start + _BLOCK, None] == kinds[None, start:]
+            rows, columns = np.nonzero(wanted)
+            values = np.round(near[rows, columns].astype(np.float64), _DECIMALS)
+            kept = values >= threshold
+            found.append(np.stack([rows[kept], columns[kept]], axis=1) + start)
+            cosines.append(values[kept])
+    return _joined(found), _flat(cosines, np.float64)
+
+
+def normalized(features: ArrayLike) -> NDArray[np.float32]:
+    """Scale each row of `features` (n, d) to length 1; rows of zeros stay zeros."""
+    rows = np.atleast_2d(np.asarray(features, dtype=np.float32))
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(length > 0, length, 1), dtype=np.float32)
+
+
+def groups(n: int, pairs: ArrayLike) -> NDArray[np.int64]:
+    """Join `n` rows linked by `pairs` (m, 2) into groups (connected components).
+
+    Returns (n,): for each row the smallest row of its group. Raises `InputError` for a pair
+    that names a row outside of 0 … n-1.
+    """
+    links = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
+    if len(links) and (links.min() < 0 or links.max() >= n):
+        raise InputError(
+            f"A pair names row {int(links.max())} of {n} rows.",
+            expected="row numbers from 0 up to one less than the number of rows",
+            do="Pass pairs that were made from the same rows.",
+        )
+    roots = np.arange(n, dtype=np.int64)
+    # Smallest label spreads along links, then jumps to its own root: few passes even for chains.
+    while len(links):
+        lowest = np.minimum(roots[links[:, 0]], roots[links[:, 1]])
+        after = roots.copy()
+        for side in (0, 1):
+            np.minimum.at(after, links[:, side], lowest)
+            np.minimum.at(after, roots[links[:, side]], lowest)
+        after = after[after]
+        if np.array_equal(after, roots):
+            break
+        roots = after
+    return roots
+
+
+def group_names(shas: Sequence[str], pairs: ArrayLike) -> list[str]:
+    """Name each row's group by the smallest of its members' `shas`.
+
+    The name depends on the members alone, not on their order.
+    """
+    roots = groups(len(shas), pairs)
+    smallest: dict[int, str] = {}
+    for sha, root in zip(shas, roots.tolist(), strict=True):
+        if root not in smallest or sha < smallest[root]:
+            smallest[root] = sha
+    return [smallest[root] for root in roots.tolist()]
+
+
+def _count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    if hasattr(np, "bitwise_count"):  # numpy 2
+        return np.asarray(np.bitwise_count(words), dtype=np.uint8)
+    table = np.array([bin(i).count("1") for i in range(1 << 16)], dtype=np.uint8)
+    counts = table[words.view(np.uint16)].reshape(*words.shape, 4).sum(axis=-1)
+    return np.asarray(counts, dtype=np.uint8)
+
+
+def _joined(parts: list[Pairs]) -> Pairs:
+    return np.concatenate(parts) if parts else np.empty((0, 2), dtype=np.int64)
+
+
+def _flat(parts: list[NDArray[Any]], kind: type) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty(0, dtype=kind)
