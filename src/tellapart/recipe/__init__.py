@@ -1,0 +1,38 @@
+"""Recipes: what was asked for, checked, and resolved to what will run."""
+
+from tellapart.recipe.checking import check, guess, quote
+from tellapart.recipe.describing import schema
+from tellapart.recipe.naming import is_name, name_of, slug
+from tellapart.recipe.reading import parse, read
+from tellapart.recipe.resolving import asked, canonical, resolve
+from tellapart.recipe.schema import (
+    LICENSES,
+    ClassOptions,
+    Curate,
+    Recipe,
+    SourceSpec,
+    Split,
+    Train,
+)
+
+__all__ = [
+    "LICENSES",
+    "ClassOptions",
+    "Curate",
+    "Recipe",
+    "SourceSpec",
+    "Split",
+    "Train",
+    "asked",
+    "canonical",
+    "check",
+    "guess",
+    "is_name",
+    "name_of",
+    "parse",
+    "quote",
+    "read",
+    "resolve",
+    "schema",
+    "slug",
+]
