@@ -1,0 +1,321 @@
+"""Bytes to pixels: the one decoder and the one preprocessing of training, bundle and server.
+
+Every picture goes through the same lines wherever it is looked at, because another decoder or
+another resize moves pixels by about one grey level on average, which is enough to move
+probabilities. Embedded colour profiles are not applied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import threading
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+
+# Importing the plug-ins here keeps `Image.open` from looking for them later, in threads.
+from PIL import (
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    JpegImagePlugin,  # noqa: F401
+    MpoImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401
+)
+
+from tellapart.errors import PictureError
+
+View = Literal["squash", "crop", "pad"]
+VIEWS: tuple[str, ...] = get_args(View)
+
+#: Raise it whenever `decode` or `prepare` give other pixels: cached features are then dropped.
+VERSION = 1
+MAX_PIXELS = 100_000_000
+MAX_SIDE = 30_000
+MAX_BYTES = 512 * 1024 * 1024
+
+with contextlib.suppress(ImportError):
+    importlib.import_module("PIL.AvifImagePlugin")
+#: Pillow's names of the formats read, MPO (two-view JPEG) through JPEG. No vector formats.
+FORMATS = tuple(
+    name for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF") if name in Image.OPEN
+)
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_CROP = 0.875
+_PAD = (127, 127, 127)
+#: Pillow shrinks by whole factors first down to this multiple of the wanted size.
+_REDUCING_GAP = 3.0
+_BEGINNINGS = (
+    b"\xff\xd8",
+    b"\x89PNG",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"II+",
+    b"MM\0+",
+)
+_TRUNCATED = re.compile(r"truncated|incomplete|unexpected end|broken data stream|not enough", re.I)
+_WHAT_TO_DO = {
+    "empty": "Fetch or copy the file again.",
+    "truncated": "Fetch or copy the file again: its end is missing.",
+    "too_large": "Shrink the picture, or leave it out.",
+    "not_a_picture": "Check that the address or path leads to a picture, or leave it out.",
+    "unreadable": "Open it in a picture viewer and save it anew, or leave it out.",
+}
+
+
+def decode(data: bytes | Path, *, hint: int | None = None) -> Image.Image:
+    """Decode a picture to a plain RGB image, upright, alpha laid on white, first frame only.
+
+    `hint`: shortest side wanted, in pixels; a JPEG may then be reduced by 2, 4 or 8 while
+    decoding, its shortest side never below `2 * hint`. Raises `PictureError` and nothing else;
+    emits no warnings; may be called from many threads.
+    """
+    with _quiet:
+        raw = _read(data)
+        image = _open(raw, _name(data))
+        try:
+            if hint:
+                image.draft(None, (2 * hint, 2 * hint))
+            return to_rgb(image)
+        except Exception as error:
+            raise _refusal(_name(data), raw, error) from None
+
+
+def prepare(image: Image.Image, size: int = 224, view: View = "squash") -> np.ndarray:
+    """Resize a decoded picture to a uint8 array of shape (size, size, 3), RGB.
+
+    `view`: `squash` stretches the whole picture, `crop` takes the middle 0.875 of the shorter
+    side, `pad` keeps the shape and fills with grey 127. Bicubic, antialiased.
+    """
+    if image.mode != "RGB":
+        image = to_rgb(image)
+    width, height = image.size
+    box: tuple[float, float, float, float] = (0, 0, width, height)
+    target = (size, size)
+    if view == "crop":
+        side = _CROP * min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+    elif view == "pad":
+        longest = max(width, height)
+        target = (max(1, round(width * size / longest)), max(1, round(height * size / longest)))
+    elif view != "squash":
+        raise ValueError(f"view is {view!r}, expected one of {', '.join(VIEWS)}")
+    resized = image.resize(target, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP)
+    if target != (size, size):
+        canvas = Image.new("RGB", (size, size), _PAD)
+        canvas.paste(resized, ((size - target[0]) // 2, (size - target[1]) // 2))
+        resized = canvas
+    return np.array(resized, dtype=np.uint8)
+
+
+def load(data: bytes | Path, size: int = 224, view: View = "squash") -> np.ndarray:
+    """`prepare(decode(data, hint=size))`: a file's bytes (or path) to what the model sees."""
+    return prepare(decode(data, hint=size), size, view)
+
+
+def probe(data: bytes | Path) -> tuple[str, int, int]:
+    """Return (Pillow's format name, width, height) upright, from the header alone.
+
+    Raises `PictureError`. The pixels may still turn out broken.
+    """
+    with _quiet:
+        raw = _read(data)
+        image = _open(raw, _name(data))
+        width, height = image.size
+        # To look for it behind the pixels, Pillow would decode the whole PNG.
+        upright = image.format == "PNG" and "exif" not in image.info and b"eXIf" not in raw
+        # Pillow has turned the size of a TIFF already.
+        upright = upright or image.format == "TIFF"
+        turned = not upright and _orientation(image) >= 5
+    if turned:
+        width, height = height, width
+    return str(image.format), width, height
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return a plain upright RGB copy of any Pillow image; its metadata stay behind.
+
+    Whole numbers of 16 bits are scaled to 8; 32-bit numbers and floats are taken as 0..1,
+    0..255 or 0..65535, whichever holds them, else stretched from their least to greatest.
+    """
+    image.load()
+    turn = _UPRIGHT.get(_orientation(image))
+    flat = _flatten(image)
+    if turn is not None:
+        flat = flat.transpose(turn)
+    elif flat is image:
+        flat = image.copy()
+    flat.info = {}
+    return flat
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _from_numbers(image)
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(layered, mask=layered.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def _from_numbers(image: Image.Image) -> Image.Image:
+    values = np.asarray(image.convert("I") if image.mode.startswith("I;") else image, np.float64)
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if image.mode.startswith("I;") or image.format == "PNG":
+        low, high = 0.0, 65535.0
+    elif low >= 0:
+        ceilings = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+        fitting = [ceiling for ceiling in ceilings if high <= ceiling]
+        low, high = (0.0, fitting[0]) if fitting else (low, high)
+    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
+    gray = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        gray[values == transparent] = 255
+    return Image.fromarray(gray).convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged metadata do not make the picture unusable
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _read(data: bytes | Path) -> bytes:
+    if not isinstance(data, Path):
+        return data
+    try:
+        if data.stat().st_size <= MAX_BYTES:
+            return data.read_bytes()
+    except OSError as error:
+        what = f"it cannot be read ({error.strerror or error})"
+        raise _error(_name(data), what, "unreadable") from None
+    raise _error(_name(data), f"it has more than {MAX_BYTES:,} bytes", "too_large")
+
+
+def _open(raw: bytes, name: str) -> Image.Image:
+    """Read the header and check the size before a single pixel is decoded."""
+    if not raw:
+        raise _error(name, "it has no bytes", "empty")
+    try:
+        image = Image.open(BytesIO(raw), formats=FORMATS)
+    except UnidentifiedImageError:
+        if not (raw.startswith(_BEGINNINGS) or raw[4:12] == b"ftypavif"):
+            what = f"it begins with {raw[:12]!r}, as no picture does"
+            raise _error(name, what, "not_a_picture") from None
+        if _ends_early(raw):
+            raise _error(name, "the file ends too early", "truncated") from None
+        raise _error(name, "its header is damaged", "unreadable") from None
+    except Exception as error:
+        raise _refusal(name, raw, error) from None
+    width, height = image.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise _error(name, f"it is {width:,} × {height:,} pixels", "too_large")
+    if not width or not height:
+        raise _error(name, f"it is {width} × {height} pixels", "unreadable")
+    return image
+
+
+def _ends_early(raw: bytes) -> bool:
+    """Whether the file is shorter than its own header says, or ends before the pixels begin."""
+    if raw.startswith(b"\xff\xd8"):
+        return b"\xff\xda" not in raw
+    if raw.startswith(b"\x89PNG"):
+        return b"IDAT" not in raw
+    if raw.startswith(b"RIFF"):
+        return int.from_bytes(raw[4:8], "little") + 8 > len(raw)
+    if raw.startswith(b"BM"):
+        return int.from_bytes(raw[2:6], "little") > len(raw)
+    if raw.startswith((b"II*\0", b"MM\0*")):
+        order: Literal["little", "big"] = "little" if raw.startswith(b"II") else "big"
+        return int.from_bytes(raw[4:8], order) >= len(raw)
+    return False
+
+
+def _refusal(name: str, raw: bytes, error: Exception) -> PictureError:
+    if isinstance(error, PictureError):
+        return error
+    if isinstance(error, (Image.DecompressionBombError, MemoryError)):
+        return _error(name, f"it is too large to decode ({error})", "too_large")
+    message = str(error) or type(error).__name__
+    cut = _TRUNCATED.search(message) or _ends_early(raw)
+    return _error(name, f"decoding failed ({message})", "truncated" if cut else "unreadable")
+
+
+def _error(name: str, what: str, reason: str) -> PictureError:
+    return PictureError(
+        f"{name} is not a usable picture: {what}.",
+        expected=f"a whole {', '.join(FORMATS)} file of at most {MAX_PIXELS // 1_000_000} "
+        f"megapixels, no side over {MAX_SIDE:,}",
+        do=_WHAT_TO_DO[reason],
+        reason=reason,
+    )
+
+
+def _name(data: bytes | Path) -> str:
+    return (
+        f"The file {str(data)!r}" if isinstance(data, Path) else f"The data ({len(data):,} bytes)"
+    )
+
+
+class _Quiet:
+    """Silences warnings that come out of Pillow while at least one thread is inside.
+
+    `warnings.catch_warnings` is not safe in threads: one that leaves late puts back what another
+    has set. Here one rule is added by the first thread in and taken out by the last one.
+    """
+
+    _rule = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters: list[Any] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._filters is not warnings.filters or self._rule not in self._filters:
+                self._filters = cast("list[Any]", warnings.filters)
+                self._filters.insert(0, self._rule)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside:
+                return
+            for filters in (self._filters, cast("list[Any]", warnings.filters)):
+                with contextlib.suppress(ValueError):
+                    filters.remove(self._rule)
+
+
+_quiet = _Quiet()
