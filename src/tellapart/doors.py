@@ -9,7 +9,7 @@ and imports it only when it is used.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -46,6 +46,8 @@ class Hit:
     #: Rows with the same group (a profile, a scene) never cross a split.
     group: str | None = None
     mature: bool = False
+    #: Why this row cannot be used, one short word such as `outside` or `no_label`; empty: it can.
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class SourceContext:
     #: Licence codes the recipe asks for; empty: any open licence.
     licenses: Sequence[str] = ()
     mature: bool = False
+    #: Finds the format that reads a local path; raises `InputError` where there is none.
+    find_format: Callable[[Path], Format] | None = None
 
 
 class Source(ABC):
@@ -93,9 +97,8 @@ class Format(ABC):
     def read(self, path: Path) -> Iterator[Hit]:
         """Yield one `Hit` with `path` (or `file_url`) and `label` a row, in a stable order.
 
-        A row that cannot be used raises nothing: it is yielded with an empty `label`, or left
-        to fail later with its reason in the ledger. A file that is not of this format at all
-        raises `InputError`.
+        A row that cannot be used raises nothing: it is yielded with its `problem` and becomes a
+        refused row of the ledger. A file that is not of this format at all raises `InputError`.
         """
 
 

@@ -1,0 +1,115 @@
+"""A folder of class folders, with or without official splits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tellapart.doors import Format, Hit
+from tellapart.errors import InputError
+from tellapart.plugins.formats.places import (
+    Labels,
+    Places,
+    is_picture_name,
+    natural,
+    split_named,
+)
+
+
+class ImageFolder(Format):
+    """`<class>/…` or `train|val|valid|validation|dev|test/<class>/…`; classes are folders.
+
+    Folders inside a class belong to it. Hidden files and files that are not pictures by name
+    are passed over. A folder holding nothing but one folder is looked into.
+    """
+
+    name = "imagefolder"
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        return path.is_dir()
+
+    def read(self, path: Path) -> Iterator[Hit]:
+        """Splits in the order train, validation, test; classes by alphabet; files naturally."""
+        root = _inner(path)
+        places, labels = Places(root), Labels()
+        folders = _folders(root)
+        if not folders:
+            raise InputError(
+                f"{str(path)!r} holds no class folders.",
+                expected="one folder a class with its pictures: apple/1.jpg, pear/1.jpg",
+                do="Sort the pictures into folders named by class, or give a CSV `path,label`.",
+            )
+        rank = 0
+        for split, label_name, folder in _classes(root, folders):
+            label, problem = labels.check(label_name) if label_name else ("", "outside_splits")
+            for file in _pictures(folder):
+                found, wrong = places.check(file)
+                yield Hit(rank=rank, path=found, label=label, split=split, problem=wrong or problem)
+                rank += 1
+        for name in sorted(filter(is_picture_name, _names(root)), key=natural):
+            yield Hit(rank=rank, path=root / name, label="", problem="no_label")
+            rank += 1
+        if rank == 0:
+            raise InputError(
+                f"No picture lies in the {len(folders)} folders of {str(path)!r}.",
+                expected="JPEG, PNG, WebP, GIF, BMP or TIFF files",
+                do="Check the path; other kinds of pictures are to be converted first.",
+            )
+
+
+def _classes(root: Path, folders: list[str]) -> Iterator[tuple[str | None, str, str]]:
+    """(split, class, folder) in reading order; an empty class lies beside the split folders."""
+    splits = [name for name in folders if split_named(name) and _holds_folders_only(root / name)]
+    if not splits:
+        for name in folders:
+            yield None, name, str(root / name)
+        return
+    order = ("train", "validation", "test")
+    for name in sorted(splits, key=lambda n: (order.index(split_named(n) or ""), n)):
+        for label in _folders(root / name):
+            yield split_named(name), label, str(root / name / label)
+    for name in folders:
+        if name not in splits:
+            yield None, "", str(root / name)
+
+
+def _inner(path: Path) -> Path:
+    """The folder that holds the classes: archives often wrap it in another one or two."""
+    for _ in range(3):
+        folders = _folders(path)
+        inside = path / folders[0] if len(folders) == 1 else None
+        if inside is None or inside.is_symlink() or not _holds_folders_only(inside):
+            break
+        if any(map(is_picture_name, _names(path))):
+            break
+        path = inside
+    return path
+
+
+def _holds_folders_only(path: Path) -> bool:
+    return bool(_folders(path)) and not any(map(is_picture_name, _names(path)))
+
+
+def _names(path: Path) -> list[str]:
+    return [entry.name for entry in os.scandir(path) if not entry.name.startswith(".")]
+
+
+def _folders(path: Path) -> list[str]:
+    with os.scandir(path) as entries:
+        names = [e.name for e in entries if not e.name.startswith((".", "__MACOSX")) and e.is_dir()]
+    return sorted(names)
+
+
+def _pictures(folder: str) -> Iterator[str]:
+    """Paths of the pictures below a class folder. Linked folders are named, never walked."""
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda e: natural(e.name))
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _pictures(entry.path)
+        elif is_picture_name(entry.name) or (entry.is_symlink() and entry.is_dir()):
+            yield entry.path

@@ -1,0 +1,142 @@
+"""What the formats share: names of splits and pictures, safe paths, clashes of case."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from pathlib import Path
+
+#: Every spelling of a split that is in use, and what it means here.
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("avif", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pbm", "pgm"),
+        *("png", "pnm", "ppm", "tif", "tiff", "webp"),
+    )
+)
+
+_DIGITS = re.compile(r"(\d+)")
+_MAX_LABEL = 200
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file's name says that it is a picture. Hidden files are not."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+
+
+def split_named(name: str) -> str | None:
+    """`train`, `validation` or `test` for any spelling of it, else None."""
+    return SPLITS.get(name.strip().lower())
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """A sort key that puts `img2` before `img10`; equal names by their very letters."""
+    parts = [
+        # The length bound keeps int() off absurd runs of digits.
+        (0, int(part), "") if part.isdecimal() and len(part) < 30 else (1, 0, part)
+        for part in _DIGITS.split(name.casefold())
+        if part
+    ]
+    return parts, name
+
+
+class Labels:
+    """Cleans labels and finds those that differ by case alone: such classes are a mistake
+    on one machine and one folder on another."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def check(self, raw: object) -> tuple[str, str]:
+        """(label, problem): the label in normal form, one problem word or an empty string."""
+        if isinstance(raw, (dict, list, float)) or raw is None:
+            return "", "no_label" if raw is None else "bad_label"
+        label = " ".join(unicodedata.normalize("NFC", str(raw)).split())
+        if not label:
+            return "", "no_label"
+        if len(label) > _MAX_LABEL or any(unicodedata.category(c)[0] == "C" for c in label):
+            return "", "bad_label"
+        first = self._seen.setdefault(label.casefold(), label)
+        return label, "" if first == label else "case_clash"
+
+
+class Places:
+    """Turns names written in a data set into paths that lie inside its folder.
+
+    Problem words: `outside` (an absolute path where none may be, or `..` out of the folder),
+    `link_outside` (a link that leads out of it), `no_such_file`, `not_a_file` (a folder, a
+    pipe, a device), `not_a_picture` (by name), `case_clash`, `bad_path`.
+    """
+
+    def __init__(self, root: Path, *, absolute: bool = False) -> None:
+        self.root = Path(os.path.normpath(root.absolute()))
+        self._real_root = os.path.realpath(root)
+        self._absolute = absolute
+        self._folders: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
+
+    def find(self, name: str) -> tuple[Path | None, str]:
+        """(path, problem) of the picture `name`, relative to the folder or absolute."""
+        name = name.strip()
+        if not name or "\0" in name:
+            return None, "bad_path"
+        if "\\" in name and not os.path.lexists(self.root / name):
+            name = name.replace("\\", "/")  # lists written on Windows
+        outright = os.path.isabs(name)  # noqa: PTH117
+        if outright and not self._absolute:
+            return None, "outside"
+        path = os.path.normpath(os.path.join(self.root, name))  # noqa: PTH118
+        inside = _within(path, str(self.root))
+        if not inside and not outright:
+            return None, "outside"
+        # An absolute path into the folder is held to the folder's rules as well.
+        return self.check(path, confined=inside)
+
+    def check(self, path: str, *, confined: bool = True) -> tuple[Path | None, str]:
+        """(path, problem) of a picture file at a normalised absolute path."""
+        try:
+            problem = self._problem(path, confined)
+        except (OSError, ValueError):
+            problem = "bad_path"
+        if not problem:
+            first = self._seen.setdefault(path.casefold(), path)
+            problem = "" if first == path else "case_clash"
+        return Path(path), problem
+
+    def _problem(self, path: str, confined: bool) -> str:
+        folder, name = os.path.split(path)
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = os.path.realpath(folder)
+        if confined and not _within(real, self._real_root):
+            return "link_outside"
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                if confined and not _within(os.path.realpath(path), self._real_root):
+                    return "link_outside"
+                mode = os.stat(path).st_mode  # noqa: PTH116
+        except (FileNotFoundError, NotADirectoryError):
+            return "no_such_file"
+        if not stat.S_ISREG(mode):
+            return "not_a_file"
+        # Named here, not opened: whether it is a picture is found out when it is read.
+        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+        return "" if suffix in SUFFIXES or not suffix else "not_a_picture"
+
+
+def _within(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
