@@ -25,7 +25,7 @@ RESULTS = HERE / "results"
 Run = Callable[[Path, bool], dict[str, Any]]
 
 
-class Skipped(Exception):
+class Skipped(Exception):  # noqa: N818 - not a fault
     """A figure cannot be measured here; says why."""
 
 

@@ -74,6 +74,11 @@ def same_work(path: str, home: str) -> None:
     print(json.dumps({"accuracy": accuracy, "work_s": time.perf_counter() - start}))
 
 
+def _same_work_command(split: Path, home: Path) -> list[str]:
+    call = f"same_work({str(split)!r}, {str(home)!r})"
+    return [sys.executable, "-c", f"from benchmarks.versus import same_work; {call}"]
+
+
 def _turn(split: Path, folder: Path, home: Path, finetune: bool) -> dict[str, dict[str, float]]:
     script = [sys.executable, "-m", "benchmarks.beside.torch_script", str(split)]
     ours = [
@@ -81,7 +86,7 @@ def _turn(split: Path, folder: Path, home: Path, finetune: bool) -> dict[str, di
         f"from benchmarks.versus import same_work; same_work({str(split)!r}, {str(home)!r})",
     ]
     commands: dict[str, tuple[list[str], dict[str, str]]] = {
-        "same_work": ([sys.executable, *ours], {}),
+        "same_work": (_same_work_command(split, home), {}),
         "frozen": ([*script, "frozen"], {}),
         "whole_chain": (
             tellapart("train", str(folder), "--json", "--quiet", "--name", "versus"),

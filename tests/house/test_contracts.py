@@ -66,7 +66,11 @@ def test_every_contract_has_an_offence() -> None:
 
 @pytest.mark.parametrize(
     ("name", "disguise"),
-    [*((name, "plain") for name in sorted(OFFENCES)), ("direction", "lazy"), ("direction", "typing")],
+    [
+        *((name, "plain") for name in sorted(OFFENCES)),
+        ("direction", "lazy"),
+        ("direction", "typing"),
+    ],
 )
 def test_each_contract_is_broken_by_an_offence(copy: Path, name: str, disguise: str) -> None:
     file, line = OFFENCES[name]

@@ -1,0 +1,42 @@
+"""Wheel and source distribution are built, installed and used in clean environments."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks.install import build, install, installed_bytes, work
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+def test_both_carry_what_the_program_needs(distributions: tuple[Path, Path]) -> None:
+    wheel, sdist = distributions
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    with tarfile.open(sdist) as archive:
+        sources = {name.split("/", 1)[-1] for name in archive.getnames()}
+    for needed in ("py.typed", "store/migrations/env.py", "bundle/predictor.py"):
+        assert f"tellapart/{needed}" in names
+        assert f"src/tellapart/{needed}" in sources
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_a_clean_environment_trains_without_torch(
+    distributions: tuple[Path, Path], kind: str, tmp_path: Path
+) -> None:
+    package = distributions[kind == "sdist"]
+    python = install(package, tmp_path / "env")
+    assert installed_bytes(tmp_path / "env") < 1e9
+    figures = work(python, tmp_path / "work")
+    assert figures["torch_importable"] is False
+    assert figures["accuracy"] > 0.6
