@@ -1,0 +1,44 @@
+"""The pictures' ledger: origin, licence, measurements, verdicts, splits.
+
+`Catalog` is loaded on first use: it brings SQLAlchemy (0.2 s), the rows do not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tellapart.catalog.rows import (
+    Assignment,
+    NewPicture,
+    Outcome,
+    PictureRow,
+    Search,
+    Status,
+    Verdict,
+    Version,
+    picture_id,
+)
+
+if TYPE_CHECKING:
+    from tellapart.catalog.catalog import Catalog
+
+__all__ = [
+    "Assignment",
+    "Catalog",
+    "NewPicture",
+    "Outcome",
+    "PictureRow",
+    "Search",
+    "Status",
+    "Verdict",
+    "Version",
+    "picture_id",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Catalog":
+        from tellapart.catalog.catalog import Catalog
+
+        return Catalog
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

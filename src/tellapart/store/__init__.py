@@ -1,0 +1,1 @@
+"""Where things lie: the database (`database`, `schema`) and the picture files (`files`)."""

@@ -1,0 +1,95 @@
+"""One writing process a project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tellapart.errors import BusyError, StorageError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+FILE = "project.lock"
+
+
+@contextmanager
+def project_lock(folder: Path) -> Iterator[None]:
+    """Hold the project whose folder this is, until the block ends or the process dies.
+
+    The operating system releases the lock of a killed process, so none is ever left over; the
+    file itself stays. Raises `BusyError`, which names the holder's process id, where another
+    process (or another holder in this one) has it.
+    """
+    path = folder / FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise StorageError(
+            f"The lock {path} cannot be written ({error.strerror or error}).",
+            expected="a folder that this user may write to, on a disk with free space",
+            do="Set TELLAPART_HOME to another folder.",
+        ) from error
+    with file:
+        if not _take(file):
+            holder = path.read_text(encoding="ascii", errors="replace").strip()
+            raise BusyError(
+                f"Another process{f' (pid {holder})' if holder else ''} is working on the "
+                f"project {folder.name!r}.",
+                expected="one process a project at a time",
+                do="Wait until it is done"
+                + (f", or end it (kill {holder})" if holder else "")
+                + ", then run the same command again.",
+            )
+        _write_pid(file)
+        try:
+            yield
+        finally:
+            _release(file)
+
+
+def _write_pid(file: IO[str]) -> None:
+    try:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+    except OSError:
+        pass  # a full disk: the lock holds without the holder's name
+
+
+if sys.platform == "win32":
+    # Far behind the process id, which others must be able to read.
+    _BYTE = 1 << 20
+
+    def _take(file: IO[str]) -> bool:
+        file.seek(_BYTE)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _release(file: IO[str]) -> None:
+        file.seek(_BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+
+    def _take(file: IO[str]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _release(file: IO[str]) -> None:
+        file.seek(0)
+        file.truncate(0)
+        fcntl.flock(file, fcntl.LOCK_UN)
