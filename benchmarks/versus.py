@@ -81,10 +81,6 @@ def _same_work_command(split: Path, home: Path) -> list[str]:
 
 def _turn(split: Path, folder: Path, home: Path, finetune: bool) -> dict[str, dict[str, float]]:
     script = [sys.executable, "-m", "benchmarks.beside.torch_script", str(split)]
-    ours = [
-        "-c",
-        f"from benchmarks.versus import same_work; same_work({str(split)!r}, {str(home)!r})",
-    ]
     commands: dict[str, tuple[list[str], dict[str, str]]] = {
         "same_work": (_same_work_command(split, home), {}),
         "frozen": ([*script, "frozen"], {}),
