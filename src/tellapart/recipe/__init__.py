@@ -1,8 +1,9 @@
 """Recipes: what was asked for, checked, and resolved to what will run."""
 
-from tellapart.recipe.checking import check, guess, quote
+from tellapart.recipe.checking import check
 from tellapart.recipe.describing import schema
 from tellapart.recipe.naming import is_name, name_of, slug
+from tellapart.recipe.problems import guess, quote
 from tellapart.recipe.reading import parse, read
 from tellapart.recipe.resolving import asked, canonical, resolve
 from tellapart.recipe.schema import (

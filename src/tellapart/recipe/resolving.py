@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tellapart.recipe.schema import Recipe
+from tellapart.recipe.schema import Recipe, extra_of
 
 ASKED = "asked for"
 
@@ -75,7 +75,6 @@ def _reasons(model: BaseModel, prefix: str) -> list[tuple[str, str]]:
         if isinstance(value, BaseModel):
             found += _reasons(value, f"{prefix}{key}.")
             continue
-        extra = field.json_schema_extra
-        why = str(extra["why"]) if isinstance(extra, dict) else ""
+        why = extra_of(field).get("why", "")
         found.append((prefix + key, ASKED if key in model.model_fields_set else why))
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_serializer
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 #: Licence codes as sources report them, most open first.
@@ -30,6 +31,12 @@ def _says(default: Any, doc: str, *, expected: str, why: str = "the default", **
     elif default is not ...:
         limits["default"] = default
     return Field(description=doc, json_schema_extra=extra, **limits)
+
+
+def extra_of(field: FieldInfo | None) -> dict[str, str]:
+    """The words of a field: `expected` for errors, `why` for the reason of its default."""
+    extra = field.json_schema_extra if field is not None else None
+    return {k: str(v) for k, v in extra.items()} if isinstance(extra, dict) else {}
 
 
 def _no_truth(value: Any) -> Any:
