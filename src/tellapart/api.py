@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tellapart import registry
 from tellapart.project import Project, Result
 from tellapart.recipe import Recipe, check
 from tellapart.settings import Settings
@@ -45,7 +46,7 @@ def make(
     `effort="quick"`, `licenses=["cc0"]`. Raises `RecipeError` for a wrong one, else the errors
     of the steps.
     """
-    recipe = check(_given(classes=list(words), name=name, **options))
+    recipe = _checked(classes=list(words), name=name, **options)
     return run(recipe, out=out, settings=settings, progress=progress)
 
 
@@ -62,13 +63,11 @@ def train(
 
     The pictures are referenced in place. `options` as for `make`.
     """
-    recipe = check(_given(data=str(Path(path).absolute()), name=name, **options))
+    recipe = _checked(data=str(Path(path).absolute()), name=name, **options)
     return run(recipe, out=out, settings=settings, progress=progress)
 
 
-def _given(**values: Any) -> dict[str, Any]:
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in values.items()
-        if value is not None
-    }
+def _checked(**values: Any) -> Recipe:
+    given = {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+    given = {key: value for key, value in given.items() if value is not None}
+    return check(given, sources=registry.names("source"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tellapart.bundle import Bundle
-    from tellapart.catalog import PictureRow
+    from tellapart.catalog import PictureRow, Version
     from tellapart.recipe import Recipe
 
 Watcher = Callable[[Progress], None]
@@ -76,18 +76,19 @@ class Project:
         Raises `InputError` where the name belongs to a project of other data.
         """
         from tellapart.catalog import Catalog
+        from tellapart.recipe import asked
         from tellapart.store.database import open_database
 
         settings = settings or Settings.from_env()
         engine = open_database(settings)
-        asked = recipe.model_dump(mode="json")
+        written = asked(recipe)
         if recipe.name in Catalog.names(engine):
             project = cls(recipe.name, settings, engine)
             _same_data(recipe, project.recipe)
-            if project._catalog.recipe != asked:
-                project._catalog.save_recipe(asked)
+            if project._catalog.recipe != written:
+                project._catalog.save_recipe(written)
         else:
-            Catalog.create(engine, recipe.name, asked)
+            Catalog.create(engine, recipe.name, written)
             project = cls(recipe.name, settings, engine)
         project.folder.mkdir(parents=True, exist_ok=True)
         return project
@@ -180,10 +181,10 @@ class Project:
 
         Raises `RecipeError` and changes nothing where the outcome is not a valid recipe.
         """
-        from tellapart.recipe import check
+        from tellapart.recipe import asked, check
 
         recipe = check(_merged(self._catalog.recipe, changes))
-        self._catalog.save_recipe(recipe.model_dump(mode="json"))
+        self._catalog.save_recipe(asked(recipe))
         return recipe
 
     def pictures(self, **conditions: Any) -> list[PictureRow]:
@@ -205,9 +206,9 @@ class Project:
         """Move a picture to another class of the recipe. Raises `NotFoundError`."""
         self._catalog.relabel(picture, label)
 
-    def versions(self) -> list[dict[str, Any]]:
+    def versions(self) -> list[Version]:
         """The packaged versions, oldest first: number, file, metrics."""
-        return [asdict(version) for version in self._catalog.versions()]
+        return self._catalog.versions()
 
     @property
     def bundle(self) -> Bundle:
