@@ -2,7 +2,7 @@
 
 A plug-in is one file with one class and one required method. Built-ins come through the same
 doors as a stranger's: a package advertises `NAME = "module:Class"` under the entry-point group
-`tellapart.sources`, `tellapart.formats` or `tellapart.analyzers`; `registry` finds it by name
+`tellapart.sources`, `.formats`, `.analyzers` or `.exporters`; `registry` finds it by name
 and imports it only when it is used.
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     import numpy as np
 
+    from tellapart.bundle import Bundle
     from tellapart.fetch import Fetcher
     from tellapart.settings import Settings
 
@@ -71,6 +72,10 @@ class Source(ABC):
     name: ClassVar[str]
     #: The service's own page on its terms, shown to the user.
     terms: ClassVar[str] = ""
+    #: Read anew on every run: a list or a folder at hand, not a service to be spared.
+    local: ClassVar[bool] = False
+    #: Hits one request brings; `search` is asked for as many at a time.
+    page: int = 20
 
     def __init__(self, context: SourceContext) -> None:
         self.context = context
@@ -127,3 +132,16 @@ class Analyzer(ABC):
     @abstractmethod
     def measure(self, picture: Picture) -> Mapping[str, float | int | str]:
         """Return named figures; names are unique over all analyzers."""
+
+
+class Exporter(ABC):
+    """Writes one format out of a bundle."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def export(self, bundle: Bundle, target: Path) -> Path:
+        """Write to `target`, a file or a folder as the format needs; return what was written.
+
+        Raises `StorageError` where it cannot be written and leaves nothing half-written then.
+        """
