@@ -156,6 +156,12 @@ class BusyError(TellapartError):
     code, exit_code, http_status = "busy", 10, 409
 
 
+class WorkerError(TellapartError):
+    """The worker process ended without an answer, or a step failed in an unforeseen way."""
+
+    code, exit_code, http_status = "worker", 11, 500
+
+
 class Interrupted(TellapartError):  # noqa: N818 - the field's word for Ctrl-C, not a fault
     """The user stopped the work; what is done is kept and the same command goes on."""
 

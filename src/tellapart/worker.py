@@ -21,18 +21,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-from tellapart.errors import TellapartError
+from tellapart.errors import TellapartError, WorkerError
 from tellapart.settings import Settings
 from tellapart.steps import Progress, open_context, run_step
 
 #: Set in the worker only where the user has not: BLAS threads make small fits 7–13 times slower.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-
-class WorkerError(TellapartError):
-    """The worker process ended without an answer, or a step failed in an unforeseen way."""
-
-    code = "worker"
 
 
 class Worker:
