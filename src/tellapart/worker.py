@@ -52,7 +52,7 @@ class Worker:
         self._send(step)
         while True:
             try:
-                kind, value = pickle.load(self._events)  # noqa: S301 - our own child's pipe
+                kind, value = pickle.load(self._events)
             except (EOFError, pickle.UnpicklingError):
                 raise self._died(step) from None
             if kind == "progress":
@@ -112,7 +112,7 @@ def _read_requests(stream: IO[bytes], queue: SimpleQueue[Any]) -> None:
     """Hand requests on; when the parent is gone, so are we, even amid a step."""
     while True:
         try:
-            queue.put(pickle.load(stream))  # noqa: S301 - our own parent's pipe
+            queue.put(pickle.load(stream))
         except Exception:
             os._exit(0)
 
