@@ -1,0 +1,258 @@
+"""The one way to the network: guarded, polite, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import ssl
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import httpx
+
+import tellapart
+from tellapart.fetch import datauri, sniff
+from tellapart.fetch.body import Limits
+from tellapart.fetch.exchange import REDIRECTS, Answer, Wanted, exchange
+from tellapart.fetch.guard import Guard, Resolver, Target
+from tellapart.fetch.permission import Permissions
+from tellapart.fetch.politeness import Host, backoff
+from tellapart.fetch.reasons import problem, shorten
+from tellapart.fetch.robots import MAX_BYTES
+from tellapart.fetch.sniff import Expect
+from tellapart.fetch.transport import Transport
+from tellapart.settings import Settings
+
+_ACCEPT = {
+    "picture": "image/jpeg,image/png,image/webp,image/gif;q=0.9,image/*;q=0.8,*/*;q=0.5",
+    "json": "application/json,*/*;q=0.1",
+    "any": "*/*",
+}
+#: Bounds of a look at a robots.txt.
+_ROBOTS_SECONDS, _ROBOTS_ATTEMPTS = 10.0, 2
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One answer from the network, complete and within all bounds."""
+
+    #: Where the redirects ended; a `data:` URI is shortened.
+    url: str
+    status: int
+    #: Names in lower case; a repeated header's values joined with `, `.
+    headers: Mapping[str, str]
+    data: bytes
+    #: Told from the data itself, such as `image/jpeg`.
+    media_type: str
+    #: Hexadecimal SHA-256 of `data`.
+    sha256: str
+
+    def json(self) -> Any:
+        """Return the answer read as JSON. Raises `FetchError` (`not_json`)."""
+        try:
+            return json.loads(self.data)
+        except (ValueError, RecursionError) as error:
+            raise problem(
+                "not_json", f"{shorten(self.url)} did not answer in JSON: {error}."
+            ) from None
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What one call asks for, all the way along its redirects."""
+
+    wanted: Wanted
+    headers: Mapping[str, str]
+    limits: Limits
+    robots: bool
+
+
+class Fetcher:
+    """Fetches many URLs under one set of bounds; use it as an async context manager.
+
+    At most `settings.max_connections` requests are under way at once, `max_per_host` of them
+    at one host. `limits`, `resolver` and `ssl_context` replace the defaults (bounds from
+    `settings`, the system's resolver, the public certificate authorities).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        limits: Limits | None = None,
+        resolver: Resolver | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.limits = limits or Limits(
+            seconds=settings.fetch_timeout, max_bytes=int(settings.max_download_mb * 1e6)
+        )
+        self.user_agent = f"Tellapart/{tellapart.__version__} (+{settings.contact})"
+        self._guard = Guard(settings.allow_hosts, resolver)
+        self._per_host = max(1, settings.max_per_host)
+        self._everyone = asyncio.Semaphore(max(1, settings.max_connections))
+        self._hosts: dict[str, Host] = {}
+        self._permissions = Permissions(self._read_robots)
+        self._transport = Transport(
+            self._guard,
+            max_connections=max(1, settings.max_connections),
+            trust_proxies=settings.trust_proxies,
+            ssl_context=ssl_context,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._permissions.aclose()
+        await self._transport.aclose()
+
+    async def get(
+        self,
+        url: str,
+        *,
+        expect: Expect = "picture",
+        params: Mapping[str, str | int | float] | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        robots: bool = True,
+    ) -> Fetched:
+        """Fetch `url` (http:, https: or data:) and return the complete answer.
+
+        `expect="picture"` refuses what is no picture by its own bytes, `"json"` what is no
+        JSON. `params` are added to the query. `headers` go to the first origin only, never
+        along a redirect to another. `robots=False` leaves robots.txt aside: right for the
+        documented address of an API (whose robots.txt is about crawlers), never for pictures.
+
+        Raises `RefusedError` where the guard, robots.txt or an opt-out header says no, else
+        `FetchError`; `.reason` is one of the words of `tellapart.fetch.REASONS` or
+        `http_<status>`.
+        """
+        limits = self.limits if max_bytes is None else replace(self.limits, max_bytes=max_bytes)
+        if datauri.is_data(url):
+            data = datauri.decode(url, limits.max_bytes)
+            return _fetched(shorten(url), 200, {}, data, expect)
+        if params:
+            url = _with_params(url, params)
+        wanted = Wanted(expect, heed_opt_out=expect != "json")
+        order = _Order(wanted, dict(headers or {}), limits, robots)
+        return await self._follow(url, order)
+
+    async def _follow(self, url: str, order: _Order) -> Fetched:
+        """Go along the redirects; the bounds on time and attempts hold for all of them together."""
+        target = self._guard.check(url)
+        own, left, attempt = order.headers, order.limits.seconds, 1
+        for _ in range(order.limits.max_redirects + 1):
+            delay = await self._permissions.delay(target) if order.robots else 0.0
+            while True:
+                limits = replace(order.limits, seconds=left)
+                answer = await self._ask(target, order.wanted, own, limits, delay)
+                left -= answer.seconds
+                if answer.retry is None or attempt >= limits.attempts or left <= 0:
+                    break
+                await self._wait(target, answer, attempt)
+                attempt += 1
+            self._host(target).answered(rate_limited=answer.status == 429)
+            if answer.error is not None:
+                raise answer.error
+            if answer.status not in REDIRECTS:
+                headers = answer.headers or {}
+                return _fetched(
+                    target.url, answer.status, headers, answer.data, order.wanted.expect
+                )
+            following = self._guard.check((answer.headers or {})["location"], base=target.url)
+            if following.origin != target.origin:
+                # A token is meant for the origin it was given for.
+                own = {}
+            target = following
+        raise problem(
+            "redirects", f"{shorten(url)} redirects more than {order.limits.max_redirects} times."
+        )
+
+    async def _ask(
+        self,
+        target: Target,
+        wanted: Wanted,
+        own: Mapping[str, str],
+        limits: Limits,
+        delay: float,
+    ) -> Answer:
+        """One try, once the host and all of us have a free slot."""
+        fields = {
+            "host": target.netloc,
+            "user-agent": self.user_agent,
+            "accept": _ACCEPT[wanted.expect],
+            # Pictures are compressed already; a bomb needs an encoding.
+            "accept-encoding": "identity" if wanted.expect == "picture" else "gzip, deflate",
+        }
+        fields.update((name.lower(), value) for name, value in own.items())
+        raw = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in fields.items()]
+        delay = min(delay, limits.max_crawl_delay)
+        host = self._host(target)
+        async with host.slot(self._everyone, delay=delay, longest=limits.max_retry_after):
+            return await exchange(self._transport, target, raw, limits, wanted)
+
+    async def _wait(self, target: Target, answer: Answer, attempt: int) -> None:
+        """Wait before the next try. A pause that the host names holds for all its requests:
+        the next slot waits for it, or fails where it is too long."""
+        if answer.retry:
+            self._host(target).pause(answer.retry)
+        else:
+            await asyncio.sleep(backoff(target.url, attempt, self.limits.backoff))
+
+    def _host(self, target: Target) -> Host:
+        host = self._hosts.get(target.netloc)
+        if host is None:
+            host = self._hosts[target.netloc] = Host(target.netloc, self._per_host)
+        return host
+
+    async def _read_robots(self, url: str) -> bytes:
+        limits = replace(
+            self.limits,
+            seconds=min(self.limits.seconds, _ROBOTS_SECONDS),
+            attempts=min(self.limits.attempts, _ROBOTS_ATTEMPTS),
+            max_bytes=MAX_BYTES,
+            cut=True,
+        )
+        order = _Order(Wanted("any", heed_opt_out=False), {}, limits, robots=False)
+        return (await self._follow(url, order)).data
+
+
+def fetch_one(
+    url: str,
+    settings: Settings,
+    *,
+    limits: Limits | None = None,
+    **options: Any,
+) -> Fetched:
+    """Fetch one URL from code that is not asynchronous; `options` are those of `Fetcher.get`.
+
+    May also be called where an event loop already runs (a notebook): it then works in a thread.
+    """
+
+    async def work() -> Fetched:
+        async with Fetcher(settings, limits=limits) as fetcher:
+            return await fetcher.get(url, **options)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work()).result()
+
+
+def _with_params(url: str, params: Mapping[str, str | int | float]) -> str:
+    try:
+        return str(httpx.URL(url).copy_merge_params(dict(params)))
+    except httpx.InvalidURL as error:
+        raise problem("bad_url", f"The URL {shorten(url)!r} cannot be read: {error}.") from None
+
+
+def _fetched(
+    url: str, status: int, headers: Mapping[str, str], data: bytes, expect: Expect
+) -> Fetched:
+    kind = sniff.check(data, expect, shorten(url))
+    return Fetched(url, status, headers, data, kind, hashlib.sha256(data).hexdigest())

@@ -1,0 +1,95 @@
+"""Connection pools: one for each scheme, and the environment's proxies where they are trusted."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.request
+from urllib.parse import unquote
+
+import httpcore
+import httpx
+
+from tellapart.errors import InputError
+from tellapart.fetch.guard import Guard, GuardedBackend, Target
+
+#: Seconds an unused connection is kept.
+_KEEP = 15.0
+
+
+class Transport:
+    """Sends one request over a kept connection. The guard judges every new connection.
+
+    It stands on httpcore, the engine of httpx, because httpx itself offers no public way to
+    say which address to connect to.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        max_connections: int,
+        trust_proxies: bool,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._backend = GuardedBackend(guard)
+        self._max = max_connections
+        self._ssl = ssl_context
+        self._proxies = urllib.request.getproxies() if trust_proxies else {}
+        self._pools: dict[tuple[str, str], httpcore.AsyncConnectionPool] = {}
+
+    async def send(self, target: Target, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
+        """Send a GET request; the caller reads and closes the answer."""
+        url = httpcore.URL(
+            scheme=target.scheme.encode(),
+            host=target.host.encode(),
+            port=target.port,
+            target=target.path,
+        )
+        request = httpcore.Request(b"GET", url, headers=headers)
+        return await self._pool(target).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            await pool.aclose()
+
+    def _pool(self, target: Target) -> httpcore.AsyncConnectionPool:
+        proxy = self._proxy(target) if self._proxies else ""
+        key = (target.scheme, proxy)
+        if key not in self._pools:
+            # Reading the certificates takes 20 ms: only where the first https: URL asks for it.
+            context = (self._ssl or httpx.create_ssl_context()) if "https" in key[0] else None
+            self._pools[key] = self._open(proxy, context)
+        return self._pools[key]
+
+    def _open(self, proxy: str, context: ssl.SSLContext | None) -> httpcore.AsyncConnectionPool:
+        if not proxy:
+            return httpcore.AsyncConnectionPool(
+                ssl_context=context,
+                max_connections=self._max,
+                max_keepalive_connections=self._max,
+                keepalive_expiry=_KEEP,
+                network_backend=self._backend,
+            )
+        parsed = httpx.URL(proxy)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise InputError(
+                f"The environment names the proxy {proxy!r}.",
+                expected="an http: or https: proxy",
+                do="Correct HTTP_PROXY and HTTPS_PROXY, or set TELLAPART_TRUST_PROXIES=0.",
+            )
+        name, _, password = parsed.userinfo.decode("ascii").partition(":")
+        # The proxy itself may well be private: the user asked for it. No guarded backend here.
+        return httpcore.AsyncHTTPProxy(
+            proxy_url=str(parsed.copy_with(userinfo=b"")),
+            proxy_auth=(unquote(name), unquote(password)) if name else None,
+            ssl_context=context,
+            max_connections=self._max,
+            max_keepalive_connections=self._max,
+            keepalive_expiry=_KEEP,
+        )
+
+    def _proxy(self, target: Target) -> str:
+        if urllib.request.proxy_bypass(target.host):
+            return ""
+        return self._proxies.get(target.scheme) or self._proxies.get("all") or ""
