@@ -31,9 +31,12 @@ def check(
             do="Write `key: value` lines; `tellapart recipe schema` lists the keys.",
         )
     problems = Problems()
-    values = _normalize(_without_auto(data), Forms(problems, base or Path.cwd(), sources))
+    written = _without_auto(data)
+    values = _normalize(dict(written), Forms(problems, base or Path.cwd(), sources))
     recipe = _Validation(problems).run(values)
     if recipe is not None:
+        # What was made here (the name, …) was not asked for: `resolve` gives its reason.
+        recipe.model_fields_set.intersection_update(written)
         _shares(recipe.split, problems)
     if problems.found or recipe is None:
         found = sorted(problems.found, key=lambda p: _order(p["path"]))

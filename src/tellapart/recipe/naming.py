@@ -73,7 +73,7 @@ def slug(text: str) -> str:
 
 def name_of(words: Iterable[str]) -> str:
     """The name of a project for these classes; their order does not matter."""
-    return slug("-".join(sorted(words)))
+    return slug("-".join(sorted(words, key=lambda word: (word.lower(), word))))
 
 
 def name_of_data(path: Path) -> str:

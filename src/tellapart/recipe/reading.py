@@ -98,7 +98,7 @@ def parse(text: str, *, form: str = "yaml") -> Any:
     try:
         return _parse_json(text) if form == "json" else _parse_yaml(text)
     except yaml.YAMLError as error:
-        raise _unreadable(*_explain(error)) from None
+        raise _unreadable(*_explain(error, text)) from None
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         # PyYAML lets some broken scalars escape as plain Python errors.
         raise _unreadable(f"The recipe is not valid {form.upper()}: {error}.") from None
@@ -160,12 +160,15 @@ def _keep_words(root: yaml.Node) -> None:
                 name.tag = "tag:yaml.org,2002:str"
 
 
-def _explain(error: yaml.YAMLError) -> tuple[str, str]:
-    mark = getattr(error, "problem_mark", None)
-    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+def _explain(error: yaml.YAMLError, text: str) -> tuple[str, str]:
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    where, tab = "", False
+    if mark := getattr(error, "problem_mark", None):
+        where = f" in line {mark.line + 1}, column {mark.column + 1}"
+        line = "".join(text.splitlines()[mark.line : mark.line + 1])
+        tab = "token" in problem and "\t" in line[: mark.column + 1]
     what = f"The recipe is not valid YAML{where}: {problem}."
-    if "'\\t'" in what or "tab" in problem:
+    if tab:
         return what, "Indent with spaces; YAML does not allow tabs."
     if "alias" in problem:
         return what, "Write the value out where it is used."

@@ -30,7 +30,7 @@ def asked(recipe: Recipe) -> dict[str, Any]:
 
     The name is in it because it stays, even where it was made of classes that change later.
     """
-    return recipe.model_dump(mode="json", exclude_unset=True)
+    return {"name": recipe.name, **recipe.model_dump(mode="json", exclude_unset=True)}
 
 
 def canonical(recipe: Recipe) -> dict[str, Any]:

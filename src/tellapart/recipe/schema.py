@@ -316,7 +316,9 @@ class Recipe(_Part):
     split: Split = _says(
         Split, "How pictures are divided into train, validation, test.", expected="a mapping"
     )
-    train: Train = _says(Train, "How the classifier is trained.", expected="a mapping")
+    train: Train = _says(
+        Train, "The training: backbone, view, regularization, refusal.", expected="a mapping"
+    )
 
     @property
     def labels(self) -> tuple[str, ...]:
