@@ -1,0 +1,158 @@
+"""Prove that a bundle is whole and answers as it did when it was made."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.bundle.archive import TEXT_LIMIT, Archive, open_archive, refuse
+from tellapart.bundle.manifest import NEWER, TOLERANCE, Manifest, read_sums
+from tellapart.bundle.predictor import (
+    LABELS,
+    MANIFEST,
+    MODEL,
+    SUMS,
+    Bundle,
+    EngineName,
+    Session,
+    read_model,
+)
+from tellapart.errors import TellapartError
+
+#: Every bundle has these beside its data set.
+REQUIRED = (MANIFEST, MODEL, LABELS, SUMS)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was checked in a bundle that passed."""
+
+    path: str
+    name: str
+    version: int
+    #: Files whose SHA-256 was compared.
+    files: int
+    #: Golden pictures predicted again, and their largest difference of probability.
+    golden: int
+    max_difference: float
+    engine: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def verify(path: str | Path, *, engine: EngineName = "onnxruntime", threads: int = 0) -> Report:
+    """Check a bundle, zip or folder: names, sums, manifest, labels, golden pictures.
+
+    A file too many counts like a file too few. Golden pictures must get their probabilities and
+    familiarity within 1e-3. Raises `NotFoundError`, or `VerificationError` that lists every
+    problem found.
+    """
+    with open_archive(path) as archive:
+        problems = [problem for problem in [archive.seal_problem()] if problem]
+        problems += [f"the file {name!r} is missing" for name in REQUIRED if name not in archive]
+        files = _compare_sums(archive, problems) if SUMS in archive else 0
+        if problems:
+            # Nothing in a damaged bundle is shown to a parser, but a newer format is named.
+            problems += _newer(archive)
+            raise refuse(archive.path, problems)
+        manifest, model = read_model(archive)
+        session = Session(model, engine=engine, threads=threads)
+        problems += _label_problems(archive, manifest, session)
+        bundle = Bundle(manifest, session, archive.path)
+        worst = _golden(archive, manifest, bundle, problems)
+        if problems:
+            raise refuse(archive.path, problems)
+    return Report(
+        path=str(path),
+        name=manifest.name,
+        version=manifest.version,
+        files=files,
+        golden=len(manifest.golden),
+        max_difference=worst,
+        engine=engine,
+    )
+
+
+def _compare_sums(archive: Archive, problems: list[str]) -> int:
+    try:
+        sums, faults = read_sums(archive.read(SUMS))
+    except TellapartError as error:
+        problems.append(error.what)
+        return 0
+    problems += faults
+    present = set(archive.names) - {SUMS}
+    problems += [f"the file {name!r} is missing" for name in sorted(sums.keys() - present)]
+    problems += [
+        f"the file {name!r} is not in SHA256SUMS" for name in sorted(present - sums.keys())
+    ]
+    for name in sorted(present & sums.keys()):
+        try:
+            same = archive.sha256(name) == sums[name]
+        except TellapartError:
+            same = False
+        if not same:
+            problems.append(f"the content of {name!r} is not what SHA256SUMS says")
+    return len(sums)
+
+
+def _newer(archive: Archive) -> list[str]:
+    try:
+        problems = Manifest.parse(archive.read(MANIFEST))[1] if MANIFEST in archive else []
+    except TellapartError:
+        return []
+    return [problem for problem in problems if NEWER in problem]
+
+
+def _label_problems(archive: Archive, manifest: Manifest, session: Session) -> list[str]:
+    problems = []
+    listed = archive.read(LABELS).decode("utf-8", "replace")
+    if listed != labels_text(manifest.labels):
+        problems.append("labels.txt and manifest.json name different labels")
+    names = session.metadata.get("names")
+    if names is not None and _names(names) != manifest.labels:
+        problems.append("the model's metadata and manifest.json name different labels")
+    return problems
+
+
+def labels_text(labels: tuple[str, ...] | list[str]) -> str:
+    """The content of `labels.txt`: one label a line, in the model's order."""
+    return "".join(" ".join(label.splitlines()) + "\n" for label in labels)
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    """Labels out of the widely read form `{0: 'apple', 1: 'pear'}`."""
+    try:
+        found: Any = ast.literal_eval(text) if len(text) < TEXT_LIMIT else None
+        return tuple(str(found[index]) for index in range(len(found)))
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
+        return None
+
+
+def _golden(archive: Archive, manifest: Manifest, bundle: Bundle, problems: list[str]) -> float:
+    """Predict each golden picture again, one at a time as they were; the largest difference."""
+    worst = 0.0
+    for golden in manifest.golden:
+        if golden.file not in archive:
+            problems.append(f"the golden picture {golden.file!r} is missing")
+            continue
+        try:
+            found = bundle.predict(archive.read(golden.file))
+        except TellapartError as error:
+            problems.append(f"the golden picture {golden.file!r} gets no answer: {error.what}")
+            continue
+        odds = np.array(list(found.probabilities.values()))
+        away = np.abs(odds - np.array(golden.probabilities)).max()
+        away = float(max(away, abs(found.familiarity - golden.familiarity)))
+        if not away <= TOLERANCE:
+            problems.append(
+                f"the golden picture {golden.file!r} is answered {away:.2g} away from what the "
+                f"manifest says (at most {TOLERANCE:g})"
+            )
+        worst = max(worst, away)
+    return worst

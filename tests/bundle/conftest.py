@@ -1,0 +1,139 @@
+"""A tiny classifier and bundles made of it, so that the format is tested without a backbone."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from tellapart.bundle.manifest import Manifest, to_json
+from tellapart.bundle.predictor import Bundle, Session
+from tellapart.bundle.standalone import runtime_files
+from tellapart.bundle.verify import labels_text
+from tellapart.bundle.write import write_zip
+
+LABELS = ("blue", "green", "red")
+SIZE = 32
+
+Maker = Callable[..., dict[str, bytes]]
+
+
+def tiny_model(labels: tuple[str, ...] = LABELS, gain: float = 8.0) -> bytes:
+    """The mean color of each of 7×7 cells is the feature map; a class is a color."""
+    weight = np.eye(3, dtype=np.float32)[[2, 1, 0]][: len(labels)] * gain
+    constants = {
+        "scale": np.float32(1 / 255),
+        "weight": weight.T.copy(),
+        "kernel": weight[:, :, None, None].copy(),
+        "half": np.float32(0.5),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["numbers"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Mul", ["planes", "scale"], ["unit"]),
+        helper.make_node("AveragePool", ["unit"], ["cells"], kernel_shape=[8, 8], strides=[4, 4]),
+        helper.make_node("GlobalAveragePool", ["cells"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["features"], axis=1),
+        helper.make_node("MatMul", ["features", "weight"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        helper.make_node("Conv", ["cells", "kernel"], ["map"]),
+        helper.make_node("ReduceMax", ["features"], ["familiarity"], axes=[1], keepdims=0),
+    ]
+    count = len(labels)
+    shapes: dict[str, list[Any]] = {
+        "logits": ["N", count],
+        "probabilities": ["N", count],
+        "features": ["N", 3],
+        "familiarity": ["N"],
+        "map": ["N", count, 7, 7],
+    }
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIZE, SIZE, 3])],
+        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in shapes.items()],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    names = dict(enumerate(labels))
+    model.metadata_props.add(key="names", value=repr(names))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def picture(color: str | tuple[int, int, int] = "red", size: tuple[int, int] = (40, 30)) -> bytes:
+    """A PNG of one color with a little gradient in it."""
+    image = Image.new("RGB", size, color)
+    for x in range(0, size[0], 4):
+        image.putpixel((x, 0), (x, x, x))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def contents(name: str = "colors", version: int = 1, **changes: Any) -> dict[str, bytes]:
+    """The files of a tiny bundle, without SHA256SUMS."""
+    model = tiny_model()
+    golden = {"golden/00-red.png": picture("red"), "golden/01-gray.png": picture("gray")}
+    manifest: dict[str, Any] = {
+        "format": 1,
+        "name": name,
+        "version": version,
+        "labels": list(LABELS),
+        "input": {"name": "image", "size": SIZE, "view": "squash"},
+        "thresholds": {"familiarity": 0.4, "probability": None},
+        "golden": [{"file": "x", "probabilities": [0, 0, 1], "familiarity": 0}],
+    }
+    found, _ = Manifest.parse(to_json(manifest))
+    assert found is not None
+    bundle = Bundle(found, Session(model), Path())
+    answers = {file: bundle.predict(data) for file, data in golden.items()}
+    manifest["golden"] = [
+        {
+            "file": file,
+            "probabilities": [round(p, 6) for p in answer.probabilities.values()],
+            "familiarity": round(answer.familiarity, 6),
+        }
+        for file, answer in answers.items()
+    ]
+    manifest.update(changes)
+    return {
+        "manifest.json": to_json(manifest),
+        "model.onnx": model,
+        "labels.txt": labels_text(LABELS).encode(),
+        **golden,
+        **runtime_files(),
+    }
+
+
+def sums(files: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+
+
+@pytest.fixture(scope="session")
+def tiny_files() -> Maker:
+    """`contents`: makes a tiny bundle's files, its manifest changed by keywords."""
+    return contents
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., bytes]:
+    """`picture`: draws a PNG of one color."""
+    return picture
+
+
+@pytest.fixture(scope="session")
+def tiny_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the tiny model. Read-only by agreement."""
+    path = tmp_path_factory.mktemp("tiny") / "colors-1.zip"
+    write_zip(path, contents())
+    return path
