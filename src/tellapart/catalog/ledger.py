@@ -53,12 +53,12 @@ class Ledger(Base):
         values = [self._values(row) for row in rows]
         if not values:
             return 0
-        count = sa.select(sa.func.count()).where(_p.c.project_id == self.project_id)
-        with self._writing() as connection:
-            before = connection.scalar(count) or 0
-            statement = insert(connection, _p).on_conflict_do_nothing(index_elements=["id"])
-            connection.execute(statement, values)
-            return (connection.scalar(count) or 0) - before
+        try:
+            return self._insert(values)
+        except UnicodeEncodeError:
+            # File names need not be text, and strangers' answers hold half characters: the
+            # database takes neither. Shown with a mark instead; such a path is not found later.
+            return self._insert([{k: _writable(v) for k, v in row.items()} for row in values])
 
     def id_of(self, row: NewPicture) -> str:
         """The id that `add` gives to this picture."""
@@ -164,6 +164,14 @@ class Ledger(Base):
         with self._writing() as connection:
             upsert(connection, schema.searches, rows)
 
+    def _insert(self, values: list[dict[str, Any]]) -> int:
+        count = sa.select(sa.func.count()).where(_p.c.project_id == self.project_id)
+        with self._writing() as connection:
+            before = connection.scalar(count) or 0
+            statement = insert(connection, _p).on_conflict_do_nothing(index_elements=["id"])
+            connection.execute(statement, values)
+            return (connection.scalar(count) or 0) - before
+
     def _values(self, row: NewPicture) -> dict[str, Any]:
         values = dict(zip(_NEW, _new_values(row), strict=True))
         return {"id": self.id_of(row), "project_id": self.project_id, **values}
@@ -184,3 +192,9 @@ class Ledger(Base):
 
 def _row(values: Any) -> PictureRow:
     return PictureRow(*(*values[:-1], values[-1] or {}))
+
+
+def _writable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
