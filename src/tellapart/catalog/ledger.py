@@ -16,12 +16,17 @@ from tellapart.store import schema
 
 _p, _v, _o, _s = schema.pictures, schema.verdicts, schema.overrules, schema.splits
 _OWN = [column for column in _p.columns if column.name != "project_id"]
-_KEPT = sa.func.coalesce(_o.c.kept, _v.c.kept, type_=sa.Boolean)
+#: The user's word wins, but nobody's word makes a broken picture readable.
+_BROKEN = sa.func.coalesce(_v.c.reason, "") == "unreadable"
+_KEPT = sa.case(
+    (_BROKEN, sa.false()), else_=sa.func.coalesce(_o.c.kept, _v.c.kept, type_=sa.Boolean)
+)
 _SELECT = (
     sa.select(
         *_OWN,
         _KEPT,
         sa.case(
+            (_BROKEN, "unreadable"),
             (_o.c.kept != _v.c.kept, "by_hand"),
             (_v.c.picture_id.is_(None) & _o.c.kept.is_(sa.false()), "by_hand"),
             else_=sa.func.coalesce(_v.c.reason, ""),

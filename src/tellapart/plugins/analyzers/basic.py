@@ -19,8 +19,9 @@ class Basic(Analyzer):
 
     - `width`, `height` (pixels, upright), `format` (Pillow's name), `bytes` (of the file);
     - `brightness`, `contrast`: mean and standard deviation of the luma (ITU-R 601, 0…255);
-    - `blur`: variance of the Laplacian of the gray picture at 256 × 256; low means blurred
-      (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000);
+    - `sharpness`: variance of the Laplacian of the gray picture at 256 × 256 (Pech-Pacheco et
+      al., "Diatom autofocusing in brightfield microscopy", ICPR 2000);
+    - `blur`: 1 / (1 + sharpness / 100), from 0 (sharp) to 1 (nothing but haze);
     - `entropy`: Shannon entropy in bits (0…8) of the 256-bin histogram of the busiest of the
       three channels, so that two colors of equal lightness still count as a picture.
     """
@@ -32,6 +33,7 @@ class Basic(Analyzer):
         image = Image.fromarray(picture.pixels)
         gray = image.convert("L")
         luma = np.asarray(gray)
+        sharpness = _laplacian_variance(gray)
         return {
             "width": picture.width,
             "height": picture.height,
@@ -39,7 +41,8 @@ class Basic(Analyzer):
             "bytes": len(picture.data),
             "brightness": round(float(luma.mean()), 3),
             "contrast": round(float(luma.std()), 3),
-            "blur": round(_laplacian_variance(gray), 3),
+            "sharpness": round(sharpness, 3),
+            "blur": round(1 / (1 + sharpness / 100), 4),
             "entropy": round(_entropy(image), 4),
         }
 

@@ -1,0 +1,347 @@
+"""Deal pictures into train, validation and test: grouped, stratified, seeded, and stable.
+
+Pictures of one group never cross a split. What is once in test stays there; a newcomer linked to
+it is set `aside`, so that no test picture was ever seen in training by way of its twin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tellapart.learn import similarity
+
+TRAIN, VALIDATION, TEST, ASIDE = "train", "validation", "test", "aside"
+SPLITS = (TRAIN, VALIDATION, TEST)
+
+Link = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One picture to be dealt."""
+
+    id: str
+    label: str
+    #: Content; names groups and orders them, so that paths and machines change nothing.
+    sha256: str
+    #: Its split in an earlier deal, or None.
+    before: str | None = None
+    #: The name of its group in that deal.
+    group_before: str | None = None
+    #: `train`, `validation` or `test`, where the split is given from outside.
+    official: str | None = None
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The asked fractions and the seed. Fractions need not sum to 1; their ratios count."""
+
+    train: float
+    validation: float
+    test: float
+    seed: int = 0
+
+    def of(self, split: str) -> float:
+        total = self.train + self.validation + self.test
+        return float(getattr(self, split)) / total if total > 0 else float(split == TRAIN)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a picture went, with the name of its group."""
+
+    split: str
+    group: str
+    #: Why it is aside; empty otherwise.
+    reason: str = ""
+
+
+@dataclass
+class Deal:
+    """The outcome: a place for every member, and what a person should know."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Group:
+    name: str
+    rows: list[int]
+    split: str | None = None
+    reason: str = ""
+
+
+def deal(members: Sequence[Member], links: Iterable[Link], shares: Shares) -> Deal:
+    """Deal `members` by `shares`; `links` (pairs of positions) hold groups together.
+
+    Members with `before` keep their split: test always; train and validation unless a link now
+    joins them to test (then aside) or to each other (then train). Sizes come as near the asked
+    fractions, class by class, as whole groups allow; a class of two groups or more gets a test
+    picture and keeps a training picture. Independent of the order of `members` and `links`.
+    """
+    order = sorted(range(len(members)), key=lambda i: (members[i].sha256, members[i].id))
+    rank = {row: place for place, row in enumerate(order)}
+    rows = [members[i] for i in order]
+    pairs = [(rank[a], rank[b]) for a, b in links]
+    settled = _settle(rows, pairs)
+    settled += _attach(rows, pairs, settled)
+    _fill(rows, settled, shares)
+    return Deal(_places(rows, settled), _notes(rows, settled))
+
+
+def deal_official(
+    members: Sequence[Member], near: Iterable[Link], scenes: Iterable[Link], shares: Shares
+) -> Deal:
+    """Keep the split given from outside; set training pictures aside that are linked to test.
+
+    `near` links (near duplicates) decide what goes aside; `scenes` (looser, holding `near`)
+    group the training pictures where a validation or test part has to be carved out of them
+    because none was given. Members without an official split count as train.
+    """
+    near, scenes = list(near), list(scenes)
+    given = [m.official or TRAIN for m in members]
+    names = _group_names(members, near)
+    worst: dict[str, str] = {}
+    for name, split in zip(names, given, strict=True):
+        worst[name] = max(worst.get(name, split), split, key=SPLITS.index)
+    places, notes = {}, []
+    for member, name, split in zip(members, names, given, strict=True):
+        held = worst[name]
+        if SPLITS.index(held) > SPLITS.index(split):
+            places[member.id] = Place(ASIDE, name, f"linked to official {held}")
+        else:
+            places[member.id] = Place(split, name)
+    aside = sum(place.split == ASIDE for place in places.values())
+    if aside:
+        notes.append(
+            f"{aside} pictures are near duplicates of official test or validation pictures: "
+            "set aside from training."
+        )
+    missing = [s for s in (VALIDATION, TEST) if s not in given]
+    if missing:
+        notes.append(f"The data set brings no {' and no '.join(missing)} split: carved from train.")
+        _carve(members, scenes, shares, missing, places)
+    return Deal(places, notes + _empty_notes(members, places))
+
+
+def _carve(
+    members: Sequence[Member],
+    scenes: Sequence[Link],
+    shares: Shares,
+    missing: Sequence[str],
+    places: dict[str, Place],
+) -> None:
+    """Deal the training pictures again into train and what is `missing`."""
+    inside = [i for i, m in enumerate(members) if places[m.id].split == TRAIN]
+    at = {row: k for k, row in enumerate(inside)}
+    wanted = Shares(
+        train=shares.train,
+        validation=shares.validation if VALIDATION in missing else 0.0,
+        test=shares.test if TEST in missing else 0.0,
+        seed=shares.seed,
+    )
+    linked = [(at[a], at[b]) for a, b in scenes if a in at and b in at]
+    part = [_without_official(members[i]) for i in inside]
+    places.update(deal(part, linked, wanted).places)
+
+
+def _without_official(member: Member) -> Member:
+    # An earlier carving is kept, an earlier `aside` is not a split.
+    return Member(member.id, member.label, member.sha256, member.before, member.group_before)
+
+
+def _group_names(members: Sequence[Member], links: Iterable[Link]) -> list[str]:
+    shas = [member.sha256 for member in members]
+    return [sha[:16] for sha in similarity.group_names(shas, _array(links))]
+
+
+def _array(links: Iterable[Link]) -> np.ndarray:
+    return np.array(sorted(set(links)), dtype=np.int64).reshape(-1, 2)
+
+
+def _components(rows: Sequence[int], links: Iterable[Link]) -> list[list[int]]:
+    """Positions joined by `links`, both ends of which must lie in `rows`; in order."""
+    at = {row: k for k, row in enumerate(rows)}
+    inner = [(at[a], at[b]) for a, b in links if a in at and b in at]
+    parts: dict[int, list[int]] = defaultdict(list)
+    for k, root in enumerate(similarity.groups(len(rows), _array(inner)).tolist()):
+        parts[root].append(rows[k])
+    return list(parts.values())
+
+
+def _settle(rows: Sequence[Member], links: Sequence[Link]) -> list[_Group]:
+    """The groups of an earlier deal, with what new links between them change."""
+    old = [i for i, row in enumerate(rows) if row.before in SPLITS]
+    first: dict[str, int] = {}
+    joined = [(first.setdefault(rows[i].group_before or rows[i].sha256, i), i) for i in old]
+    groups = []
+    for part in _components(old, [*links, *joined]):
+        splits = {rows[i].before for i in part}
+        name = min(rows[i].group_before or rows[i].sha256[:16] for i in part)
+        if TEST in splits:
+            stay = [i for i in part if rows[i].before == TEST]
+            gone = [i for i in part if rows[i].before != TEST]
+            groups.append(_Group(name, stay, TEST))
+            if gone:
+                groups.append(_Group(name, gone, ASIDE, f"linked to test group {name}"))
+        else:
+            groups.append(_Group(name, part, TRAIN if TRAIN in splits else VALIDATION))
+    return groups
+
+
+def _attach(
+    rows: Sequence[Member], links: Sequence[Link], settled: Sequence[_Group]
+) -> list[_Group]:
+    """Newcomers, grouped: those linked to one settled split join it, others stay open."""
+    home = {i: group for group in settled for i in group.rows}
+    fresh = [i for i in range(len(rows)) if i not in home]
+    touched: dict[int, list[_Group]] = defaultdict(list)
+    for a, b in links:
+        for new, old in ((a, b), (b, a)):
+            if new not in home and old in home:
+                touched[new].append(home[old])
+    groups = []
+    for part in _components(fresh, links):
+        near = [group for i in part for group in touched.get(i, ())]
+        splits = {group.split for group in near}
+        if not near:
+            groups.append(_Group(min(rows[i].sha256 for i in part)[:16], part))
+            continue
+        name = min(group.name for group in near)
+        if splits <= {TRAIN} or splits <= {VALIDATION}:
+            groups.append(_Group(name, part, next(iter(splits))))
+            continue
+        held = sorted(g.name for g in near if g.split in (TEST, ASIDE))
+        reason = f"linked to test group {held[0]}" if held else "joins train and validation"
+        groups.append(_Group(held[0] if held else name, part, ASIDE, reason))
+    return groups
+
+
+def _fill(rows: Sequence[Member], groups: Sequence[_Group], shares: Shares) -> None:
+    """Give each open group a split, large ones first, in an order drawn from the seed."""
+    dealt = [g for g in groups if g.split != ASIDE]
+    sizes = {id(g): Counter(rows[i].label for i in g.rows) for g in dealt}
+    totals: Counter[str] = sum(sizes.values(), Counter())
+    want = {label: _quota(n, shares) for label, n in totals.items()}
+    have = {label: Counter[str]() for label in totals}
+    for group in dealt:
+        if group.split:
+            for label, n in sizes[id(group)].items():
+                have[label][group.split] += n
+    opened = sorted((g for g in dealt if g.split is None), key=lambda g: _turn(g, shares.seed))
+    for group in opened:
+        group.split = _best(sizes[id(group)], want, have, shares)
+        for label, n in sizes[id(group)].items():
+            have[label][group.split] += n
+    for label in sorted(totals):
+        for split in (TRAIN, TEST):
+            if shares.of(split) > 0 and not have[label][split]:
+                _borrow(label, split, opened, sizes, have)
+
+
+def _turn(group: _Group, seed: int) -> tuple[int, str]:
+    """Large groups first (by powers of two, or the last one would spoil the sizes)."""
+    drawn = hashlib.sha256(f"{seed}\0{group.name}".encode()).hexdigest()
+    return -len(group.rows).bit_length(), drawn
+
+
+def _quota(n: int, shares: Shares) -> dict[str, int]:
+    """Whole pictures a split, by largest remainder."""
+    exact = {split: n * shares.of(split) for split in SPLITS}
+    quota = {split: int(value) for split, value in exact.items()}
+    by_rest = sorted(SPLITS, key=lambda s: (quota[s] - exact[s], SPLITS.index(s)))
+    for split in by_rest[: n - sum(quota.values())]:
+        quota[split] += 1
+    return quota
+
+
+def _best(
+    sizes: Mapping[str, int],
+    want: Mapping[str, Mapping[str, int]],
+    have: Mapping[str, Mapping[str, int]],
+    shares: Shares,
+) -> str:
+    """The split that this group brings nearest to its quotas; the emptiest of equals."""
+
+    def cost(split: str) -> tuple[int, float, int]:
+        change, room = 0, 0.0
+        for label, n in sizes.items():
+            missing = want[label][split] - have[label].get(split, 0)
+            change += abs(missing - n) - abs(missing)
+            room += n * missing / max(1, want[label][split])
+            if split != TRAIN and n > 1 and 2 * n > want[label][split]:
+                # A test of one or two scenes is no test: at most half a quota from one group.
+                change += 2 * n
+        return change, -room, SPLITS.index(split)
+
+    return min((s for s in SPLITS if s == TRAIN or shares.of(s) > 0), key=cost)
+
+
+def _borrow(
+    label: str,
+    split: str,
+    opened: Sequence[_Group],
+    sizes: Mapping[int, Counter[str]],
+    have: Mapping[str, Counter[str]],
+) -> None:
+    """Move the smallest open group of a class into a split that has none of it.
+
+    The giver must keep something of every class in the group.
+    """
+    for group in sorted(opened, key=lambda g: (len(g.rows), SPLITS.index(g.split or TRAIN))):
+        giver, parts = group.split or TRAIN, sizes[id(group)]
+        needy = giver == VALIDATION or all(have[k][giver] > n for k, n in parts.items())
+        if label in parts and giver != split and needy:
+            for k, n in parts.items():
+                have[k][giver] -= n
+                have[k][split] += n
+            group.split = split
+            return
+
+
+def _places(rows: Sequence[Member], groups: Sequence[_Group]) -> dict[str, Place]:
+    return {
+        rows[i].id: Place(group.split or TRAIN, group.name, group.reason)
+        for group in groups
+        for i in group.rows
+    }
+
+
+def _notes(rows: Sequence[Member], groups: Sequence[_Group]) -> list[str]:
+    notes = []
+    names: dict[str, set[str]] = defaultdict(set)
+    for group in groups:
+        for i in group.rows:
+            names[rows[i].label].add(group.name)
+    totals = Counter(row.label for row in rows)
+    alone = {label for label, found in names.items() if len(found) == 1}
+    for label in sorted(alone):
+        if totals[label] == 1:
+            notes.append(f"Class {label!r} has one picture: no honest test picture.")
+        else:
+            notes.append(
+                f"Class {label!r} lies in one group of {totals[label]} pictures (the same scene "
+                "or source): no honest test picture."
+            )
+    places = _places(rows, groups)
+    others = [row for row in rows if row.label not in alone]
+    return notes + _empty_notes(others, places)
+
+
+def _empty_notes(members: Sequence[Member], places: Mapping[str, Place]) -> list[str]:
+    """Say which classes miss train or test."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for member in members:
+        seen[member.label].add(places[member.id].split)
+    return [
+        f"Class {label!r} has no picture in {split}."
+        for label in sorted(seen)
+        for split in (TRAIN, TEST)
+        if split not in seen[label]
+    ]
