@@ -1,0 +1,290 @@
+"""The model card: what the model is, how good, how to use it, and whether one may."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from tellapart.bundle import licenses
+
+#: Loads `weights.safetensors` in the unpacked bundle; the tests run it as it stands in the card.
+_SNIPPET = """\
+import json
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file
+
+from tellapart.images import load  # the bundle's own decoder
+
+manifest = json.loads(Path("manifest.json").read_text(encoding="utf-8"))
+labels = manifest["labels"]
+model = timm.create_model({backbone!r}, num_classes=len(labels))
+model.load_state_dict(load_file("weights.safetensors"), strict=True)
+model.eval()
+
+pixels = torch.from_numpy(load(Path({picture!r}), {size}, {view!r}))
+with torch.inference_mode():
+    logits = model(pixels.permute(2, 0, 1)[None] / 127.5 - 1)
+probabilities = dict(zip(labels, logits.softmax(1)[0].tolist(), strict=True))
+print(probabilities)
+"""
+
+_FIGURES = (
+    ("accuracy", "Accuracy"),
+    ("balanced_accuracy", "Balanced accuracy"),
+    ("auc", "AUC"),
+    ("log_loss", "Log loss"),
+    ("ece", "Calibration error (ECE)"),
+    ("baseline", "Always the largest class"),
+)
+#: Names that the Hugging Face hub knows.
+_TYPES = {"auc": "roc_auc", "log_loss": "log_loss", "ece": "ece"}
+
+
+def card(manifest: Mapping[str, Any]) -> str:
+    """README.md of the bundle that `manifest` describes: YAML front matter and Markdown."""
+    parts = [
+        _front(manifest),
+        _head(manifest),
+        _use(manifest),
+        _figures(manifest),
+        _may_i(manifest),
+        _data(manifest),
+        _made(manifest),
+        _limits(manifest),
+    ]
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _front(manifest: Mapping[str, Any]) -> str:
+    metrics = manifest["metrics"]
+    figures = [
+        {"type": _TYPES.get(key, key), "name": name, "value": metrics[key]}
+        for key, name in _FIGURES
+        if key != "baseline" and _number(metrics.get(key))
+    ]
+    task = {"type": "image-classification", "name": "Image classification"}
+    data = {"type": "imagefolder", "name": manifest["name"], "split": "test"}
+    front = {
+        "license": "other",
+        "license_name": "see-may-i-use-this",
+        "license_link": "#may-i-use-this",
+        "library_name": "timm",
+        "pipeline_tag": "image-classification",
+        "base_model": f"timm/{manifest['backbone']['timm']}",
+        "tags": ["image-classification", "onnx", "safetensors", "tellapart"],
+        "model-index": [
+            {
+                "name": manifest["name"],
+                "results": [{"task": task, "dataset": data, "metrics": figures}],
+            }
+        ],
+    }
+    text = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=100)
+    return f"---\n{text}---\n"
+
+
+def _head(manifest: Mapping[str, Any]) -> str:
+    labels = ", ".join(f"**{_plain(label)}**" for label in manifest["labels"])
+    return (
+        f"# {_plain(manifest['name'])} {manifest['version']}\n\n"
+        f"Tells pictures of {labels} apart, and says when a picture is none of these.\n"
+    )
+
+
+def _use(manifest: Mapping[str, Any]) -> str:
+    file = f"{manifest['name']}-{manifest['version']}.zip"
+    snippet = _SNIPPET.format(
+        backbone=manifest["backbone"]["name"],
+        picture=manifest["golden"][0]["file"],
+        size=manifest["input"]["size"],
+        view=manifest["input"]["view"],
+    )
+    return f"""## Use it
+
+With numpy, Pillow and onnxruntime (`pip install numpy pillow onnxruntime`):
+
+```sh
+python {file} predict picture.jpg
+python {file} verify
+```
+
+With Tellapart:
+
+```python
+import tellapart
+
+answer = tellapart.Bundle.load("{file}").predict("picture.jpg")
+print(answer.label, answer.probabilities)  # label is None for "none of these"
+```
+
+With any ONNX runtime: `model.onnx` takes `image`, uint8 RGB, N×{manifest["input"]["size"]}×\
+{manifest["input"]["size"]}×3, and gives `logits`, `probabilities`, `features`, `familiarity` and \
+`map`. With timm, in the unpacked bundle:
+
+```python
+{snippet}```
+"""
+
+
+def _figures(manifest: Mapping[str, Any]) -> str:
+    metrics = manifest["metrics"]
+    lines = ["## How good it is\n"]
+    n = metrics.get("n")
+    if not n:
+        return lines[0] + "\nNothing was measured: there were no test pictures.\n"
+    lines.append(f"Measured on {n:,} test pictures that took no part in training or choosing.\n")
+    lines += ["| figure | value |", "|---|---|"]
+    for key, name in _FIGURES:
+        if _number(metrics.get(key)):
+            value = f"{metrics[key]:.4f}"
+            if key == "accuracy" and _number(metrics.get("low")) and _number(metrics.get("high")):
+                value += f" (95 % interval {metrics['low']:.4f} to {metrics['high']:.4f})"
+            lines.append(f"| {name} | {value} |")
+    low, baseline = metrics.get("low"), metrics.get("baseline")
+    if _number(low) and _number(baseline) and low <= baseline:
+        lines.append(
+            "\n**Warning:** the interval holds the baseline. This model may be no better than "
+            "always naming the largest class."
+        )
+    lines.append("\n`report.html` shows the errors; `metrics.json` holds every figure.")
+    return "\n".join(lines)
+
+
+def _may_i(manifest: Mapping[str, Any]) -> str:
+    counts = manifest["data"]["licenses"]
+    kinds = {code: licenses.read("" if code == licenses.UNKNOWN else code) for code in counts}
+    backbone = manifest["backbone"]
+    lines = [
+        "## May I use this?\n",
+        "This is no legal advice; it is what was recorded.\n",
+        (
+            f"**The network.** `{backbone['name']}` is under {backbone['license']}; it learned from "
+            "ImageNet, whose pictures were gathered for research. The program in this bundle is "
+            "under Apache-2.0.\n"
+        ),
+        "**The pictures it learned from**, by licence:\n",
+        "| licence | pictures | in this bundle | credit | commercial use | changes | share alike |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for code, count in counts.items():
+        kind = kinds[code]
+        words = [
+            _plain(kind.title),
+            f"{count:,}",
+            "yes" if kind.may_pass_on and not manifest["data"]["withheld_for_size"] else "no",
+            "required" if kind.attribution else "-",
+            "**no**" if kind.noncommercial else "yes",
+            "**no**" if kind.noderivatives else "yes",
+            "**yes**" if kind.sharealike else "-",
+        ]
+        if not kind.may_pass_on:
+            words[3:] = ["?", "?", "?", "?"]
+        lines.append("| " + " | ".join(words) + " |")
+    return "\n".join([*lines, "", *_answers(counts, kinds)])
+
+
+def _answers(counts: Mapping[str, int], kinds: Mapping[str, licenses.License]) -> list[str]:
+    def total(*flags: bool) -> int:
+        return sum(n for n, flag in zip(counts.values(), flags, strict=True) if flag)
+
+    every = kinds.values()
+    noncommercial = total(*(kind.noncommercial for kind in every))
+    noderivatives = total(*(kind.noderivatives for kind in every))
+    sharealike = total(*(kind.sharealike for kind in every))
+    unknown = total(*(not kind.may_pass_on for kind in every))
+    credit = total(*(kind.attribution for kind in every))
+    lines = []
+    if credit:
+        lines.append(
+            f"- **Credit:** {credit:,} pictures ask for it; `dataset/ATTRIBUTION.csv` gives it for "
+            "those in this bundle. Pass it on with them."
+        )
+    if noncommercial:
+        lines.append(
+            f"- **Not for commercial use (NC):** {noncommercial:,} pictures. Do not sell them or "
+            "use them in a product. Whether a model that learned from them is bound too is not "
+            "settled; to be safe, train again with `licenses: [cc0, pdm, by, by-sa]`."
+        )
+    if noderivatives:
+        lines.append(
+            f"- **No changes (ND):** {noderivatives:,} pictures. They are in this bundle "
+            "unchanged; pass on no cropped or edited copies."
+        )
+    if sharealike:
+        lines.append(
+            f"- **Share alike (SA):** {sharealike:,} pictures. Edited copies must carry the same "
+            "licence."
+        )
+    if unknown:
+        lines.append(
+            f"- **No known licence:** {unknown:,} pictures, such as your own folders. They are not "
+            "in this bundle (`dataset/withheld.csv` has their origin and SHA-256). Whether you "
+            "may use what was learned from them is your own responsibility."
+        )
+    if not (noncommercial or noderivatives or sharealike or unknown):
+        lines.append("- Nothing recorded speaks against commercial use.")
+    return lines
+
+
+def _data(manifest: Mapping[str, Any]) -> str:
+    data = manifest["data"]
+    splits = [split for split, counts in data["splits"].items() if counts]
+    lines = [
+        "## Data\n",
+        (
+            f"{data['pictures']:,} pictures; {data['included']:,} of them are in `dataset/`, "
+            "one folder a split and class, as Hugging Face's `imagefolder` reads it.\n"
+        ),
+        "| class | " + " | ".join(splits) + " |",
+        "|---|" + "---|" * len(splits),
+    ]
+    for label in manifest["labels"]:
+        row = [str(data["splits"][split].get(label, 0)) for split in splits]
+        lines.append(f"| {_plain(label)} | " + " | ".join(row) + " |")
+    if data["withheld_for_size"]:
+        lines.append("\nTogether the pictures are too large for a bundle: none are in it.")
+    lines.append(f"\nFingerprint of the data: `{data['fingerprint']}`.")
+    return "\n".join(lines)
+
+
+def _made(manifest: Mapping[str, Any]) -> str:
+    backbone, given = manifest["backbone"], manifest["input"]
+    least = manifest["thresholds"]["familiarity"]
+    abstain = (
+        "It never abstains."
+        if least is None
+        else (f"It abstains where the familiarity is below {least:.4f}.")
+    )
+    return (
+        "## How it was made\n\n"
+        f"Pictures are made upright, laid on white, and brought to {given['size']}×{given['size']} "
+        f"pixels (`{given['view']}`). `{backbone['name']}` with ImageNet weights turns them into "
+        f"{backbone['dim']:,} features and stays as it is; a calibrated logistic regression tells "
+        "the classes apart. Familiarity is the mean cosine to the nearest stored training "
+        f"features. {abstain} `manifest.json` holds the recipe as it ran.\n"
+    )
+
+
+def _limits(manifest: Mapping[str, Any]) -> str:
+    classes: Sequence[str] = manifest["labels"]
+    return (
+        "## Limits\n\n"
+        f"It knows {len(classes)} classes and the kinds of pictures it was shown; on others its "
+        "figures do not hold. It is not made for decisions about people.\n"
+    )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown and HTML leave as it is."""
+    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
