@@ -41,17 +41,22 @@ class ImageFolder(Format):
                 expected="one folder a class with its pictures: apple/1.jpg, pear/1.jpg",
                 do="Sort the pictures into folders named by class, or give a CSV `path,label`.",
             )
-        rank = 0
+        rank, any_picture = 0, False
         for split, label_name, folder in _classes(root, folders):
             label, problem = labels.check(label_name) if label_name else ("", "outside_splits")
-            for file in _pictures(folder):
-                found, wrong = places.check(file)
-                yield Hit(rank=rank, path=found, label=label, split=split, problem=wrong or problem)
+            files = list(_pictures(folder))
+            any_picture = any_picture or bool(files)
+            if not files and label and not _names(Path(folder)):
+                # A class that was meant and forgotten, not a folder of other things.
+                files, problem = [folder], "empty_class"
+            for file in files:
+                found, wrong = (Path(file), "") if problem else places.check(file)
+                yield Hit(rank=rank, path=found, label=label, split=split, problem=problem or wrong)
                 rank += 1
         for name in sorted(filter(is_picture_name, _names(root)), key=natural):
             yield Hit(rank=rank, path=root / name, label="", problem="no_label")
             rank += 1
-        if rank == 0:
+        if not any_picture:
             raise InputError(
                 f"No picture lies in the {len(folders)} folders of {str(path)!r}.",
                 expected="JPEG, PNG, WebP, GIF, BMP or TIFF files",

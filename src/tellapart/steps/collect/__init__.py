@@ -1,0 +1,118 @@
+"""collect: find pictures of each class and bring them in, or read a labelled data set in place.
+
+Every picture offered gets a row in the ledger before it is fetched, and every outcome is
+committed before its request counts as done. A run that is killed repeats at most the requests
+that were in flight. Which pictures are taken depends on (source, query, rank) alone, never on
+the order of arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tellapart import registry
+from tellapart.doors import Format
+from tellapart.errors import InputError
+from tellapart.steps import StepContext, fingerprint
+from tellapart.steps.collect.candidates import Plan
+from tellapart.steps.collect.local import keep_up, read_data
+from tellapart.steps.collect.outcome import check_classes, summarize
+from tellapart.steps.collect.run import collect_classes
+from tellapart.store.files import FileStore
+
+T = TypeVar("T")
+
+
+def run(context: StepContext) -> dict[str, Any]:
+    """Bring the ledger to what the recipe asks for; return counts by class, and notes.
+
+    Raises `FetchError` where no source answered for a class, `DataError` where a class has no
+    usable picture, `InputError` for a data set or option that cannot be read, `StorageError`
+    for a full disk. Whatever was fetched until then stays.
+    """
+    files = FileStore(context.settings.files_dir)
+    if context.recipe.data is not None:
+        return _from_data(context, files)
+    plan = Plan.of_recipe(context.recipe)
+    mark = fingerprint(plan.asked())
+    known = context.catalog.finished("collect", mark)
+    keep_up(context, files)
+    if known is not None and not plan.has_local and _complete(context, plan, known):
+        return known
+    report = _await(lambda: collect_classes(context, plan, files, find_format))
+    rows = context.catalog.pictures()
+    check_classes(rows, plan.labels, report)
+    result = summarize(rows, plan.labels, context.recipe.per_class, report)
+    # A class that is short for a passing reason is tried again by the same command.
+    if not result["unfinished"]:
+        context.catalog.finish("collect", mark, result)
+    return result
+
+
+def find_format(path: Path) -> Format:
+    """The format that reads `path`. Raises `InputError` where none does."""
+    for name in registry.names("format"):
+        kind = registry.load("format", name)
+        if kind.recognizes(path):
+            return kind()
+    there = "is no labelled folder or list" if path.exists() else "does not exist"
+    raise InputError(
+        f"{str(path)!r} {there}.",
+        expected="a folder with one sub-folder a class, a folder with metadata.csv, or a CSV "
+        "`path,label`",
+        do="Check the path for mistakes.",
+    )
+
+
+def _from_data(context: StepContext, files: FileStore) -> dict[str, Any]:
+    plan, remote = read_data(context, find_format)
+    report = None
+    if remote:
+        keep_up(context, files, remote_only=True)
+        report = _await(lambda: collect_classes(context, plan, files, find_format))
+    rows = context.catalog.pictures()
+    check_classes(rows, plan.labels, report)
+    result = summarize(rows, plan.labels, None, report)
+    contents = sorted((row.label, row.sha256) for row in rows if row.status == "ok")
+    mark = fingerprint(contents)
+    if context.catalog.step_fingerprint("collect") != mark:
+        context.catalog.finish("collect", mark, result)
+    return result
+
+
+def _complete(context: StepContext, plan: Plan, known: dict[str, Any]) -> bool:
+    """Whether every picture of the finished result is still there."""
+    counted = dict.fromkeys(plan.labels, 0)
+    for row in context.catalog.pictures(status="ok"):
+        if row.label in counted:
+            counted[row.label] += 1
+    classes: dict[str, dict[str, int]] = known.get("classes", {})
+    return all(counted[label] >= classes.get(label, {}).get("ok", 0) for label in plan.labels)
+
+
+def _await(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end, also where a notebook has an event loop running already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    results: Sequence[T] = ()
+    failure: BaseException | None = None
+
+    def aside() -> None:
+        nonlocal results, failure
+        try:
+            results = (asyncio.run(work()),)
+        except BaseException as error:  # handed to the caller's thread below
+            failure = error
+
+    thread = threading.Thread(target=aside, name="tellapart-collect")
+    thread.start()
+    thread.join()
+    if failure is not None:
+        raise failure
+    return results[0]

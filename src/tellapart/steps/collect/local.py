@@ -1,0 +1,138 @@
+"""A data set of one's own: read in place, hashed once, looked at again only where it changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from tellapart.catalog import NewPicture, Outcome, PictureRow
+from tellapart.doors import Format, Hit
+from tellapart.recipe import SourceSpec
+from tellapart.steps import Progress, StepContext
+from tellapart.steps.collect.candidates import Candidate, Pair, Plan, changed, new_picture
+from tellapart.steps.collect.filling import read_local
+from tellapart.steps.collect.searching import key_of, root_of
+from tellapart.store.files import FileStore
+
+_SOURCE = "folder"
+_BATCH = 256
+
+
+def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tuple[Plan, bool]:
+    """Bring the ledger to what `recipe.data` holds now; return its classes as a plan, and
+    whether some rows are URLs still to be fetched.
+
+    Files whose size and time of change are known are not read again; files that are gone become
+    `missing`. Raises `InputError` for a data set that cannot be read.
+    """
+    path = Path(context.recipe.data or "").absolute()
+    hits = list(find_format(path).read(path))
+    asked = context.recipe.labels
+    labels = {hit.label for hit in hits if hit.label and hit.problem != "case_clash"}
+    listed: dict[str, NewPicture] = {}
+    root = root_of(path)
+    for hit in hits:
+        row = _row(hit, root, asked)
+        listed.setdefault(context.catalog.id_of(row), row)
+    known = {row.id: row for row in context.catalog.pictures()}
+    context.catalog.add(row for id, row in listed.items() if id not in known)
+    changes: list[Outcome] = []
+    to_read: list[Candidate] = []
+    remote = False
+    for id, new in listed.items():
+        old = known.get(id)
+        if new.status != "pending":
+            if old is not None and (old.status, old.reason) != (new.status, new.reason):
+                changes.append(Outcome(id=id, status=new.status, reason=new.reason))
+        elif new.path:
+            _look(id, new, old, changes, to_read)
+        else:
+            remote = True
+            if old is not None and old.status == "missing":
+                changes.append(changed(old, "pending", ""))
+    changes += [
+        changed(old, "missing", "not_listed")
+        for old in known.values()
+        if old.id not in listed and old.source == _SOURCE and old.status != "missing"
+    ]
+    context.catalog.record(changes)
+    _read(context, to_read)
+    spec = SourceSpec(name=_SOURCE, options={"path": str(path)})
+    queries: dict[str, tuple[str, ...]] = {label: (label,) for label in asked or sorted(labels)}
+    return Plan(queries, (spec,), None, local=frozenset((_SOURCE,))), remote
+
+
+def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False) -> None:
+    """Downloaded files that were lost are to be fetched again; local ones are looked at again."""
+    changes: list[Outcome] = []
+    to_read: list[Candidate] = []
+    for row in context.catalog.pictures():
+        if row.status not in {"ok", "surplus", "missing"}:
+            continue
+        if row.path:
+            if not remote_only and row.sha256:
+                _look(row.id, row, row, changes, to_read)
+        elif row.sha256 and not files.has(row.sha256):
+            changes.append(Outcome(id=row.id, status="pending"))
+    context.catalog.record(changes)
+    _read(context, to_read)
+
+
+def _row(hit: Hit, root: Path, asked: Sequence[str]) -> NewPicture:
+    new = new_picture(hit, hit.label or "", Pair(_SOURCE, "", 0, 0, local=True), key_of(hit, root))
+    if asked and hit.label not in asked and not hit.problem:
+        return replace(new, status="surplus", reason="class")
+    return new
+
+
+def _look(
+    id: str,
+    new: NewPicture | PictureRow,
+    old: PictureRow | None,
+    changes: list[Outcome],
+    to_read: list[Candidate],
+) -> None:
+    """Decide by size and time of change whether a file has to be read."""
+    candidate = _candidate(id, new.path) if old is None else Candidate.of_row(old, {})
+    try:
+        there = os.stat(new.path)  # noqa: PTH116 - ten thousand of them
+    except OSError:
+        if old is None or old.status != "missing":
+            gone = changed(old, "missing", "no_such_file") if old else None
+            changes.append(gone or Outcome(id=id, status="missing", reason="no_such_file"))
+        return
+    same = old is not None and (old.bytes, old.mtime_ns) == (there.st_size, there.st_mtime_ns)
+    if old is None or not same or not old.sha256:
+        to_read.append(candidate)
+    elif old.status in {"missing", "pending"} or (old.status == "surplus" and old is not new):
+        # Known bytes that had gone or were not asked for: the header says what they are now.
+        to_read.append(candidate)
+
+
+def _read(context: StepContext, rows: list[Candidate]) -> None:
+    """Hash files in threads; what is done is committed every few hundred files."""
+    if not rows:
+        return
+    done = 0
+    batch: list[Outcome] = []
+    context.progress(Progress("collect", 0, len(rows), "reading files"))
+    pool = ThreadPoolExecutor(context.settings.worker_threads, "tellapart-read")
+    try:
+        for outcome in pool.map(read_local, rows):
+            batch.append(outcome)
+            done += 1
+            if len(batch) == _BATCH:
+                context.catalog.record(batch)
+                batch = []
+                context.progress(Progress("collect", done, len(rows), "reading files"))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        context.catalog.record(batch)
+    context.progress(Progress("collect", done, len(rows), "reading files"))
+
+
+def _candidate(id: str, path: str) -> Candidate:
+    return Candidate(id, (0, 0, id), "", path, "pending", "", "", None, None, None, None)
