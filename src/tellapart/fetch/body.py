@@ -29,7 +29,7 @@ class Limits:
     #: Seconds before the second try; doubled for each further one.
     backoff: float = 0.5
     max_redirects: int = 5
-    #: A host that asks for a longer pause is left alone: its pictures fail as `rate_limited`.
+    #: Longest pause a server may ask for; where it asks for more, there is no second try.
     max_retry_after: float = 60.0
     #: Longest pause between two requests that a robots.txt may ask for.
     max_crawl_delay: float = 10.0
@@ -77,26 +77,25 @@ async def read(
     Raises `FetchError` (`too_large`, `encoding`).
     """
     decoder = _decoder(encoding, url)
-    pieces: list[bytes] = []
-    wire = size = 0
+    # One growing buffer: a list would hold millions of objects for a body sent byte by byte.
+    body = bytearray()
+    wire = 0
     checked = False
     clock.body_starts()
     async for chunk in stream:
         wire += len(chunk)
         clock.received(wire)
-        piece = chunk if decoder is None else decoder.feed(chunk, limits.max_bytes - size)
-        size += len(piece)
-        pieces.append(piece)
-        if size > limits.max_bytes or wire > limits.max_bytes:
+        body += chunk if decoder is None else decoder.feed(chunk, limits.max_bytes - len(body))
+        if len(body) > limits.max_bytes or wire > limits.max_bytes:
             if limits.cut:
-                return b"".join(pieces)[: limits.max_bytes]
+                return bytes(body[: limits.max_bytes])
             raise problem("too_large", f"{url} sent more than {limits.max_bytes:,} bytes.")
-        if not checked and size >= head_bytes:
+        if not checked and len(body) >= head_bytes:
             checked = True
-            check_head(b"".join(pieces))
+            check_head(bytes(body[:head_bytes]))
     if decoder is not None:
         decoder.finish()
-    return b"".join(pieces)
+    return bytes(body)
 
 
 def _decoder(encoding: str, url: str) -> _Inflate | None:
@@ -118,21 +117,23 @@ class _Inflate:
         # 47: gzip or zlib, told from the header.
         self._inner = zlib.decompressobj(47)
         self._fed = False
+        self._over = False
 
     def feed(self, data: bytes, room: int) -> bytes:
         """Decode `data`, at most `room` + 1 bytes: the one too many tells that it is too large."""
         pieces: list[bytes] = []
         left = room + 1
-        while data and left > 0:
+        while data and left > 0 and not self._over:
             piece = self._step(data, left)
             left -= len(piece)
             pieces.append(piece)
             if self._inner.eof:
                 # Members may follow one another; anything else behind the end is ignored.
                 data = self._inner.unused_data
-                if not data.startswith(b"\x1f\x8b"):
-                    break
-                self._inner = zlib.decompressobj(47)
+                if data.startswith(b"\x1f\x8b"):
+                    self._inner = zlib.decompressobj(47)
+                else:
+                    self._over = bool(data)
             else:
                 data = self._inner.unconsumed_tail
         return b"".join(pieces)

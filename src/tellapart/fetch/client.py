@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import httpcore
 import httpx
 
 import tellapart
@@ -74,8 +75,9 @@ class Fetcher:
     """Fetches many URLs under one set of bounds; use it as an async context manager.
 
     At most `settings.max_connections` requests are under way at once, `max_per_host` of them
-    at one host. `limits`, `resolver` and `ssl_context` replace the defaults (bounds from
-    `settings`, the system's resolver, the public certificate authorities).
+    at one host. `limits`, `resolver`, `ssl_context` and `network` replace the defaults
+    (bounds from `settings`, the system's resolver, the public certificate authorities, and what
+    opens a connection to an address that was checked).
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Fetcher:
         limits: Limits | None = None,
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self.limits = limits or Limits(
             seconds=settings.fetch_timeout, max_bytes=int(settings.max_download_mb * 1e6)
@@ -100,6 +103,7 @@ class Fetcher:
             max_connections=max(1, settings.max_connections),
             trust_proxies=settings.trust_proxies,
             ssl_context=ssl_context,
+            network=network,
         )
 
     async def __aenter__(self) -> Self:
@@ -152,7 +156,8 @@ class Fetcher:
                 left -= answer.seconds
                 if answer.retry is None or attempt >= limits.attempts or left <= 0:
                     break
-                await self._wait(target, answer, attempt)
+                if not await self._wait(target, answer, attempt):
+                    break
                 attempt += 1
             self._host(target).answered(rate_limited=answer.status == 429)
             if answer.error is not None:
@@ -194,13 +199,17 @@ class Fetcher:
         async with host.slot(self._everyone, delay=delay, longest=limits.max_retry_after):
             return await exchange(self._transport, target, raw, limits, wanted)
 
-    async def _wait(self, target: Target, answer: Answer, attempt: int) -> None:
-        """Wait before the next try. A pause that the host names holds for all its requests:
-        the next slot waits for it, or fails where it is too long."""
-        if answer.retry:
-            self._host(target).pause(answer.retry)
+    async def _wait(self, target: Target, answer: Answer, attempt: int) -> bool:
+        """Wait before the next try; `False` where the server asks for more than we wait."""
+        pause = answer.retry or 0.0
+        if pause > self.limits.max_retry_after:
+            return False
+        if pause:
+            # The pause holds for all requests to this host: the next slot waits for it.
+            self._host(target).pause(pause)
         else:
             await asyncio.sleep(backoff(target.url, attempt, self.limits.backoff))
+        return True
 
     def _host(self, target: Target) -> Host:
         host = self._hosts.get(target.netloc)

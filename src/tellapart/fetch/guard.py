@@ -93,7 +93,7 @@ class Guard:
             raise problem("scheme", f"The URL {shorten(url)!r} is of the kind {parsed.scheme!r}.")
         if parsed.userinfo:
             raise problem("bad_url", f"The URL {shorten(url)!r} holds a user name.")
-        host = _canonical(parsed.host)
+        host = _canonical(parsed.raw_host.decode("ascii"))
         port = parsed.port if parsed.port is not None else _USUAL_PORTS[parsed.scheme]
         if not self.is_open(host, port):
             _check_host(host, url)
@@ -125,11 +125,14 @@ class Guard:
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Opens connections only to addresses the guard has just checked."""
+    """Opens connections only to addresses the guard has just checked.
 
-    def __init__(self, guard: Guard) -> None:
+    `inner` is given an IP address, never a name, and connects to it.
+    """
+
+    def __init__(self, guard: Guard, inner: httpcore.AsyncNetworkBackend | None = None) -> None:
         self._guard = guard
-        self._inner = httpcore.AnyIOBackend()
+        self._inner = inner or httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,

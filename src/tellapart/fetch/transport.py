@@ -30,8 +30,9 @@ class Transport:
         max_connections: int,
         trust_proxies: bool,
         ssl_context: ssl.SSLContext | None = None,
+        network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
-        self._backend = GuardedBackend(guard)
+        self._backend = GuardedBackend(guard, network)
         self._max = max_connections
         self._ssl = ssl_context
         self._proxies = urllib.request.getproxies() if trust_proxies else {}
