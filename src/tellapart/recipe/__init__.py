@@ -5,7 +5,7 @@ from tellapart.recipe.describing import schema
 from tellapart.recipe.naming import is_name, name_of, slug
 from tellapart.recipe.problems import guess, quote
 from tellapart.recipe.reading import parse, read
-from tellapart.recipe.resolving import asked, canonical, resolve
+from tellapart.recipe.resolving import asked, canonical, resolve, with_changes
 from tellapart.recipe.schema import (
     LICENSES,
     ClassOptions,
@@ -36,4 +36,5 @@ __all__ = [
     "resolve",
     "schema",
     "slug",
+    "with_changes",
 ]

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from tellapart.errors import RecipeError
 from tellapart.recipe.forms import Forms, licenses
 from tellapart.recipe.problems import Problems, guess, quote
+from tellapart.recipe.resolving import GROUPS
 from tellapart.recipe.schema import MAX_CLASSES, Recipe, Split, extra_of
 
 
@@ -166,7 +167,7 @@ def _without_auto(data: Mapping[Any, Any]) -> dict[Any, Any]:
             continue
         if value is None:
             continue
-        if key in {"curate", "split", "train"} and isinstance(value, Mapping):
+        if key in GROUPS and isinstance(value, Mapping):
             value = {k: v for k, v in value.items() if not (isinstance(v, str) and v == "auto")}
         result[key] = value
     return result

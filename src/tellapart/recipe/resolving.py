@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from tellapart.recipe.schema import Recipe, extra_of
 
 ASKED = "asked for"
+GROUPS = ("curate", "split", "train")
 
 
 def resolve(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
@@ -31,6 +33,20 @@ def asked(recipe: Recipe) -> dict[str, Any]:
     The name is in it because it stays, even where it was made of classes that change later.
     """
     return {"name": recipe.name, **recipe.model_dump(mode="json", exclude_unset=True)}
+
+
+def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Recipe data with `changes` taken in: groups of keys are merged, anything else replaced.
+
+    Only `curate`, `split` and `train` are groups; `classes` are replaced as a whole.
+    """
+    merged = dict(values)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if key in GROUPS and isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = {**old, **value}
+        merged[key] = value
+    return merged
 
 
 def canonical(recipe: Recipe) -> dict[str, Any]:

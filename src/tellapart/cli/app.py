@@ -1,0 +1,68 @@
+"""All verbs, in the order in which people meet them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from tellapart.cli import bundles, making, projects, recipes, stepping, upkeep
+
+#: Panel of the help → its verbs.
+VERBS: dict[str, tuple[Any, ...]] = {
+    "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
+    "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
+    "Step by step, on a project": (
+        stepping.collect,
+        stepping.curate,
+        stepping.split,
+        stepping.evaluate,
+        stepping.compile,
+        stepping.package,
+        stepping.relabel,
+    ),
+    "Look after projects": (
+        projects.list_,
+        projects.show,
+        projects.path,
+        upkeep.clean,
+        upkeep.doctor,
+    ),
+}
+
+
+def build() -> Any:
+    """The Typer command with every verb."""
+    app = typer.Typer(
+        name="tellapart",
+        help="From the things you want told apart to a verified picture classifier.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for panel, verbs in VERBS.items():
+        for verb in verbs:
+            app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
+    written = typer.Typer(help="Read, check and describe recipes.", no_args_is_help=True)
+    written.command("schema")(recipes.schema)
+    written.command("check")(recipes.check)
+    app.add_typer(written, name="recipe", rich_help_panel="Look after projects")
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import tellapart
+        from tellapart.cli.console import write
+
+        write(tellapart.__version__)
+        raise typer.Exit()
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """From the things you want told apart to a verified picture classifier."""

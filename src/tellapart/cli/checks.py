@@ -1,0 +1,190 @@
+"""What `tellapart doctor` looks at. Reads, and writes one probe file; never uses the network."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tellapart import Settings, telemetry
+from tellapart.errors import TellapartError
+
+#: Below this much free space a first run may not end: backbone, caches, a thousand pictures.
+MIN_FREE = 2_000_000_000
+#: How far two engines may differ on the same picture's features.
+AGREE = 1e-3
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. `ok`: True, False, or None where it is only worth knowing."""
+
+    name: str
+    ok: bool | None
+    what: str
+    #: What to do about it; empty where there is nothing to do.
+    do: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"name": self.name, "ok": self.ok, "what": self.what, "do": self.do}
+
+    def __str__(self) -> str:
+        mark = {True: "✓", False: "✗", None: "·"}[self.ok]
+        return f"{mark} {self.name}: {self.what}" + (f"\n    do: {self.do}" if self.do else "")
+
+
+def run(settings: Settings) -> list[Check]:
+    """All checks, in order; one that fails in an unforeseen way is a finding, not an end."""
+    found: list[Check] = []
+    for check in (_python, _packages, _optional, _processor, _home, _disk, _database, _engines):
+        found += _guarded(check, settings)
+    return found
+
+
+def _guarded(check: Callable[[Settings], Iterator[Check]], settings: Settings) -> list[Check]:
+    name = check.__name__.strip("_")
+    try:
+        return list(check(settings))
+    except TellapartError as error:
+        return [Check(name, False, error.what, error.do)]
+    except Exception as error:
+        return [Check(name, False, f"{type(error).__name__}: {error}", "Report this.")]
+
+
+def _python(settings: Settings) -> Iterator[Check]:
+    ok = sys.version_info >= (3, 11)
+    what = f"{platform.python_version()} ({sys.executable})"
+    yield Check("python", ok, what, "" if ok else "Install Python 3.11 or newer.")
+
+
+def _packages(settings: Settings) -> Iterator[Check]:
+    """Whether all that the base install asks for is here, and new enough to be imported."""
+    missing, present = [], []
+    for line in metadata.requires("tellapart") or ():
+        if "extra ==" in line:
+            continue
+        name = _distribution(line)
+        try:
+            present.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    yield Check("tellapart", True, metadata.version("tellapart"))
+    if missing:
+        do = f"pip install {' '.join(missing)}"
+        yield Check("packages", False, f"missing: {', '.join(missing)}", do)
+    else:
+        yield Check("packages", True, ", ".join(present))
+
+
+def _optional(settings: Settings) -> Iterator[Check]:
+    deep = []
+    for name in ("torch", "torchvision", "timm"):
+        try:
+            deep.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            what = "[deep] is not installed; nothing but training beyond `quick` needs it"
+            yield Check("optional", None, what)
+            return
+    yield Check("optional", None, f"[deep]: {', '.join(deep)}")
+
+
+def _processor(settings: Settings) -> Iterator[Check]:
+    flags = [name for name in _flags() if name in _TELLING]
+    what = f"{platform.machine()}, {os.cpu_count()} cores, {settings.worker_threads} used"
+    yield Check("processor", None, what + (f"; {', '.join(flags)}" if flags else ""))
+
+
+_TELLING = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "asimddp")
+
+
+def _flags() -> list[str]:
+    """What the processor can do, as Linux lists it; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() in {"flags", "Features"}:
+            return value.split()
+    return []
+
+
+def _home(settings: Settings) -> Iterator[Check]:
+    home = settings.home
+    try:
+        made = not home.exists()
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / f".doctor-{os.getpid()}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+        if made:
+            home.rmdir()
+    except OSError as error:
+        what = f"{home} cannot be written to ({error.strerror or error})"
+        yield Check("home", False, what, "Set TELLAPART_HOME to a folder of yours.")
+        return
+    yield Check("home", True, f"{home} can be written to")
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    place = settings.home
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    ok = free >= MIN_FREE
+    do = "" if ok else "Free some space (`tellapart clean --cache`), or set TELLAPART_HOME."
+    yield Check("disk", ok, f"{free / 1e9:.1f} GB free", do)
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    from tellapart import Project
+
+    if not settings.database_path.exists():
+        yield Check("database", True, "none yet; the first project makes it")
+        return
+    names = Project.names(settings)
+    size = settings.database_path.stat().st_size / 1e6
+    yield Check("database", True, f"{len(names)} projects, {size:.1f} MB")
+
+
+def _engines(settings: Settings) -> Iterator[Check]:
+    """Both engines give the same features of the same picture."""
+    import numpy as np
+
+    from tellapart.learn import backbone, engine
+
+    telemetry.off()
+    model = backbone.embedded(settings.cache_dir).onnx
+    picture = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
+    answers: dict[str, Any] = {}
+    for name in ("onnxruntime", "openvino"):
+        try:
+            made = engine.Engine(model, threads=1, prefer=name, cache_dir=settings.cache_dir)
+            answers[made.name] = made.run(picture)["features"]
+        except TellapartError as error:
+            yield Check(name, None if name == "openvino" else False, error.what, error.do)
+    if len(answers) < 2:
+        yield Check("engines", bool(answers) or False, f"only {', '.join(answers) or 'none'}")
+        return
+    first, second = answers.values()
+    away = float(np.abs(first - second).max())
+    ok = away <= AGREE
+    do = (
+        "" if ok else "pip install --upgrade openvino onnxruntime; the reference is used till then."
+    )
+    yield Check("engines", ok, f"{' and '.join(answers)} agree within {away:.1g}", do)
+
+
+def _distribution(requirement: str) -> str:
+    name = requirement
+    for end in "<>=!~;[ (":
+        name = name.partition(end)[0]
+    return name.strip()
