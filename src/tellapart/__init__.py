@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tellapart.api import make, run, train
-    from tellapart.bundle import Bundle, Prediction, verify
+    from tellapart.bundle import Bundle, Prediction
+    from tellapart.bundle.verify import verify
     from tellapart.chain import ORDER
     from tellapart.errors import (
         BusyError,

@@ -124,13 +124,14 @@ def run(
     json: Json = False,
 ) -> None:
     """Walk the whole chain as a recipe says; `tellapart recipe schema` says what it may say."""
+    from tellapart import registry
     from tellapart.recipe import asked, check, read, with_changes
 
-    wanted = read(recipe)
+    known = registry.names("source")
+    wanted = read(recipe, sources=known)
     changes = recipe_keys(set_, name=name)
     if changes:
-        base = recipe.absolute().parent
-        wanted = check(with_changes(asked(wanted), changes), base=base)
+        wanted = check(with_changes(asked(wanted), changes), sources=known)
     with watching(quiet) as progress:
         result = tellapart.run(wanted, out=out, progress=progress)
     results.show(result, quiet=quiet, as_json=json)

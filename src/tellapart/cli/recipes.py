@@ -24,9 +24,10 @@ def check(
     json: Json = False,
 ) -> None:
     """Check a recipe and print what would run, with the reason for each value."""
+    from tellapart import registry
     from tellapart.recipe import canonical, read, resolve
 
-    recipe, reasons = resolve(read(file))
+    recipe, reasons = resolve(read(file, sources=registry.names("source")))
     values = canonical(recipe)
     if recipe.data is not None:
         values["data"] = str(recipe.data)
