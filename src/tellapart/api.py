@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tellapart import registry
-from tellapart import registry
 from tellapart.project import Project, Result
 from tellapart.recipe import Recipe, check
 from tellapart.settings import Settings
