@@ -191,9 +191,8 @@ def _tensors(named: Any) -> dict[str, _Tensor]:
 def _view(tensor: _Tensor, storages: dict[str, np.ndarray]) -> np.ndarray:
     flat = storages[tensor.storage.key][tensor.offset :]
     strides = [step * flat.itemsize for step in tensor.strides]
-    return np.ascontiguousarray(
-        np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False)
-    ).reshape(tensor.shape)
+    view = np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False)
+    return view.copy(order="C")
 
 
 def _error(path: Path, what: str, expected: str) -> VerificationError:

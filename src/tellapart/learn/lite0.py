@@ -81,7 +81,8 @@ class LiteGraph:
 
     def finish(self, name: str, dim: int) -> bytes:
         """Pool, name the outputs, check, and return the model's bytes."""
-        self._node("Identity", [self.tip], "feature_map")
+        # Renamed, not passed on: OpenVINO drops an Identity and mixes up the two names.
+        self._nodes[-1].output[0] = "feature_map"
         self._node("GlobalAveragePool", ["feature_map"], "pooled")
         self._node("Flatten", ["pooled"], "features", axis=1)
         side = self._side
