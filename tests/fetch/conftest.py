@@ -101,8 +101,7 @@ class Web:
         async def work() -> list[Any]:
             async with Fetcher(settings, **{"limits": QUICK, **fetcher_options}) as fetcher:
                 calls = [
-                    fetcher.get(self.url(url) if url[:1] == "/" else url, **options)
-                    for url in urls
+                    fetcher.get(self.url(url) if url[:1] == "/" else url, **options) for url in urls
                 ]
                 return await asyncio.gather(*calls, return_exceptions=True)
 

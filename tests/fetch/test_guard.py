@@ -14,18 +14,16 @@ from tellapart.fetch import Limits
 from tellapart.fetch.guard import Guard
 from tellapart.settings import Settings
 
+_PRIVATE = """
+127.0.0.1 127.0.0.1. 10.1.2.3 192.168.0.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 [::1]
+[::ffff:127.0.0.1] [::ffff:7f00:1] [0:0:0:0:0:ffff:127.0.0.1] [::127.0.0.1] [fe80::1]
+[fe80::1%25eth0] [fd00:ec2::254] [64:ff9b::7f00:1] [2002:7f00:1::] [2001:0:7f00:1::] 2130706433
+0x7f000001 017700000001 0177.0.0.1 0x7f.0.0.1 127.1 127.0.1 0 0x7f.1. 0177.1 localhost LOCALHOST
+localhost. a.localhost printer.local metadata.google.internal router.home.arpa
+"""
 
-@pytest.mark.parametrize(
-    "host",
-    """
-    127.0.0.1 127.0.0.1. 10.1.2.3 192.168.0.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1
-    [::1] [::ffff:127.0.0.1] [::ffff:7f00:1] [0:0:0:0:0:ffff:127.0.0.1] [::127.0.0.1] [fe80::1]
-    [fe80::1%25eth0] [fd00:ec2::254] [64:ff9b::7f00:1] [2002:7f00:1::] [2001:0:7f00:1::]
-    2130706433 0x7f000001 017700000001 0177.0.0.1 0x7f.0.0.1 127.1 127.0.1 0 0x7f.1. 0177.1
-    localhost LOCALHOST localhost. a.localhost printer.local metadata.google.internal
-    router.home.arpa
-    """.split(),
-)
+
+@pytest.mark.parametrize("host", _PRIVATE.split())
 def test_private_hosts_are_refused_by_name(host: str) -> None:
     with pytest.raises(RefusedError) as caught:
         Guard().check(f"http://{host}/latest/meta-data/")

@@ -53,11 +53,15 @@ class Target:
     #: Path and query as sent.
     path: bytes
 
+    @property
+    def usual_port(self) -> bool:
+        return self.port == _USUAL_PORTS[self.scheme]
+
     @cached_property
     def netloc(self) -> str:
         """The Host header: the port only where it is not the scheme's usual one."""
         name = f"[{self.host}]" if ":" in self.host else self.host
-        return name if self.port == _USUAL_PORTS[self.scheme] else f"{name}:{self.port}"
+        return name if self.usual_port else f"{name}:{self.port}"
 
     @cached_property
     def origin(self) -> str:

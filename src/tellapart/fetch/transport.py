@@ -43,7 +43,7 @@ class Transport:
         url = httpcore.URL(
             scheme=target.scheme.encode(),
             host=target.host.encode(),
-            port=target.port,
+            port=None if target.usual_port else target.port,
             target=target.path,
         )
         request = httpcore.Request(b"GET", url, headers=headers)
