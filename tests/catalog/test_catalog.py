@@ -183,6 +183,11 @@ def test_the_users_word_wins_over_the_verdict(catalog: Catalog) -> None:
         (False, "by_hand", False),
     ]
     assert catalog.picture(second.id).detail == {"blur": 0.5}
+    catalog.save_verdicts([Verdict(id=second.id, kept=False, reason="unreadable")])
+    broken = catalog.picture(second.id)  # no word makes a broken file a picture
+    assert (broken.kept, broken.verdict, broken.overruled) == (False, "unreadable", True)
+    assert second.id not in [row.id for row in catalog.pictures(kept=True)]
+    catalog.save_verdicts([Verdict(id=second.id, kept=False, reason="blurred")])
     catalog.overrule(second.id, None)
     assert (catalog.picture(second.id).kept, catalog.picture(second.id).verdict) == (
         False,

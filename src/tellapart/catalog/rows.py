@@ -100,7 +100,8 @@ class PictureRow:
     width: int | None
     height: int | None
     fetched_at: str
-    #: What counts: the user's word, else the verdict; None: not curated yet.
+    #: What counts: the user's word, else the verdict; None: not curated yet. What is unreadable
+    #: stays set aside whatever the user says.
     kept: bool | None
     #: Reason word of the verdict (`near_duplicate`, …), `by_hand` where the user decided
     #: otherwise; empty for a kept picture.
