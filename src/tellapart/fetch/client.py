@@ -9,12 +9,12 @@ import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Any, Self
 
 import httpcore
 import httpx
 
-import tellapart
 from tellapart.fetch import datauri, sniff
 from tellapart.fetch.body import Limits
 from tellapart.fetch.exchange import REDIRECTS, Answer, Wanted, exchange
@@ -92,7 +92,7 @@ class Fetcher:
         self.limits = limits or Limits(
             seconds=settings.fetch_timeout, max_bytes=int(settings.max_download_mb * 1e6)
         )
-        self.user_agent = f"Tellapart/{tellapart.__version__} (+{settings.contact})"
+        self.user_agent = f"Tellapart/{version('tellapart')} (+{settings.contact})"
         self._guard = Guard(settings.allow_hosts, resolver)
         self._per_host = max(1, settings.max_per_host)
         self._everyone = asyncio.Semaphore(max(1, settings.max_connections))
