@@ -9,10 +9,9 @@ share their hash, and a strong recompression moves the features as far as anothe
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +22,13 @@ from tellapart.learn import similarity
 
 #: Pairs are found once up to this distance; any stricter threshold is then only a comparison.
 LOOSE_BITS = 16
+#: In the project's `work` folder; may be deleted at any time.
+PAIRS_FILE, SCENES_FILE = "pairs.npz", "scenes.npz"
 _ROWS_AT_ONCE = 65_536
 #: The last digits of a cosine depend on the machine's BLAS; a threshold must not.
 _DECIMALS = 5
+#: See `scenes_apart`.
+_CROWD, _STEP, _MOST_ALIKE = 30, 0.02, 0.96
 _SLACK = 1e-9
 
 
@@ -83,34 +86,89 @@ def scenes(features: NDArray[np.float32], cosine: float) -> Pairs:
     return Pairs(rows, np.zeros(len(rows), np.int64), cosines)
 
 
-def content_key(shas: Sequence[str], *facts: object) -> str:
-    """Names what pairs depend on: which pictures, in this order, and `facts` such as versions."""
-    digest = hashlib.sha256("\0".join(map(str, facts)).encode())
-    for sha in shas:
-        digest.update(sha.encode())
-    return digest.hexdigest()
+def scenes_apart(
+    scenes: Pairs, others: NDArray[np.int64], labels: Sequence[str], cosine: float
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Links between pictures of one scene (m, 2), and notes.
+
+    `scenes`: pairs of rows from `cosine` up; `others` (k, 2): links that stand anyway. In a
+    class whose pictures are all alike (portraits), chains of likeness join most of it into one
+    "scene"; where a group of 30 or more holds over half of a class, likeness must be greater
+    within it, step by step up to 0.96. What is still one group then is said by the split.
+    """
+    kinds = np.unique(np.asarray(labels), return_inverse=True)[1]
+    sizes = np.bincount(kinds)
+    rows, cosines = scenes.rows, scenes.cosines
+    least = np.zeros(len(labels))
+    while (cosine := round(cosine + _STEP, 2)) <= _MOST_ALIKE:
+        roots = similarity.groups(len(labels), np.concatenate([others, rows]))
+        cells, counts = np.unique(roots * len(sizes) + kinds, return_counts=True)
+        crowded = (counts >= _CROWD) & (2 * counts > sizes[cells % len(sizes)])
+        if not crowded.any():
+            break
+        too_big = np.zeros(len(labels), dtype=bool)
+        too_big[cells[crowded] // len(sizes)] = True
+        within = too_big[roots[rows[:, 0]]]
+        least[too_big[roots]] = cosine
+        kept = ~within | (cosines >= cosine)
+        rows, cosines = rows[kept], cosines[kept]
+    names = np.asarray(labels)
+    notes = [
+        f"The pictures of class {name!r} are much alike: only from a cosine of "
+        f"{least[names == name].max():.2f} are two of them taken for one scene."
+        for name in sorted({str(names[i]) for i in np.flatnonzero(least)})
+    ]
+    return rows, notes
 
 
-def load(path: Path, key: str) -> Pairs | None:
-    """The pairs kept in `path` if they were found for `key`; None where they were not."""
+@dataclass(frozen=True)
+class Known:
+    """Pairs found before: `pairs.rows` are places in `shas`, which are sorted."""
+
+    shas: tuple[str, ...]
+    pairs: Pairs
+
+    def among(self, shas: Sequence[str]) -> Pairs | None:
+        """The pairs within `shas` (sorted), by their places there; None if some are unknown."""
+        if tuple(shas) == self.shas:
+            return self.pairs
+        mine = set(shas)
+        if not mine.issubset(self.shas):
+            return None
+        place = {sha: i for i, sha in enumerate(shas)}
+        there = np.array([place.get(sha, -1) for sha in self.shas], dtype=np.int64)
+        rows = there[self.pairs.rows]
+        inside = (rows >= 0).all(axis=1)
+        return Pairs(rows[inside], self.pairs.bits[inside], self.pairs.cosines[inside])
+
+
+def facts(kind: str, limit: float, feature_key: str, hash_version: int = 0) -> str:
+    """What pairs depend on besides the pictures: distance, backbone, versions."""
+    return f"{kind} {limit} {feature_key} phash {hash_version}"
+
+
+def load(path: Path, facts: str) -> Known | None:
+    """The pairs kept in `path` if they were found under the same `facts`; else None."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if str(stored["key"]) != key:
+        with np.load(path, allow_pickle=False) as kept:
+            if str(kept["facts"]) != facts:
                 return None
-            return Pairs(stored["rows"], stored["bits"], stored["cosines"])
+            pairs = Pairs(kept["rows"], kept["bits"], kept["cosines"])
+            return Known(tuple(kept["shas"].tolist()), pairs)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
 
-def save(path: Path, key: str, pairs: Pairs) -> None:
-    """Keep `pairs` in `path`, whole or not at all. A disk that is full only costs time later."""
-    arrays: Mapping[str, NDArray[np.generic]] = {
-        "rows": pairs.rows,
-        "bits": pairs.bits,
-        "cosines": pairs.cosines,
-        "key": np.array(key),
+def save(path: Path, facts: str, known: Known) -> None:
+    """Keep pairs in `path`, whole or not at all. A disk that is full only costs time later."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "rows": known.pairs.rows,
+        "bits": known.pairs.bits,
+        "cosines": known.pairs.cosines,
+        "shas": np.array(known.shas, dtype="U64"),
+        "facts": np.array(facts),
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         try:
             with partial.open("wb") as file:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.learn import similarity
 
 TRAIN, VALIDATION, TEST, ASIDE = "train", "validation", "test", "aside"
 SPLITS = (TRAIN, VALIDATION, TEST)
 
-Link = tuple[int, int]
+#: Pairs of positions, shape (m, 2), or what becomes one.
+Links = NDArray[np.int64]
+LinksLike = Links | Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,6 @@ class Member:
     before: str | None = None
     #: The name of its group in that deal.
     group_before: str | None = None
-    #: `train`, `validation` or `test`, where the split is given from outside.
-    official: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class _Group:
     reason: str = ""
 
 
-def deal(members: Sequence[Member], links: Iterable[Link], shares: Shares) -> Deal:
+def deal(members: Sequence[Member], links: LinksLike, shares: Shares) -> Deal:
     """Deal `members` by `shares`; `links` (pairs of positions) hold groups together.
 
     Members with `before` keep their split: test always; train and validation unless a link now
@@ -86,102 +87,40 @@ def deal(members: Sequence[Member], links: Iterable[Link], shares: Shares) -> De
     picture and keeps a training picture. Independent of the order of `members` and `links`.
     """
     order = sorted(range(len(members)), key=lambda i: (members[i].sha256, members[i].id))
-    rank = {row: place for place, row in enumerate(order)}
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
     rows = [members[i] for i in order]
-    pairs = [(rank[a], rank[b]) for a, b in links]
+    pairs = rank[link_array(links)]
     settled = _settle(rows, pairs)
     settled += _attach(rows, pairs, settled)
     _fill(rows, settled, shares)
     return Deal(_places(rows, settled), _notes(rows, settled))
 
 
-def deal_official(
-    members: Sequence[Member], near: Iterable[Link], scenes: Iterable[Link], shares: Shares
-) -> Deal:
-    """Keep the split given from outside; set training pictures aside that are linked to test.
-
-    `near` links (near duplicates) decide what goes aside; `scenes` (looser, holding `near`)
-    group the training pictures where a validation or test part has to be carved out of them
-    because none was given. Members without an official split count as train.
-    """
-    near, scenes = list(near), list(scenes)
-    given = [m.official or TRAIN for m in members]
-    names = _group_names(members, near)
-    worst: dict[str, str] = {}
-    for name, split in zip(names, given, strict=True):
-        worst[name] = max(worst.get(name, split), split, key=SPLITS.index)
-    places, notes = {}, []
-    for member, name, split in zip(members, names, given, strict=True):
-        held = worst[name]
-        if SPLITS.index(held) > SPLITS.index(split):
-            places[member.id] = Place(ASIDE, name, f"linked to official {held}")
-        else:
-            places[member.id] = Place(split, name)
-    aside = sum(place.split == ASIDE for place in places.values())
-    if aside:
-        notes.append(
-            f"{aside} pictures are near duplicates of official test or validation pictures: "
-            "set aside from training."
-        )
-    missing = [s for s in (VALIDATION, TEST) if s not in given]
-    if missing:
-        notes.append(f"The data set brings no {' and no '.join(missing)} split: carved from train.")
-        _carve(members, scenes, shares, missing, places)
-    return Deal(places, notes + _empty_notes(members, places))
+def link_array(links: LinksLike) -> Links:
+    """Links as an array (m, 2); none at all as (0, 2)."""
+    return np.asarray(links, dtype=np.int64).reshape(-1, 2)
 
 
-def _carve(
-    members: Sequence[Member],
-    scenes: Sequence[Link],
-    shares: Shares,
-    missing: Sequence[str],
-    places: dict[str, Place],
-) -> None:
-    """Deal the training pictures again into train and what is `missing`."""
-    inside = [i for i, m in enumerate(members) if places[m.id].split == TRAIN]
-    at = {row: k for k, row in enumerate(inside)}
-    wanted = Shares(
-        train=shares.train,
-        validation=shares.validation if VALIDATION in missing else 0.0,
-        test=shares.test if TEST in missing else 0.0,
-        seed=shares.seed,
-    )
-    linked = [(at[a], at[b]) for a, b in scenes if a in at and b in at]
-    part = [_without_official(members[i]) for i in inside]
-    places.update(deal(part, linked, wanted).places)
-
-
-def _without_official(member: Member) -> Member:
-    # An earlier carving is kept, an earlier `aside` is not a split.
-    return Member(member.id, member.label, member.sha256, member.before, member.group_before)
-
-
-def _group_names(members: Sequence[Member], links: Iterable[Link]) -> list[str]:
-    shas = [member.sha256 for member in members]
-    return [sha[:16] for sha in similarity.group_names(shas, _array(links))]
-
-
-def _array(links: Iterable[Link]) -> np.ndarray:
-    return np.array(sorted(set(links)), dtype=np.int64).reshape(-1, 2)
-
-
-def _components(rows: Sequence[int], links: Iterable[Link]) -> list[list[int]]:
-    """Positions joined by `links`, both ends of which must lie in `rows`; in order."""
-    at = {row: k for k, row in enumerate(rows)}
-    inner = [(at[a], at[b]) for a, b in links if a in at and b in at]
+def _components(rows: Sequence[int], n: int, links: Links) -> list[list[int]]:
+    """Positions (of `n`) joined by `links`, both ends of which must lie in `rows`; in order."""
+    at = np.full(n, -1, dtype=np.int64)
+    at[list(rows)] = np.arange(len(rows))
+    inner = at[links]
+    inner = inner[(inner >= 0).all(axis=1)]
     parts: dict[int, list[int]] = defaultdict(list)
-    for k, root in enumerate(similarity.groups(len(rows), _array(inner)).tolist()):
+    for k, root in enumerate(similarity.groups(len(rows), inner).tolist()):
         parts[root].append(rows[k])
     return list(parts.values())
 
 
-def _settle(rows: Sequence[Member], links: Sequence[Link]) -> list[_Group]:
+def _settle(rows: Sequence[Member], links: Links) -> list[_Group]:
     """The groups of an earlier deal, with what new links between them change."""
     old = [i for i, row in enumerate(rows) if row.before in SPLITS]
     first: dict[str, int] = {}
     joined = [(first.setdefault(rows[i].group_before or rows[i].sha256, i), i) for i in old]
     groups = []
-    for part in _components(old, [*links, *joined]):
+    for part in _components(old, len(rows), np.concatenate([links, link_array(joined)])):
         splits = {rows[i].before for i in part}
         name = min(rows[i].group_before or rows[i].sha256[:16] for i in part)
         if TEST in splits:
@@ -195,19 +134,19 @@ def _settle(rows: Sequence[Member], links: Sequence[Link]) -> list[_Group]:
     return groups
 
 
-def _attach(
-    rows: Sequence[Member], links: Sequence[Link], settled: Sequence[_Group]
-) -> list[_Group]:
+def _attach(rows: Sequence[Member], links: Links, settled: Sequence[_Group]) -> list[_Group]:
     """Newcomers, grouped: those linked to one settled split join it, others stay open."""
     home = {i: group for group in settled for i in group.rows}
     fresh = [i for i in range(len(rows)) if i not in home]
     touched: dict[int, list[_Group]] = defaultdict(list)
-    for a, b in links:
-        for new, old in ((a, b), (b, a)):
-            if new not in home and old in home:
-                touched[new].append(home[old])
+    is_old = np.zeros(len(rows), dtype=bool)
+    is_old[sorted(home)] = True
+    crossing = links[is_old[links[:, 0]] != is_old[links[:, 1]]]
+    for a, b in crossing.tolist():
+        new, old = (b, a) if a in home else (a, b)
+        touched[new].append(home[old])
     groups = []
-    for part in _components(fresh, links):
+    for part in _components(fresh, len(rows), links):
         near = [group for i in part for group in touched.get(i, ())]
         splits = {group.split for group in near}
         if not near:
@@ -296,8 +235,8 @@ def _borrow(
     """
     for group in sorted(opened, key=lambda g: (len(g.rows), SPLITS.index(g.split or TRAIN))):
         giver, parts = group.split or TRAIN, sizes[id(group)]
-        needy = giver == VALIDATION or all(have[k][giver] > n for k, n in parts.items())
-        if label in parts and giver != split and needy:
+        spares = giver == VALIDATION or all(have[k][giver] > n for k, n in parts.items())
+        if label in parts and giver != split and spares:
             for k, n in parts.items():
                 have[k][giver] -= n
                 have[k][split] += n
@@ -331,10 +270,10 @@ def _notes(rows: Sequence[Member], groups: Sequence[_Group]) -> list[str]:
             )
     places = _places(rows, groups)
     others = [row for row in rows if row.label not in alone]
-    return notes + _empty_notes(others, places)
+    return notes + empty_notes(others, places)
 
 
-def _empty_notes(members: Sequence[Member], places: Mapping[str, Place]) -> list[str]:
+def empty_notes(members: Sequence[Member], places: Mapping[str, Place]) -> list[str]:
     """Say which classes miss train or test."""
     seen: dict[str, set[str]] = defaultdict(set)
     for member in members:

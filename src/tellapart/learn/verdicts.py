@@ -194,7 +194,8 @@ class _Court:
             quality = one.scores.get("mislabelled")
             alien = _below(belongs, self.limits.off_topic)
             doubted = _below(quality, self.limits.mislabelled)
-            if doubted and (not alien or one.scores.get("suggested_fit", 0.0) >= _FITS):
+            elsewhere = alien and one.scores.get("suggested_fit", 0.0) >= _FITS
+            if self.limits.mislabelled is not None and (elsewhere or (doubted and not alien)):
                 self._aside(
                     one,
                     "mislabelled",

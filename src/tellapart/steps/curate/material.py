@@ -1,0 +1,157 @@
+"""What verdicts are derived from: figures of every picture, near pairs, features when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart import registry
+from tellapart.catalog import PictureRow
+from tellapart.doors import Analyzer
+from tellapart.learn import backbone, features, measuring, nearness
+from tellapart.steps import Progress, StepContext
+from tellapart.store.files import FileStore
+
+
+def analyzers() -> tuple[Analyzer, ...]:
+    """All analyzers there are, built in and installed."""
+    return tuple(registry.load("analyzer", name)() for name in registry.names("analyzer"))
+
+
+def versions(context: StepContext) -> dict[str, Any]:
+    """What figures and features depend on besides the pictures themselves."""
+    net = backbone.embedded(context.settings.cache_dir)
+    return {
+        "analyzers": {one.name: one.version for one in analyzers()},
+        "features": features.cache_key(net, context.recipe.train.view),
+    }
+
+
+@dataclass
+class Material:
+    """Everything known of a project's pictures, by content."""
+
+    context: StepContext
+    #: By SHA-256: where to read it.
+    readers: dict[str, measuring.Read]
+    #: By SHA-256 of every decodable picture: the figures of all analyzers.
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: By SHA-256 of every other picture: `reason` and `what`.
+    broken: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def shas(self) -> list[str]:
+        """The decodable pictures, sorted; rows of `pairs` and `vectors`."""
+        return sorted(self.figures)
+
+    @property
+    def passing(self) -> bool:
+        """Whether a picture is unreadable for a reason that may be gone the next time."""
+        return any(facts.get("reason") == "missing" for facts in self.broken.values())
+
+    @cached_property
+    def feature_key(self) -> str:
+        return str(versions(self.context)["features"])
+
+    @cached_property
+    def pairs(self) -> nearness.Pairs:
+        """Near pairs up to a loose distance, from the last run where nothing has changed."""
+        most = max(nearness.LOOSE_BITS, self.context.recipe.curate.near_duplicate_bits)
+        facts = nearness.facts("near", most, self.feature_key, self._hash_version)
+        path = self.context.work / nearness.PAIRS_FILE
+        known = nearness.load(path, facts)
+        found = known.among(self.shas) if known else None
+        if found is None:
+            hashes = [str(self.figures[sha]["phash"]) for sha in self.shas]
+            found = nearness.find(hashes, self.vectors, most)
+        if known is None or known.shas != tuple(self.shas):
+            nearness.save(path, facts, nearness.Known(tuple(self.shas), found))
+        return found
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        """Features (n, D) of `shas`; computed now where the cache lacks them.
+
+        A picture whose file has gone since it was measured has zeros: near to nobody.
+        """
+        cache = _cache(self.context)
+        vectors, missing = cache.get(self.shas)
+        if missing:
+            plans = [measuring.Plan(sha, self.readers[sha], (), True) for sha in missing]
+            errors = _survey(self.context, plans)
+            vectors, _ = cache.get(self.shas)
+            for sha, facts in errors.items():
+                self.broken[sha] = facts
+        return np.asarray(np.nan_to_num(vectors), dtype=np.float32)
+
+    @property
+    def _hash_version(self) -> int:
+        return registry.load("analyzer", "phash").version
+
+
+def gather(context: StepContext, rows: Sequence[PictureRow]) -> Material:
+    """Measure what is not measured yet; features come from the same decoded pictures."""
+    files = FileStore(context.settings.files_dir)
+    readers = {row.sha256: measuring.reader(files, row.sha256, row.path) for row in rows}
+    material = Material(context, readers)
+    tools = analyzers()
+    known, lacking = _known(context, tools, sorted(readers))
+    if lacking:
+        unseen = set(_cache(context).get(sorted(lacking))[1])
+        plans = [
+            measuring.Plan(sha, readers[sha], lacking[sha], sha in unseen)
+            for sha in sorted(lacking)
+        ]
+        material.broken.update(_survey(context, plans))
+        known, _ = _known(context, tools, sorted(readers))
+    broken = context.catalog.measurements(readers, measuring.BROKEN, measuring.BROKEN_VERSION)
+    material.broken.update({sha: facts for sha, facts in broken.items() if sha not in known})
+    material.figures.update(known)
+    return material
+
+
+def _known(
+    context: StepContext, tools: Sequence[Analyzer], shas: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, tuple[Analyzer, ...]]]:
+    """Merged figures of wholly measured pictures, and what is lacking of the others."""
+    catalog = context.catalog
+    stored = [catalog.measurements(shas, one.name, one.version) for one in tools]
+    broken = catalog.measurements(shas, measuring.BROKEN, measuring.BROKEN_VERSION)
+    known: dict[str, dict[str, Any]] = {}
+    lacking: dict[str, tuple[Analyzer, ...]] = {}
+    for sha in shas:
+        absent = tuple(one for one, found in zip(tools, stored, strict=True) if sha not in found)
+        if not absent:
+            known[sha] = {name: value for found in stored for name, value in found[sha].items()}
+        elif sha not in broken:
+            lacking[sha] = absent
+    return known, lacking
+
+
+def _survey(context: StepContext, plans: Sequence[measuring.Plan]) -> dict[str, dict[str, str]]:
+    """Measure and extract; return what cannot be read, by SHA-256."""
+    net = backbone.embedded(context.settings.cache_dir)
+    total = len(plans)
+    survey = measuring.Survey(
+        save=context.catalog.save_measurements,
+        hint=net.size,
+        on_done=lambda done: context.progress(Progress("curate", done, total, "measuring")),
+    )
+    light = [plan for plan in plans if not plan.features]
+    full = [plan for plan in plans if plan.features]
+    survey.run_light(light, context.settings.worker_threads)
+    survey.run_full(full, net, context.recipe.train.view, context.settings, _cache(context))
+    return {
+        sha: {"reason": error.reason, "what": error.what} for sha, error in survey.errors.items()
+    }
+
+
+def _cache(context: StepContext) -> features.FeatureCache:
+    net = backbone.embedded(context.settings.cache_dir)
+    key = features.cache_key(net, context.recipe.train.view)
+    return features.FeatureCache(context.settings.cache_dir, key, net.dim)
