@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
+import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,14 +85,14 @@ def picture(color: str | tuple[int, int, int] = "red", size: tuple[int, int] = (
     return out.getvalue()
 
 
-def contents(name: str = "colors", version: int = 1, **changes: Any) -> dict[str, bytes]:
+def contents(**changes: Any) -> dict[str, bytes]:
     """The files of a tiny bundle, without SHA256SUMS."""
     model = tiny_model()
     golden = {"golden/00-red.png": picture("red"), "golden/01-gray.png": picture("gray")}
     manifest: dict[str, Any] = {
         "format": 1,
-        "name": name,
-        "version": version,
+        "name": "colors",
+        "version": 1,
         "labels": list(LABELS),
         "input": {"name": "image", "size": SIZE, "view": "squash"},
         "thresholds": {"familiarity": 0.4, "probability": None},
@@ -137,3 +142,46 @@ def tiny_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "colors-1.zip"
     write_zip(path, contents())
     return path
+
+
+@pytest.fixture(scope="session")
+def unpack() -> Callable[[Path, Path], Path]:
+    """Unpack a bundle to a folder, as a person would."""
+
+    def run(path: Path, folder: Path) -> Path:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bare(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Python with numpy, Pillow and onnxruntime (and what that needs) and nothing else."""
+    place = tmp_path_factory.mktemp("bare")
+    for name in ("numpy", "PIL", "onnxruntime", "flatbuffers", "google.protobuf", "packaging"):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        package = Path(spec.origin).parent
+        shown = name.replace(".", "/")
+        (place / shown).parent.mkdir(parents=True, exist_ok=True)
+        (place / shown).symlink_to(package)
+        libraries = package.parent / {"PIL": "pillow.libs"}.get(name, f"{name}.libs")
+        if libraries.is_dir():
+            (place / libraries.name).symlink_to(libraries)
+
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV"))}
+        return subprocess.run(
+            [sys.executable, "-s", "-S", *map(str, arguments)],
+            env={**kept, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": ""},
+            capture_output=True,
+            timeout=60,
+            **{"text": True, **options},
+        )
+
+    return run

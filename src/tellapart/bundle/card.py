@@ -165,9 +165,9 @@ def _may_i(manifest: Mapping[str, Any]) -> str:
         "## May I use this?\n",
         "This is no legal advice; it is what was recorded.\n",
         (
-            f"**The network.** `{backbone['name']}` is under {backbone['license']}; it learned from "
-            "ImageNet, whose pictures were gathered for research. The program in this bundle is "
-            "under Apache-2.0.\n"
+            f"**The network.** `{backbone['name']}` is under {backbone['license']}; it learned "
+            "from ImageNet, whose pictures were gathered for research. The program in this bundle "
+            "is under Apache-2.0.\n"
         ),
         "**The pictures it learned from**, by licence:\n",
         "| licence | pictures | in this bundle | credit | commercial use | changes | share alike |",

@@ -57,7 +57,11 @@ class Prediction:
         return max(self.probabilities, key=self.probabilities.__getitem__, default=None)
 
     def heat(self, label: str | None = None) -> np.ndarray:
-        """The map (h, w) of one class, by default the likeliest. Raises `InputError`."""
+        """Where (h, w) the picture speaks for one class rather than the others.
+
+        The class's map above the mean of all maps (probabilities know only differences);
+        `label`: by default the likeliest. Raises `InputError`.
+        """
         wanted = label or self.best
         if self.map is None or wanted not in self.probabilities:
             raise InputError(
@@ -65,7 +69,8 @@ class Prediction:
                 expected="a prediction made with `why=True`, and one of its classes",
                 do="Call `predict(picture, why=True)`.",
             )
-        return cast(np.ndarray, self.map[list(self.probabilities).index(wanted)])
+        own = self.map[list(self.probabilities).index(wanted)]
+        return cast(np.ndarray, own - self.map.mean(axis=0))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; without the map."""

@@ -21,16 +21,29 @@ MODULES = (
 
 _MAIN = '''"""python NAME.zip predict PICTURE… | verify"""
 
+import shutil
 import sys
 from pathlib import Path
 
-# Unpacked, the bundle must stay as its sums describe it.
-sys.dont_write_bytecode = True
+HERE = Path(__file__).parent
 
-from tellapart.bundle.run import main  # noqa: E402
+# Unpacked, the bundle must stay as its sums describe it: no compiled copies, not even the one
+# that Python has just made of this file.
+sys.dont_write_bytecode = True
+shutil.rmtree(HERE / "__pycache__", ignore_errors=True)
+
+try:
+    from tellapart.bundle.run import main
+except ImportError as error:
+    sys.stderr.write(
+        f"The module {error.name!r} is not installed.\\n"
+        "  expected: numpy, Pillow and onnxruntime\\n"
+        "  do next:  Run `pip install numpy pillow onnxruntime`.\\n"
+    )
+    sys.exit(9)
 
 if __name__ == "__main__":
-    sys.exit(main(Path(__file__).parent))
+    sys.exit(main(HERE))
 '''
 
 _ROOT = '''"""The part of Tellapart that this bundle needs to run by itself."""
