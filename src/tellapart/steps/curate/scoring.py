@@ -85,9 +85,7 @@ def _doubts(
     seed: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Label quality by confident learning, the class suggested instead, and how that one fits."""
-    from cleanlab.rank import get_label_quality_scores
-
-    from tellapart.learn import head
+    from tellapart.learn import head, noise
 
     present, y = np.unique(numbers, return_inverse=True)
     quality = np.ones(len(y))
@@ -95,10 +93,7 @@ def _doubts(
     if len(present) > 1:
         fitted = head.fit(vectors, y, n_classes=len(present), seed=seed, C=_STRENGTH, groups=twins)
         chances = np.asarray(fitted.out_of_fold)
-        known = ~np.isnan(chances).any(axis=1)
-        quality[known] = get_label_quality_scores(
-            y[known], chances[known], method="normalized_margin"
-        )
+        quality = noise.label_issues(chances, y)
         others = np.where(np.isnan(chances), 0.0, chances)
         others[np.arange(len(y)), y] = -1.0
         suggested = present[others.argmax(axis=1)].astype(np.float64)
