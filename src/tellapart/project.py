@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tellapart import chain
-from tellapart.errors import InputError, NotFoundError
+from tellapart.errors import BusyError, InputError, NotFoundError
 from tellapart.settings import Settings
 from tellapart.steps import Progress, StepContext, open_context
 
@@ -105,10 +106,15 @@ class Project:
         return sorted(Catalog.names(open_database(settings)))
 
     def delete(self) -> None:
-        """Forget the project: its ledger rows, work and bundles. Source folders stay."""
+        """Forget the project: its ledger rows, work, bundles, and the pictures only it had fetched.
+
+        Folders given as data stay. Raises `BusyError` where a process works on it.
+        """
         with self._lock():
+            fetched = {row.sha256 for row in self.pictures() if row.sha256 and not row.path}
             self._catalog.delete(self._engine, self.name)
             shutil.rmtree(self.folder, ignore_errors=True)
+        self._drop_files(fetched)
 
     # -- the chain --------------------------------------------------------------------------
 
@@ -230,6 +236,24 @@ class Project:
         return self.folder / "versions" / latest.file
 
     # -- inside -----------------------------------------------------------------------------
+
+    def _drop_files(self, shas: set[str]) -> None:
+        """Remove fetched pictures that no project names; none while another one is at work.
+
+        A project at work may have stored the same picture and not yet named it in its ledger.
+        """
+        from tellapart.store.files import FileStore
+        from tellapart.store.lock import project_lock
+
+        with contextlib.ExitStack() as locks:
+            try:
+                for name in self.names(self.settings):
+                    locks.enter_context(project_lock(self.settings.projects_dir / name))
+            except BusyError:
+                return
+            files = FileStore(self.settings.files_dir)
+            for sha in sorted(shas - self._catalog.shas(self._engine)):
+                files.remove(sha)
 
     def _lock(self) -> Any:
         from tellapart.store.lock import project_lock
