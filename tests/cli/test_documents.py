@@ -81,6 +81,18 @@ def test_steps_verbs_and_methods_are_the_same_words() -> None:
     assert callable(tellapart.Bundle.predict) and "predict" in by_name
 
 
+def test_every_exit_code_is_documented() -> None:
+    from tellapart.errors import TellapartError
+
+    kinds = [TellapartError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    ours = {kind.exit_code for kind in kinds if kind.__module__.startswith("tellapart.")}
+    text = (DOCS / "cli.md").read_text(encoding="utf-8")
+    told = {int(code) for code in re.findall(r"\| (\d+) (?=\|)", text)}
+    assert ours | {0} == told
+
+
 def test_every_threshold_is_an_option_of_curate() -> None:
     options = set(inspect.signature(curate).parameters)
     assert set(Curate.model_fields) <= options

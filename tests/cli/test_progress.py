@@ -116,6 +116,14 @@ def test_what_is_not_a_terminal_gets_lines(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err.startswith("curate: ")
 
 
+def test_a_step_that_failed_is_not_called_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="broke"), watching(quiet=False) as display:
+        display(Progress("curate", 5, 10))
+        raise ValueError("broke")
+    err = capsys.readouterr().err
+    assert err.startswith("curate: stopped after ") and "done" not in err
+
+
 def test_a_broken_terminal_does_not_end_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(io.StringIO):
         def write(self, text: str) -> int:

@@ -32,9 +32,12 @@ def watching(quiet: bool) -> Iterator[Display]:
         display = Lines()
     try:
         yield display
-    finally:
+    except BaseException:
         with contextlib.suppress(Exception):
-            display.close()
+            display.close("stopped after")
+        raise
+    with contextlib.suppress(Exception):
+        display.close()
 
 
 class Display:
@@ -43,8 +46,8 @@ class Display:
     def __call__(self, event: Progress) -> None:
         """Take one event."""
 
-    def close(self) -> None:
-        """Nothing comes any more."""
+    def close(self, how: str = "done in") -> None:
+        """Nothing comes any more; `how` the last step ended."""
 
 
 class Pace:
@@ -87,13 +90,13 @@ class Lines(Display):
             self.shown = now
             tell(line(event, self.pace.left(now)))
 
-    def close(self) -> None:
-        self._finish(time.monotonic())
+    def close(self, how: str = "done in") -> None:
+        self._finish(time.monotonic(), how)
 
-    def _finish(self, now: float) -> None:
+    def _finish(self, now: float, how: str = "done in") -> None:
         if self.step:
             count = f"{self.pace.last} " if self.pace.last else ""
-            tell(f"{self.step}: {count}done in {duration(now - self.pace.began)}")
+            tell(f"{self.step}: {count}{how} {duration(now - self.pace.began)}")
             self.step = ""
 
 
@@ -132,8 +135,9 @@ class Bars(Display):
             note=event.note,
         )
 
-    def close(self) -> None:
-        self._finish(time.monotonic())
+    def close(self, how: str = "done in") -> None:
+        if how == "done in":
+            self._finish(time.monotonic())
         self.bars.stop()
 
     def _finish(self, now: float) -> None:
