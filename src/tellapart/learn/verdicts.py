@@ -36,6 +36,12 @@ class Candidate:
     id: str
     label: str
     sha256: str
+    #: Of duplicates the one with the lowest stays, whatever its size: 0 for test pictures, which
+    #: must not give way to newcomers, 1 for validation, 2 for all others.
+    precedence: int = 2
+    #: Whether it was found to belong to its class before, by these thresholds: it then stays,
+    #: though newcomers have moved its scores, or the test would change with every addition.
+    settled: bool = False
     #: Order in which its source was tried, and its place there: earlier is better.
     position: int = 0
     rank: int = 0
@@ -80,8 +86,8 @@ def decide(
     """Decide on each of `candidates`, in their order.
 
     `pairs` name near pictures by their place in `shas`; `classes` are the labels that the score
-    `suggested` counts. Of duplicates the largest is kept, then the one found first (position,
-    rank, id). Does not depend on the order of `candidates`.
+    `suggested` counts. Of duplicates one in test is kept, then the largest, then the one found
+    first (position, rank, id). Does not depend on the order of `candidates`.
     """
     court = _Court(sorted(candidates, key=_best_first), limits, classes)
     court.judge_quality()
@@ -91,10 +97,10 @@ def decide(
     return [_decision(one, court.verdicts.get(one.id)) for one in candidates]
 
 
-def _best_first(one: Candidate) -> tuple[int, int, int, str]:
+def _best_first(one: Candidate) -> tuple[int, int, int, int, str]:
     figures = one.figures or {}
     pixels = int(figures.get("width", 0)) * int(figures.get("height", 0))
-    return -pixels, one.position, one.rank, one.id
+    return one.precedence, -pixels, one.position, one.rank, one.id
 
 
 def _decision(one: Candidate, verdict: tuple[str, dict[str, Any]] | None) -> Decision:
@@ -190,6 +196,8 @@ class _Court:
     def judge_class(self) -> None:
         """Alien to its class: of another class, or of none."""
         for one in self._standing():
+            if one.settled:
+                continue
             belongs = one.scores.get("off_topic")
             quality = one.scores.get("mislabelled")
             alien = _below(belongs, self.limits.off_topic)

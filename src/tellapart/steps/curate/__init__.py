@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tellapart.catalog import PictureRow, Verdict
@@ -18,6 +19,8 @@ from tellapart.steps.curate.material import Material, gather
 from tellapart.steps.curate.scoring import score
 
 STEP = "curate"
+_DEPENDS_ON = ("id", "label", "sha256", "position", "rank", "split_hint", "overruled")
+_PRECEDENCE = {"test": 0, "validation": 1}
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def run(context: StepContext) -> dict[str, Any]:
             for one in decisions
         ]
     )
-    result = _summary(rows, decisions)
+    result = {**_summary(rows, decisions), "thresholds": asdict(_limits(context))}
     _require_classes(context, result)
     # A file that was gone may be back the next time: then this is not the last word.
     context.catalog.finish(STEP, "" if material.passing else inputs, result)
@@ -55,21 +58,16 @@ def decide(
     scores: dict[str, dict[str, float]],
 ) -> list[verdicts.Decision]:
     """The verdicts on `rows`, in their order; nothing is stored."""
-    chosen = context.recipe.curate
-    limits = verdicts.Limits(
-        min_side=chosen.min_side,
-        min_entropy=chosen.min_entropy,
-        near_duplicate_bits=chosen.near_duplicate_bits,
-        near_duplicate_cosine=chosen.near_duplicate_cosine,
-        off_topic=chosen.off_topic,
-        mislabelled=chosen.mislabelled,
-        max_blur=chosen.max_blur,
-    )
+    limits = _limits(context)
+    last = context.catalog.finished(STEP) or {}
+    same = last.get("thresholds") == asdict(limits)
     candidates = [
         verdicts.Candidate(
             id=row.id,
             label=row.label,
             sha256=row.sha256,
+            precedence=_precedence(context, row),
+            settled=same and row.split == "test" and row.kept is True,
             position=row.position,
             rank=row.rank,
             figures=material.figures.get(row.sha256),
@@ -82,18 +80,34 @@ def decide(
     return verdicts.decide(candidates, material.shas, material.pairs, limits, classes)
 
 
+def _limits(context: StepContext) -> verdicts.Limits:
+    chosen = context.recipe.curate
+    return verdicts.Limits(
+        min_side=chosen.min_side,
+        min_entropy=chosen.min_entropy,
+        near_duplicate_bits=chosen.near_duplicate_bits,
+        near_duplicate_cosine=chosen.near_duplicate_cosine,
+        off_topic=chosen.off_topic,
+        mislabelled=chosen.mislabelled,
+        max_blur=chosen.max_blur,
+    )
+
+
+def _precedence(context: StepContext, row: PictureRow) -> int:
+    """Official or earlier test pictures first: a better copy of one must not push it out."""
+    hint = row.split_hint if context.recipe.split.official else ""
+    return min(_PRECEDENCE.get(hint, 2), _PRECEDENCE.get(row.split, 2))
+
+
 def _inputs(context: StepContext, rows: Sequence[PictureRow]) -> str:
     from tellapart.steps.curate.material import versions
 
     return fingerprint(
         {
-            "pictures": sorted(
-                [row.id, row.label, row.sha256, row.position, row.rank, row.overruled]
-                for row in rows
-            ),
+            "pictures": sorted([getattr(row, name) for name in _DEPENDS_ON] for row in rows),
             "curate": context.recipe.curate.model_dump(mode="json"),
             "classes": list(context.recipe.labels),
-            "seed": context.recipe.seed,
+            "official": context.recipe.split.official,
             "versions": versions(context),
         }
     )

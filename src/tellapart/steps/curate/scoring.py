@@ -18,6 +18,8 @@ VERSION = 1
 NAMES = ("off_topic", "mislabelled", "suggested", "suggested_fit")
 #: Fixed, not searched for: doubtful labels stand out at any reasonable strength.
 _STRENGTH = 3.0
+#: Not the recipe's: which pictures are kept does not depend on how they are split.
+_SEED = 0
 #: Near duplicates must not vouch for each other's labels across folds, whatever the thresholds.
 _SAME_BITS, _SAME_COSINE = 12, 0.7
 _DECIMALS = 4
@@ -36,11 +38,11 @@ def score(
     facts = sorted([row.id, row.label, row.sha256] for row in scored)
     # `suggested` counts these, as the verdicts do.
     classes = sorted({row.label for row in rows})
-    key = fingerprint([facts, classes, material.feature_key, context.recipe.seed, VERSION])
+    key = fingerprint([facts, classes, material.feature_key, VERSION])
     stored = {name: context.catalog.scores(name, key) for name in NAMES}
     if any(row.id not in stored[name] for row in scored for name in NAMES):
         context.progress(Progress("curate", 0, None, "scoring"))
-        stored = _compute(scored, classes, material, context.recipe.seed)
+        stored = _compute(scored, classes, material)
         for name, values in stored.items():
             context.catalog.save_scores(name, key, values)
     return {row.id: {name: stored[name][row.id] for name in NAMES} for row in scored}
@@ -62,7 +64,7 @@ def _scored(rows: Sequence[PictureRow], material: Material) -> list[PictureRow]:
 
 
 def _compute(
-    scored: Sequence[PictureRow], classes: Sequence[str], material: Material, seed: int
+    scored: Sequence[PictureRow], classes: Sequence[str], material: Material
 ) -> dict[str, dict[str, float]]:
     place = {sha: i for i, sha in enumerate(material.shas)}
     label_of = {row.sha256: row.label for row in scored}
@@ -71,7 +73,7 @@ def _compute(
     vectors = material.vectors[inside]
     numbers = np.array([classes.index(label_of[sha]) for sha in shas])
     figures = {"off_topic": outliers.belonging(vectors, numbers)}
-    figures.update(_doubts(vectors, numbers, _twins(material, inside), seed))
+    figures.update(_doubts(vectors, numbers, _twins(material, inside)))
     at = {sha: i for i, sha in enumerate(shas)}
     return {
         name: {row.id: float(figures[name][at[row.sha256]]) for row in scored} for name in NAMES
@@ -82,7 +84,6 @@ def _doubts(
     vectors: NDArray[np.float32],
     numbers: NDArray[np.int64],
     twins: NDArray[np.int64],
-    seed: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Label quality by confident learning, the class suggested instead, and how that one fits."""
     from tellapart.learn import head, noise
@@ -91,7 +92,7 @@ def _doubts(
     quality = np.ones(len(y))
     suggested = numbers.astype(np.float64)
     if len(present) > 1:
-        fitted = head.fit(vectors, y, n_classes=len(present), seed=seed, C=_STRENGTH, groups=twins)
+        fitted = head.fit(vectors, y, n_classes=len(present), seed=_SEED, C=_STRENGTH, groups=twins)
         chances = np.asarray(fitted.out_of_fold)
         quality = noise.label_issues(chances, y)
         others = np.where(np.isnan(chances), 0.0, chances)
