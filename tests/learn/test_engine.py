@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.errors import VerificationError
+from tellapart.errors import MissingExtraError, VerificationError
 from tellapart.learn import backbone, engine
 from tellapart.learn.engine import Engine
 
@@ -45,6 +45,8 @@ def test_the_rule_without_openvino(model: bytes, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "openvino", None)
     found = Engine(model, threads=1)
     assert (found.name, found.reason) == ("onnxruntime", "OpenVINO is not installed")
+    with pytest.raises(MissingExtraError, match="'openvino' is not installed"):
+        Engine(model, threads=1, prefer="openvino")
 
 
 def test_the_rule_when_they_differ(

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from tellapart import telemetry
-from tellapart.errors import VerificationError
+from tellapart.errors import MissingExtraError, VerificationError
 
 EngineName = Literal["openvino", "onnxruntime"]
 #: Greatest difference on the probe batch, as a share of the reference's greatest value (at
@@ -41,7 +41,8 @@ class Engine:
     `threads`: CPU threads in all. `callers`: threads that will call `run` at the same time; each
     call then gets its share of `threads`. Features are the same to the bit for any of both.
     `prefer` skips the rule. `cache_dir`: where OpenVINO keeps what it compiled; None: nowhere.
-    Raises `VerificationError` for a graph that cannot be loaded.
+    Raises `VerificationError` for a graph that cannot be loaded, `MissingExtraError` for an
+    engine that is asked for and not installed.
     """
 
     def __init__(
@@ -69,6 +70,12 @@ class Engine:
                 self.name, self.reason = "onnxruntime", "asked for"
                 if prefer is None:
                     self._apply_rule(raw, reference, threads, callers, cache_dir)
+        except ImportError as error:
+            raise MissingExtraError(
+                f"The engine {error.name!r} is not installed.",
+                expected="onnxruntime, and openvino where it is asked for by name",
+                do="Run: pip install onnxruntime openvino",
+            ) from None
         except Exception as error:
             raise VerificationError(
                 f"The model cannot be loaded: {error}.",
