@@ -30,7 +30,7 @@ class Trained:
     """A head, its familiarity bank and what was noted while training."""
 
     #: In the order of the head's rows: alphabetical.
-    labels: tuple[str, ...]
+    classes: tuple[str, ...]
     #: (C, D) and (C,) float32 over raw features; the calibration's temperature is folded in.
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -60,22 +60,22 @@ class Trained:
         return np.asarray(self.familiarity(features) < self.min_familiarity)
 
 
-def read_trained(work: Path) -> Trained:
+def load(work: Path) -> Trained:
     """Read `head.safetensors`; `train.json` is not needed.
 
     Raises `NotFoundError` where it is not there or not whole.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors.numpy import load as unpack
 
     try:
         data = (work / HEAD).read_bytes()
-        tensors = load(data)
+        tensors = unpack(data)
         # The format: the header's length in 8 bytes, then the header as JSON.
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         facts = json.loads(header["__metadata__"][_KEY])
         return Trained(
-            labels=tuple(facts["labels"]),
+            classes=tuple(facts["classes"]),
             weight=tensors["weight"],
             bias=tensors["bias"],
             bank=tensors["bank"],
@@ -93,7 +93,7 @@ def read_trained(work: Path) -> Trained:
         ) from error
 
 
-def write_trained(
+def save(
     work: Path,
     head: Head,
     bank: NDArray[np.float32],
@@ -102,15 +102,15 @@ def write_trained(
 ) -> None:
     """Write both files into `work`, each whole or not at all. Raises `StorageError`.
 
-    `facts` are JSON-able and hold at least `labels`, `neighbours`, `thresholds.familiarity`, `C`
+    `facts` are JSON-able and hold at least `classes`, `neighbours`, `thresholds.familiarity`, `C`
     and `temperature`.
     """
-    from safetensors.numpy import save
+    from safetensors.numpy import save as pack
 
     tensors = {"weight": head.weight, "bias": head.bias, "bank": bank, "basis": basis}
     packed = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
-    _replace(work / HEAD, save(packed, {_KEY: text}))
+    _replace(work / HEAD, pack(packed, {_KEY: text}))
     _replace(work / FACTS, f"{text}\n".encode())
 
 

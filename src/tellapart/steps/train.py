@@ -63,7 +63,7 @@ def run(context: StepContext) -> dict[str, Any]:
     last = _last(context)
     if last is None or last.facts["fingerprint"] != inputs:
         _train(context, rows, net, key, inputs, last)
-        last = trained.read_trained(context.work)
+        last = trained.load(context.work)
     done = context.catalog.finished(STEP, inputs)
     if done is None:
         done = _summary(last.facts)
@@ -115,7 +115,7 @@ def _inputs(context: StepContext, rows: _Set, key: str) -> str:
 
 def _last(context: StepContext) -> trained.Trained | None:
     try:
-        return trained.read_trained(context.work)
+        return trained.load(context.work)
     except NotFoundError:
         return None
 
@@ -151,7 +151,7 @@ def _train(
     facts = {
         "fingerprint": inputs,
         "settled": settled,
-        "labels": rows.classes,
+        "classes": rows.classes,
         "pictures": _counts(rows),
         "C": fitted.C,
         "temperature": fitted.temperature,
@@ -169,7 +169,7 @@ def _train(
     }
     if warm is not None:
         basis = warm.basis
-    trained.write_trained(context.work, fitted, bank, basis, facts)
+    trained.save(context.work, fitted, bank, basis, facts)
 
 
 def _familiarity(
