@@ -1,0 +1,197 @@
+"""What goes into a bundle: the files, and the manifest that describes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.bundle import dataset
+from tellapart.bundle.card import card
+from tellapart.bundle.manifest import FORMAT, to_json
+from tellapart.bundle.standalone import runtime_files
+from tellapart.bundle.verify import labels_text
+from tellapart.bundle.write import Content
+from tellapart.catalog import PictureRow
+from tellapart.learn.backbone import Backbone, embedded
+from tellapart.learn.trained import Trained, load
+from tellapart.recipe import canonical, resolve
+from tellapart.steps import StepContext
+from tellapart.store.files import FileStore
+
+#: Libraries whose versions decide the bytes of a bundle.
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pillow", "safetensors", "scikit-learn")
+#: Names of the backbones at the Hugging Face hub, for the card.
+_TIMM = {"tf_efficientnet_lite0": "tf_efficientnet_lite0.in1k"}
+_OUTPUTS = ("logits", "probabilities", "features", "familiarity", "map")
+#: Of the pictures that may not be passed on, the report of the bundle shows none.
+REPORT = "report-public.html"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A bundle but for its version number."""
+
+    #: Every file that does not name the version.
+    files: dict[str, Content]
+    #: The manifest without its version.
+    facts: dict[str, Any]
+    notes: list[str]
+
+
+def plan(context: StepContext) -> Plan:
+    """Gather what the steps before have left. Reads pictures' hashes, not their bytes."""
+    work = context.work
+    trained = load(work)
+    backbone = embedded(context.settings.cache_dir)
+    data = dataset.build(_entries(context))
+    facts = _facts(context, trained, backbone, data)
+    files: dict[str, Content] = {
+        **runtime_files(),
+        **data.files,
+        "labels.txt": labels_text(trained.classes).encode(),
+        "metrics.json": work / "metrics.json",
+        "model.onnx": work / "model.onnx",
+        "weights.safetensors": weights(backbone, trained),
+    }
+    if (work / REPORT).is_file():
+        files["report.html"] = work / REPORT
+    for plot in sorted((work / "plots").glob("*.png")):
+        files[f"plots/{plot.name}"] = plot
+    for item in facts["golden"]:
+        if item["file"].startswith("golden/"):
+            files[item["file"]] = work / item["file"]
+    return Plan(files, facts, _notes(data))
+
+
+def describe(planned: Plan, *, version: int) -> dict[str, Content]:
+    """All files of a bundle of this version."""
+    manifest = {**planned.facts, "version": version}
+    return {
+        **planned.files,
+        "README.md": card(manifest).encode(),
+        "manifest.json": to_json(manifest),
+    }
+
+
+def weights(backbone: Backbone, trained: Trained) -> bytes:
+    """safetensors under timm's names; the classifier is the calibrated head."""
+    from safetensors.numpy import save
+
+    tensors = {
+        **backbone.timm_weights(),
+        "classifier.weight": trained.head.weight,
+        "classifier.bias": trained.head.bias,
+    }
+    ready = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    return bytes(save(ready, metadata={"format": "pt"}))
+
+
+def _entries(context: StepContext) -> list[dataset.Entry]:
+    files = FileStore(context.settings.files_dir)
+    rows = context.catalog.pictures(status="ok", kept=True)
+    return [_entry(row, files) for row in rows if row.split in dataset.SPLITS]
+
+
+def _entry(row: PictureRow, files: FileStore) -> dataset.Entry:
+    return dataset.Entry(
+        label=row.label,
+        split=row.split,
+        sha256=row.sha256,
+        path=Path(row.path) if row.path else files.path(row.sha256),
+        bytes=row.bytes or 0,
+        source=row.source,
+        page_url=row.page_url,
+        file_url=row.file_url,
+        creator=row.creator,
+        title=row.title,
+        license=row.license,
+        license_version=row.license_version,
+        license_url=row.license_url,
+        attribution=row.attribution,
+    )
+
+
+def _facts(
+    context: StepContext, trained: Trained, backbone: Backbone, data: dataset.DataSet
+) -> dict[str, Any]:
+    recipe, reasons = resolve(context.recipe)
+    work = context.work
+    measured = json.loads((work / "metrics.json").read_bytes())
+    golden = json.loads((work / "golden.json").read_bytes())["golden"]
+    return {
+        "format": FORMAT,
+        "name": context.recipe.name,
+        "task": "image-classification",
+        "labels": list(trained.classes),
+        "input": {
+            "name": "image",
+            "type": "uint8",
+            "layout": "NHWC",
+            "color": "RGB",
+            "size": backbone.size,
+            "view": context.recipe.train.view,
+        },
+        "outputs": list(_OUTPUTS),
+        "thresholds": trained.facts["thresholds"],
+        "familiarity": {"neighbours": trained.facts["neighbours"], "bank": len(trained.bank)},
+        "head": {"C": trained.head.C, "temperature": trained.head.temperature},
+        "backbone": {
+            "name": backbone.name,
+            "timm": _TIMM.get(backbone.name, backbone.name),
+            "license": backbone.license,
+            "sha256": backbone.sha256,
+            "dim": backbone.dim,
+            "mean": list(backbone.mean),
+            "std": list(backbone.std),
+        },
+        "golden": _golden(golden, data.included),
+        "metrics": {k: v for k, v in measured.items() if not isinstance(v, dict | list)},
+        "data": data.summary,
+        "recipe": canonical(recipe),
+        "reasons": dict(sorted(reasons.items())),
+        "licenses": {
+            "program": "Apache-2.0",
+            "backbone": backbone.license,
+            "pictures": data.summary["licenses"],
+        },
+        "made_with": {
+            "tellapart": installed("tellapart"),
+            **{name: installed(name) for name in _LIBRARIES},
+        },
+    }
+
+
+def _golden(
+    golden: Sequence[Mapping[str, Any]], included: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Golden pictures by their name in the bundle; those of the data set only if they are in."""
+    found = []
+    for item in golden:
+        name = str(item["file"])
+        file = name if name.startswith("golden/") else included.get(name)
+        if file is not None:
+            found.append({**item, "file": file})
+    return sorted(found, key=lambda item: (not item["file"].startswith("golden/"), item["file"]))
+
+
+def _notes(data: dataset.DataSet) -> list[str]:
+    summary = data.summary
+    if not summary["withheld"]:
+        return []
+    why = (
+        "together they are too large"
+        if summary["withheld_for_size"]
+        else "their licence is unknown or does not allow passing them on"
+    )
+    return [
+        (
+            f"{summary['withheld']} of {summary['pictures']} pictures are not in the bundle: {why}. "
+            "dataset/withheld.csv has their origin and SHA-256."
+        )
+    ]
