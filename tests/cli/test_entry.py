@@ -178,6 +178,12 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     assert err == ""
 
 
+def test_the_shell_can_complete_verbs(tmp_path: Path) -> None:
+    extra = {"COMP_WORDS": "tellapart pre", "COMP_CWORD": "1"}
+    result = run(_TELLAPART_COMPLETE="complete_bash", **extra)
+    assert result.stdout.split() == ["predict"], result.stderr
+
+
 def test_a_poor_terminal_still_gets_its_answer(tmp_path: Path) -> None:
     extra: dict[str, Any] = {"PYTHONIOENCODING": "ascii", "TELLAPART_HOME": str(tmp_path / "home")}
     result = run("show", "яблоко", **extra)

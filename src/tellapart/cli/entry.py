@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _dispatch(argv: list[str]) -> int:
     # These two answer before Typer is imported: they are what people and scripts try first.
-    if not argv:
+    if not argv and "_TELLAPART_COMPLETE" not in os.environ:  # set by shell completion
         write(WELCOME)
         return 0
     if argv == ["--version"]:
