@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from tellapart.catalog import PictureRow
 from tellapart.errors import DataError, NotFoundError
-from tellapart.learn import backbone, calibration, familiarity, features, head, measuring, trained
+from tellapart.learn import (
+    backbone,
+    calibration,
+    familiarity,
+    features,
+    head,
+    measuring,
+    nearness,
+    similarity,
+    trained,
+)
 from tellapart.learn.metrics import wilson
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.store.files import FileStore
@@ -41,13 +51,17 @@ class _Set:
     train: list[PictureRow]
     validation: list[PictureRow]
     classes: list[str]
+    #: Whether the split is the data set's own.
+    official: bool
 
     def numbers(self, rows: Sequence[PictureRow]) -> NDArray[np.int64]:
         return np.array([self.classes.index(row.label) for row in rows], dtype=np.int64)
 
     @property
-    def groups(self) -> list[str]:
-        return [row.group or row.id for row in self.train]
+    def groups(self) -> NDArray[np.int64]:
+        """Numbers (n,) of what the split holds together among the pictures to learn from."""
+        names = [row.group or row.id for row in self.train]
+        return np.asarray(np.unique(np.array(names), return_inverse=True)[1], dtype=np.int64)
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -94,7 +108,8 @@ def _gather(context: StepContext) -> _Set:
             expected="at least two classes to tell apart",
             do=f"Add a class, and run the steps before this one: tellapart split {name}.",
         )
-    return _Set(train, validation, wanted)
+    split = context.catalog.finished("split") or {}
+    return _Set(train, validation, wanted, bool(split.get("official")))
 
 
 def _inputs(context: StepContext, rows: _Set, key: str) -> str:
@@ -109,6 +124,7 @@ def _inputs(context: StepContext, rows: _Set, key: str) -> str:
                 [[row.sha256, row.label, row.group or row.id] for row in part]
                 for part in (rows.train, rows.validation)
             ],
+            "scenes": context.recipe.split.scene_cosine if rows.official else None,
         }
     )
 
@@ -133,6 +149,7 @@ def _train(
     own, held = vectors[: len(rows.train)], vectors[len(rows.train) :]
     y = rows.numbers(rows.train)
     context.progress(Progress(STEP, 0, None, "fitting"))
+    groups = _scenes(context, rows, own) if rows.official else rows.groups
     settled = fingerprint([VERSION, key, asked.model_dump(mode="json"), seed, rows.classes])
     basis = trained.basis((row.sha256, row.label) for row in rows.train)
     warm = last if last is not None and _is_close(last, settled, basis) else None
@@ -144,9 +161,9 @@ def _train(
         C=asked.C if warm is None else warm.head.C,
         class_weight=asked.class_weight,
         warm=None if warm is None else warm.head,
-        groups=rows.groups,
+        groups=groups,
     )
-    bank, known, least = _familiarity(context, own, y, rows.groups, held)
+    bank, known, least = _familiarity(context, own, y, groups, held)
     tried = [{"C": c, "log_loss": loss, "accuracy": share} for c, loss, share in fitted.tried]
     facts = {
         "fingerprint": inputs,
@@ -176,12 +193,14 @@ def _familiarity(
     context: StepContext,
     own: NDArray[np.float32],
     y: NDArray[np.int64],
-    groups: Sequence[str],
+    groups: NDArray[np.int64],
     held: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], float]:
     """The bank, how familiar the validation pictures are, and the refusal threshold.
 
-    Validation alone is small: training pictures, each held out with its group, stand beside it.
+    Validation alone may be small, so training pictures, each held out with its group, stand
+    beside it; but where it comes from another day or place than they do, as in official splits,
+    only it tells what is usual. The more lenient of the two thresholds counts.
     """
     asked, seed = context.recipe.train, context.recipe.seed
     stored = familiarity.bank_rows(y, asked.bank, seed)
@@ -191,7 +210,23 @@ def _familiarity(
     scores = np.concatenate([known, alone])
     if np.isnan(scores).all():  # two classes of one picture: nothing tells what is usual
         return bank, known, -1.0
-    return bank, known, familiarity.threshold(scores, asked.refuse)
+    least = familiarity.threshold(scores, asked.refuse)
+    if len(known):
+        least = min(least, familiarity.threshold(known, asked.refuse))
+    return bank, known, least
+
+
+def _scenes(context: StepContext, rows: _Set, own: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The groups with scenes joined in: an official split leaves scenes ungrouped.
+
+    Twins on both sides of a fold would make the strongest head look best.
+    """
+    groups, cosine = rows.groups, context.recipe.split.scene_cosine
+    first = np.unique(groups, return_index=True)[1][groups]
+    given = np.stack([first, np.arange(len(groups))], axis=1)
+    pairs = nearness.scenes(own, cosine)
+    links, _ = nearness.scenes_apart(pairs, given, [row.label for row in rows.train], cosine)
+    return similarity.groups(len(groups), np.concatenate([given, links]))
 
 
 def _is_close(last: trained.Trained, settled: str, basis: NDArray[np.uint64]) -> bool:
