@@ -154,6 +154,12 @@ def test_the_copied_modules_import_only_what_the_zip_has(name: str) -> None:
 
 def test_every_copied_file_is_source_text() -> None:
     for name, data in runtime_files().items():
-        assert name.endswith(".py")
-        compile(data, name, "exec")
+        assert name.endswith((".py", ".txt"))
+        if name.endswith(".py"):
+            compile(data, name, "exec")
         assert b"\r" not in data
+
+
+def test_the_license_goes_with_the_program() -> None:
+    ours = Path(__file__).parents[2] / "LICENSE"
+    assert runtime_files()["tellapart/LICENSE.txt"] == ours.read_bytes()

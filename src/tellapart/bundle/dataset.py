@@ -202,7 +202,7 @@ def _origin(entry: Entry) -> list[str]:
         _web(entry.file_url),
         entry.creator,
         _license(entry),
-        _web(entry.license_url),
+        _deed(entry),
         entry.sha256,
     ]
 
@@ -210,6 +210,10 @@ def _origin(entry: Entry) -> list[str]:
 def _license(entry: Entry) -> str:
     code = licenses.read(entry.license).code
     return "" if code == licenses.UNKNOWN else code
+
+
+def _deed(entry: Entry) -> str:
+    return _web(entry.license_url) or licenses.deed(entry.license, entry.license_version)
 
 
 def _web(url: str) -> str:
@@ -224,7 +228,7 @@ def _credit(name: str, entry: Entry) -> list[str]:
     kind = licenses.read(entry.license)
     version = f" {entry.license_version}" if entry.license_version and kind.attribution else ""
     cells = [name, entry.title, entry.creator, kind.title + version]
-    cells += [_web(entry.license_url), _web(entry.page_url or entry.file_url), entry.attribution]
+    cells += [_deed(entry), _web(entry.page_url or entry.file_url), entry.attribution]
     # People open this one in spreadsheets, which would run a title that looks like a formula.
     return [f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell for cell in cells]
 

@@ -66,6 +66,18 @@ def read(text: str) -> License:
     )
 
 
+def deed(text: str, version: str) -> str:
+    """The web page of a licence, where the row names none but its code and version do."""
+    code = read(text).code
+    if code == "cc0":
+        return "https://creativecommons.org/publicdomain/zero/1.0/"
+    if code == "pdm":
+        return "https://creativecommons.org/publicdomain/mark/1.0/"
+    if read(text).may_pass_on and re.fullmatch(r"[1-4]\.[0-9]", version):
+        return f"https://creativecommons.org/licenses/{code}/{version}/"
+    return ""
+
+
 def counts(licenses: Iterable[str]) -> dict[str, int]:
     """Number of pictures by licence code, in alphabetical order."""
     found = Counter(read(text).code for text in licenses)

@@ -46,12 +46,28 @@ if __name__ == "__main__":
     sys.exit(main(HERE))
 '''
 
+_NOTICE = """\
+Tellapart
+Copyright 2026 The Tellapart developers
+
+The program in this folder is licensed under the Apache License, Version 2.0, and so are the
+backbone's weights in model.onnx and weights.safetensors (EfficientNet-Lite0; see README.md).
+The pictures in dataset/ have licences of their own: see README.md and dataset/ATTRIBUTION.csv.
+"""
+
 _ROOT = '''"""The part of Tellapart that this bundle needs to run by itself."""
 '''
 
 
 def runtime_files() -> dict[str, bytes]:
-    """The program's files by their name in the zip: `__main__.py` and the package it needs."""
+    """The program's files by their name in the zip: `__main__.py`, its package, its license."""
     root = files("tellapart")
     found = {f"tellapart/{name}": root.joinpath(name).read_bytes() for name in MODULES}
-    return {"__main__.py": _MAIN.encode(), "tellapart/__init__.py": _ROOT.encode(), **found}
+    return {
+        "__main__.py": _MAIN.encode(),
+        "tellapart/__init__.py": _ROOT.encode(),
+        # Whoever passes on the program and the backbone must pass this on too.
+        "tellapart/LICENSE.txt": root.joinpath("bundle/LICENSE.txt").read_bytes(),
+        "tellapart/NOTICE.txt": _NOTICE.encode(),
+        **found,
+    }

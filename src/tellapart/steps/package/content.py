@@ -189,9 +189,6 @@ def _notes(data: dataset.DataSet) -> list[str]:
         if summary["withheld_for_size"]
         else "their licence is unknown or does not allow passing them on"
     )
-    return [
-        (
-            f"{summary['withheld']} of {summary['pictures']} pictures are not in the bundle: {why}. "
-            "dataset/withheld.csv has their origin and SHA-256."
-        )
-    ]
+    of_all = f"{summary['withheld']} of {summary['pictures']} pictures"
+    where = "dataset/withheld.csv has their origin and SHA-256"
+    return [f"{of_all} are not in the bundle: {why}. {where}."]
