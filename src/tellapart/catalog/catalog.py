@@ -85,8 +85,8 @@ def count(rows: Iterable[PictureRow]) -> dict[str, Any]:
 
     `found`: pictures whose bytes are here (status `ok`), of which some are `kept` and some
     `set_aside`; `reasons`: those set aside by reason word; `statuses`: ledger rows by status;
-    `failures`: rows that are not `ok` by `status: reason`; `splits`: kept pictures by split (all
-    four most first); `classes`: the same by class, in alphabetical order.
+    `failures`: failed, refused and missing rows by `status: reason`; `splits`: kept pictures by
+    split (all four most first); `classes`: the same by class, in alphabetical order.
     """
     rows = list(rows)
     labels: dict[str, list[PictureRow]] = {}
@@ -99,7 +99,11 @@ def _count(rows: list[PictureRow]) -> dict[str, Any]:
     found = [row for row in rows if row.status == "ok"]
     kept = [row for row in found if row.kept]
     aside = [row for row in found if row.kept is False]
-    failed = (f"{row.status}: {row.reason}" for row in rows if row.status != "ok" and row.reason)
+    failed = (
+        f"{row.status}: {row.reason}"
+        for row in rows
+        if row.status in ("failed", "refused", "missing") and row.reason
+    )
     return {
         "found": len(found),
         "kept": len(kept),

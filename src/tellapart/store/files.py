@@ -14,6 +14,22 @@ from tellapart.errors import InputError, NotFoundError, StorageError
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write one file, whole or not at all; its folder is made. Raises `StorageError`."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(
+            f"{str(path)!r} cannot be written ({error.strerror or error}).",
+            expected="a folder that this user may write to, on a disk with free space",
+            do="Free some space, then run the same command again: it goes on where it stopped.",
+        ) from error
+
+
 class FileStore:
     """A folder of files named by their SHA-256, in 256 folders by its first two digits."""
 

@@ -1,0 +1,159 @@
+"""The report's charts as PNG files, for papers and slides."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tellapart.report.data import ReportData
+
+_ACCENT, _WARM, _SECOND, _SOFT = "#0e7c86", "#c2501c", "#9a6b00", "#5b666e"
+_DPI = 150
+#: Above so many classes the confusion matrix goes without names and numbers.
+_NAMED = 24
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _SOFT,
+    "axes.labelcolor": "#1d2327",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
+    "grid.color": "#e2e4e1",
+    "legend.frameon": False,
+}
+
+
+def write_plots(data: ReportData, folder: Path, cache_dir: Path) -> list[Path]:
+    """Write `reliability`, `confusion`, `abstention` and `grouping` PNGs, as far as known.
+
+    Plots of an earlier evaluation that have no figures now are removed. matplotlib keeps its
+    font list below `cache_dir`. The same data give the same bytes: no time, no version inside.
+    """
+    wanted = {
+        "reliability": (_reliability, data.metrics and data.reliability),
+        "confusion": (_confusion, data.metrics),
+        "abstention": (_abstention, data.metrics and data.refusal),
+        "grouping": (_grouping, data.grouping),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, (draw, known) in wanted.items():
+        path = folder / f"{name}.png"
+        if known:
+            _write(draw, data, path, cache_dir)
+            written.append(path)
+        else:
+            path.unlink(missing_ok=True)
+    return written
+
+
+def _write(
+    draw: Callable[[Any, ReportData], None], data: ReportData, path: Path, cache_dir: Path
+) -> None:
+    # Before the first import: matplotlib would write into the user's own folders.
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_dir / "matplotlib"))
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A class name in a script that the font lacks is drawn as boxes; that is no failure.
+        warnings.simplefilter("ignore")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        figure = Figure(figsize=(5.2, 4.0), layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure, data)
+        partial = path.with_name(f".{path.name}.partial")
+        figure.savefig(partial, format="png", dpi=_DPI, metadata={"Software": None})
+        partial.replace(path)
+
+
+def _reliability(figure: Any, data: ReportData) -> None:
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=_SOFT, linestyle=":", linewidth=1)
+    sure, right, numbers = zip(*data.reliability, strict=True)
+    axes.vlines(sure, sure, right, color=_WARM, alpha=0.6)
+    most = max(numbers)
+    sizes = [20 + 140 * n / most for n in numbers]
+    axes.scatter(sure, right, s=sizes, color=_ACCENT, zorder=3)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
+    axes.set_title(f"Reliability (ECE {(data.metrics or {})['ece']:.3f})")
+    axes.grid(visible=True)
+
+
+def _confusion(figure: Any, data: ReportData) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    counts = (data.metrics or {})["confusion"]
+    n = len(counts)
+    if n > 6:
+        figure.set_size_inches(min(2.5 + 0.42 * n, 12), min(2 + 0.42 * n, 11.5))
+    shares = [[count / max(sum(row), 1) for count in row] for row in counts]
+    axes = figure.add_subplot()
+    shades = LinearSegmentedColormap.from_list("shares", ["#f6f6f3", _ACCENT])
+    axes.imshow(shares, cmap=shades, vmin=0, vmax=1, interpolation="nearest")
+    if n <= _NAMED:
+        names = [_plain(name) for name in data.classes]
+        axes.set_xticks(range(n), names, rotation=45, ha="right")
+        axes.set_yticks(range(n), names)
+        for i, row in enumerate(counts):
+            for j, count in enumerate(row):
+                if count:
+                    color = "white" if shares[i][j] > 0.55 else "#1d2327"
+                    axes.text(j, i, str(count), ha="center", va="center", color=color)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="answer", ylabel="truth")
+    axes.set_title("Confusion matrix")
+
+
+def _abstention(figure: Any, data: ReportData) -> None:
+    if data.refusal is None or data.metrics is None:
+        return
+    axes = figure.add_subplot()
+    for points, color, label in (
+        (data.refusal.by_familiarity, _SECOND, "least familiar left out first"),
+        (data.refusal.by_probability, _ACCENT, "least sure left out first"),
+    ):
+        share, accuracy = zip(*points, strict=True)
+        axes.plot(share, [1 - a for a in accuracy], color=color, label=label)
+    told = data.metrics["abstained"]
+    if told["accuracy_answered"] is not None:
+        chosen = (1 - told["share"], 1 - told["accuracy_answered"])
+        axes.plot(*chosen, "o", color=_WARM, markersize=8, label="as shipped")
+    axes.set(xlim=(0, 1.02), xlabel="coverage (share answered)", ylabel="risk (share wrong)")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    axes.grid(visible=True)
+    axes.set_title("Risk and coverage")
+
+
+def _grouping(figure: Any, data: ReportData) -> None:
+    if data.grouping is None:
+        return
+    axes = figure.add_subplot()
+    if data.grouping.points:
+        cosine, accuracy, low, high, _ = zip(*data.grouping.points, strict=True)
+        axes.fill_between(cosine, low, high, color=_ACCENT, alpha=0.15, linewidth=0)
+        axes.plot(cosine, accuracy, "o-", color=_ACCENT, label="grouped by cosine")
+    axes.axhline(data.grouping.naive[0], color=_WARM, linestyle="--", label="naive split")
+    axes.axhline(data.grouping.ours[0], color=_SECOND, linestyle=":", label="this project's groups")
+    axes.invert_xaxis()
+    axes.set(xlabel="cosine from which pictures stay together", ylabel="accuracy (5-fold)")
+    axes.legend()
+    axes.grid(visible=True)
+    axes.set_title("Accuracy by grouping distance")
+
+
+def _plain(name: str) -> str:
+    """`$` would start a formula."""
+    return (name if len(name) <= _NAMED else name[: _NAMED - 1] + "…").replace("$", r"\$")

@@ -1,0 +1,103 @@
+"""The figures: what the head is worth on the test pictures, and what a naive split would claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.learn import familiarity, grouping, metrics
+from tellapart.learn.trained import Trained
+from tellapart.report import Grouping, Refusal
+
+#: Bins of the reliability diagram; the calibration error uses its own, finer ones.
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the head says of the test pictures."""
+
+    #: (n, C) calibrated probabilities.
+    probabilities: NDArray[np.float64]
+    #: (n,) the true class numbers.
+    y: NDArray[np.int64]
+    classes: tuple[str, ...]
+    #: (n,) familiarity; below `threshold` the answer is "none of these".
+    familiar: NDArray[np.float64]
+    threshold: float
+
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        return self.familiar < self.threshold
+
+
+def answer(trained: Trained, features: NDArray[np.float32], labels: Sequence[str]) -> Answers:
+    """Ask the head about pictures by their `features` (n, D); `labels` are the true classes."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # the last bits would depend on their number
+        probabilities = trained.head.probabilities(features)
+    return Answers(
+        probabilities=probabilities,
+        y=np.array([trained.classes.index(label) for label in labels], dtype=np.int64),
+        classes=trained.classes,
+        familiar=familiarity.score(features, trained.bank, trained.facts["neighbours"]),
+        threshold=float(trained.facts["thresholds"]["familiarity"]),
+    )
+
+
+def reliability(answers: Answers) -> list[tuple[float, float, int]]:
+    """Mean top probability, share right, and number, in each tenth that holds any answer."""
+    top = answers.probabilities.max(axis=1)
+    right = answers.probabilities.argmax(axis=1) == answers.y
+    places = np.minimum((top * _BINS).astype(np.int64), _BINS - 1)
+    return [
+        (round(float(top[here].mean()), 6), round(float(right[here].mean()), 6), int(here.sum()))
+        for here in (places == place for place in range(_BINS))
+        if here.any()
+    ]
+
+
+def refusal(answers: Answers, found: dict[str, Any], wanted: float) -> Refusal:
+    """The abstention curves: surest first, and most familiar first (the order that is cut)."""
+    by_familiarity = metrics.evaluate(
+        answers.probabilities, answers.y, answers.classes, confidence=answers.familiar
+    )
+    return Refusal(
+        threshold=answers.threshold,
+        wanted=wanted,
+        by_probability=_by_share(found),
+        by_familiarity=_by_share(by_familiarity),
+    )
+
+
+def _by_share(found: dict[str, Any]) -> list[tuple[float, float]]:
+    return [(point["coverage"], point["accuracy"]) for point in found["abstention"]["curve"]]
+
+
+def fairness(
+    features: NDArray[np.float32], y: NDArray[np.int64], groups: Sequence[str]
+) -> tuple[Grouping | None, str]:
+    """What a naive split would have claimed, or why that was not measured."""
+    n = len(y)
+    if n > grouping.MOST_ROWS:
+        return None, (
+            f"What a random split would have claimed was not measured: it takes too long for "
+            f"{n} pictures (more than {grouping.MOST_ROWS})."
+        )
+    if n < 2 * _BINS or int(np.bincount(y).min()) < 2:
+        return None, "There are too few pictures to tell what a random split would have claimed."
+    naive, ours, points = grouping.curve(features, y, groups)
+    return (
+        Grouping(
+            naive=(naive.accuracy, naive.low, naive.high),
+            ours=(ours.accuracy, ours.low, ours.high),
+            points=[(p.cosine or 0.0, p.accuracy, p.low, p.high, p.grouped) for p in points],
+            n=n,
+        ),
+        "",
+    )
