@@ -152,6 +152,22 @@ def test_slots_of_all_hosts(web: Any, names: Any) -> None:
     assert web.most_at_once == 5
 
 
+def test_waiting_for_a_slot_takes_no_time_of_the_request(web: Any, names: Any) -> None:
+    async def slow(request: Any) -> None:
+        await asyncio.sleep(0.1)
+        await request.send()
+
+    web.on("/slow.jpg", slow)
+    found = web.reasons(
+        *[f"http://h{n}.example/slow.jpg" for n in range(10)],
+        settings=Settings(max_connections=1),
+        resolver=names(**{f"h{n}_example": ("93.184.216.34",) for n in range(10)}),
+        network=web.detour(),
+        limits=replace(web.quick, seconds=0.6),
+    )
+    assert found == ["ok"] * 10
+
+
 def test_connections_are_kept(web: Any, names: Any) -> None:
     detour = web.detour()
     resolver = names(kept_example=("93.184.216.34",))
