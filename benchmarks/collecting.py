@@ -52,7 +52,7 @@ def _client(port: int, home: str, per_class: int) -> dict[str, Any]:
                 memory[mark] = process.memory_info().rss / 2**20
 
     context = open_context(settings, "bench", watch)
-    import tellapart.steps.collect.run  # noqa: F401 - imports are not collecting
+    import tellapart.fetch  # noqa: F401 - imports are not collecting
 
     usage, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     result = collect.run(context)

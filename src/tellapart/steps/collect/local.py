@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 from tellapart.catalog import NewPicture, Outcome, PictureRow
-from tellapart.doors import Format, Hit
+from tellapart.doors import Format
 from tellapart.recipe import SourceSpec
 from tellapart.steps import Progress, StepContext
 from tellapart.steps.collect.candidates import Candidate, Pair, Plan, changed, new_picture
@@ -18,6 +17,7 @@ from tellapart.steps.collect.searching import key_of, root_of
 from tellapart.store.files import FileStore
 
 _SOURCE = "folder"
+_PAIR = Pair(_SOURCE, "", 0, 0, local=True)
 _BATCH = 256
 
 
@@ -30,12 +30,11 @@ def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tu
     """
     path = Path(context.recipe.data or "").absolute()
     hits = list(find_format(path).read(path))
-    asked = context.recipe.labels
     labels = {hit.label for hit in hits if hit.label and hit.problem != "case_clash"}
     listed: dict[str, NewPicture] = {}
     root = root_of(path)
     for hit in hits:
-        row = _row(hit, root, asked)
+        row = new_picture(hit, hit.label or "", _PAIR, key_of(hit, root))
         listed.setdefault(context.catalog.id_of(row), row)
     known = {row.id: row for row in context.catalog.pictures()}
     context.catalog.add(row for id, row in listed.items() if id not in known)
@@ -61,7 +60,7 @@ def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tu
     context.catalog.record(changes)
     _read(context, to_read)
     spec = SourceSpec(name=_SOURCE, options={"path": str(path)})
-    queries: dict[str, tuple[str, ...]] = {label: (label,) for label in asked or sorted(labels)}
+    queries: dict[str, tuple[str, ...]] = {label: (label,) for label in sorted(labels)}
     return Plan(queries, (spec,), None, local=frozenset((_SOURCE,))), remote
 
 
@@ -79,13 +78,6 @@ def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False
             changes.append(Outcome(id=row.id, status="pending"))
     context.catalog.record(changes)
     _read(context, to_read)
-
-
-def _row(hit: Hit, root: Path, asked: Sequence[str]) -> NewPicture:
-    new = new_picture(hit, hit.label or "", Pair(_SOURCE, "", 0, 0, local=True), key_of(hit, root))
-    if asked and hit.label not in asked and not hit.problem:
-        return replace(new, status="surplus", reason="class")
-    return new
 
 
 def _look(
@@ -107,8 +99,8 @@ def _look(
     same = old is not None and (old.bytes, old.mtime_ns) == (there.st_size, there.st_mtime_ns)
     if old is None or not same or not old.sha256:
         to_read.append(candidate)
-    elif old.status in {"missing", "pending"} or (old.status == "surplus" and old is not new):
-        # Known bytes that had gone or were not asked for: the header says what they are now.
+    elif old.status in {"missing", "pending"}:
+        # Known bytes that had gone: the header says again whether they are a picture.
         to_read.append(candidate)
 
 

@@ -1,0 +1,86 @@
+"""Killed without warning while collecting: nothing committed is fetched again."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tellapart.demo.picture_web import PictureWeb
+
+_CLIENT = """
+import sys
+from pathlib import Path
+from tellapart.settings import Settings
+from tellapart.steps import collect, open_context
+collect.run(open_context(Settings.from_env(), "p"))
+"""
+_SLOTS = 4
+
+
+@pytest.fixture
+def killed(home: Path) -> Callable[[PictureWeb, float | None], int]:
+    """Collects in a process of its own, killed after some seconds (None: let finish)."""
+
+    def run(web: PictureWeb, seconds: float | None) -> int:
+        environment = {
+            **os.environ,
+            "TELLAPART_HOME": str(home),
+            "TELLAPART_OPENVERSE_URL": web.openverse_url,
+            "TELLAPART_ALLOW_HOSTS": web.host,
+            "TELLAPART_MAX_PER_HOST": str(_SLOTS),
+        }
+        process = subprocess.Popen([sys.executable, "-c", _CLIENT], env=environment)
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            return process.wait(10)
+
+    return run
+
+
+def test_a_kill_repeats_at_most_what_was_in_flight(
+    at: Callable[..., Any], killed: Callable[[PictureWeb, float | None], int], tmp_path: Path
+) -> None:
+    rng = random.Random(3)
+    with PictureWeb(["apple", "boat"], n=60, size=(48, 36), faults=False, delay=0.02) as web:
+        reference = at(web, home=tmp_path / "reference")
+        recipe = {"classes": ["apple", "boat"], "sources": ["openverse"], "per_class": 50}
+        reference.collect(**recipe)
+        web.requests.clear()
+        bench = at(web)
+        from tellapart.catalog import Catalog
+        from tellapart.recipe import check
+        from tellapart.store.database import open_database
+
+        asked = check({"name": "p", **recipe}).model_dump(mode="json")
+        Catalog.create(open_database(bench.settings), "p", asked)
+        kills = 0
+        for _ in range(6):
+            committed = _paths(bench)
+            before = web.requests.copy()
+            code = killed(web, 0.9 + rng.random() * 0.5)
+            time.sleep(0.1)
+            assert not committed & set(web.requests - before)
+            if code == 0:
+                break
+            kills += 1
+        assert killed(web, 60) == 0
+        files = Counter({k: v for k, v in web.requests.items() if k.startswith("/files")})
+    assert kills >= 1
+    assert sum(files.values()) - 100 <= kills * _SLOTS
+    assert bench.taken() == reference.taken()
+
+
+def _paths(bench: Any) -> set[str]:
+    return {"/" + row.file_url.split("/", 3)[3] for row in bench.rows(status="ok")}
