@@ -124,8 +124,9 @@ def _nearest(
             near = unit[start : start + _BLOCK] @ bank.T
             if groups is not None:
                 near[groups[0][start : start + _BLOCK, None] == groups[1][None]] = np.nan
-            # Sorting puts NaN last, so the best are taken from the negated end.
-            best = -np.sort(-near, axis=1)[:, :k].astype(np.float64)
+            # NaN goes last, so the best are taken from the negated end; sorted, to sum them in
+            # one order.
+            best = -np.sort(np.partition(-near, k - 1, axis=1)[:, :k], axis=1).astype(np.float64)
             present = ~np.isnan(best)
             total = np.where(present, best, 0).sum(axis=1)
             number = present.sum(axis=1)
