@@ -14,7 +14,7 @@ from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.curate.material import Material
 
 #: Raise it whenever the scores change.
-VERSION = 1
+VERSION = 2
 NAMES = ("off_topic", "mislabelled", "suggested", "suggested_fit")
 #: Fixed, not searched for: doubtful labels stand out at any reasonable strength.
 _STRENGTH = 3.0
@@ -72,8 +72,8 @@ def _compute(
     inside = np.array([place[sha] for sha in shas])
     vectors = material.vectors[inside]
     numbers = np.array([classes.index(label_of[sha]) for sha in shas])
-    figures = {"off_topic": outliers.belonging(vectors, numbers)}
-    figures.update(_doubts(vectors, numbers, _twins(material, inside)))
+    figures = _doubts(vectors, numbers, _twins(material, inside))
+    figures["off_topic"] = outliers.belonging(vectors, numbers, figures["mislabelled"])
     at = {sha: i for i, sha in enumerate(shas)}
     return {
         name: {row.id: float(figures[name][at[row.sha256]]) for row in scored} for name in NAMES
