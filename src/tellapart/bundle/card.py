@@ -147,11 +147,14 @@ def _figures(manifest: Mapping[str, Any]) -> str:
             if key == "accuracy" and _number(metrics.get("low")) and _number(metrics.get("high")):
                 value += f" (95 % interval {metrics['low']:.4f} to {metrics['high']:.4f})"
             lines.append(f"| {name} | {value} |")
-    low, baseline = metrics.get("low"), metrics.get("baseline")
-    if _number(low) and _number(baseline) and low <= baseline:
+    if metrics.get("warning"):
+        lines.append(f"\n**Warning:** {_plain(str(metrics['warning']))}")
+    abstained = metrics.get("abstained")
+    if abstained:
         lines.append(
-            "\n**Warning:** the interval holds the baseline. This model may be no better than "
-            "always naming the largest class."
+            f"\nOf these pictures it called {abstained['n']:,} none of its classes "
+            f"({abstained['share']:.1%}); of the others it answered "
+            f"{_share(abstained['accuracy_answered'])} right."
         )
     lines.append("\n`report.html` shows the errors; `metrics.json` holds every figure.")
     return "\n".join(lines)
@@ -279,6 +282,10 @@ def _limits(manifest: Mapping[str, Any]) -> str:
         f"It knows {len(classes)} classes and the kinds of pictures it was shown; on others its "
         "figures do not hold. It is not made for decisions about people.\n"
     )
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1%}"
 
 
 def _number(value: Any) -> bool:

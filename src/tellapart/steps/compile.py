@@ -15,14 +15,13 @@ from tellapart.bundle import golden, licenses
 from tellapart.bundle.manifest import sha256, to_json
 from tellapart.bundle.predictor import Session
 from tellapart.catalog import PictureRow
-from tellapart.errors import StorageError
 from tellapart.learn import graph, parity
 from tellapart.learn.backbone import Backbone, embedded
 from tellapart.learn.features import cache_key
 from tellapart.learn.measuring import reader
 from tellapart.learn.trained import Trained, load
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.store.files import FileStore
+from tellapart.store.files import FileStore, write_file
 
 STEP = "compile"
 #: Raise it whenever the same head would give another model, check or golden pictures.
@@ -170,19 +169,7 @@ def _write(
     """Each file appears whole or not at all; the model comes last, as the sign that all is."""
     listed = to_json({"model": sha256(model), "golden": facts})
     for name, data in {**pictures, "golden.json": listed, "model.onnx": model}.items():
-        target = work / name
-        part = target.with_name(f".{target.name}.part")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
-            part.replace(target)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise StorageError(
-                f"{str(target)!r} cannot be written: {error.strerror or error}.",
-                expected="enough room, and a folder that can be written to",
-                do="Free some space, then run the same command again.",
-            ) from error
+        write_file(work / name, data)
 
 
 def _remove(work: Path) -> None:

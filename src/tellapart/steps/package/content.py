@@ -29,6 +29,22 @@ _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pillow", "safetensors", "scikit-l
 #: Names of the backbones at the Hugging Face hub, for the card.
 _TIMM = {"tf_efficientnet_lite0": "tf_efficientnet_lite0.in1k"}
 _OUTPUTS = ("logits", "probabilities", "features", "familiarity", "map")
+#: Figures of the manifest and the card; `metrics.json` holds all.
+_HEADLINE = (
+    "accuracy",
+    "low",
+    "high",
+    "n",
+    "correct",
+    "baseline",
+    "baseline_class",
+    "balanced_accuracy",
+    "auc",
+    "log_loss",
+    "ece",
+    "abstained",
+    "warning",
+)
 #: Of the pictures that may not be passed on, the report of the bundle shows none.
 REPORT = "report-public.html"
 
@@ -151,7 +167,7 @@ def _facts(
             "std": list(backbone.std),
         },
         "golden": _golden(golden, data.included),
-        "metrics": {k: v for k, v in measured.items() if not isinstance(v, dict | list)},
+        "metrics": {name: measured[name] for name in _HEADLINE if name in measured},
         "data": data.summary,
         "recipe": canonical(recipe),
         "reasons": dict(sorted(reasons.items())),
