@@ -119,7 +119,7 @@ class _Court:
     def _standing(self) -> list[Candidate]:
         return [one for one in self.ranked if one.id not in self.verdicts]
 
-    def _aside(self, one: Candidate, reason: str, **detail: Any) -> None:
+    def _aside(self, one: Candidate, reason: str, /, **detail: Any) -> None:
         self.verdicts.setdefault(one.id, (reason, detail))
 
     def judge_quality(self) -> None:
