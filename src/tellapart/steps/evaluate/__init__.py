@@ -12,6 +12,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +58,12 @@ _HEADLINE = (
 )
 
 
+#: All that a report may show of a picture: not where it lies, nor when it was fetched.
+_shown = attrgetter(
+    *(name for name in PictureRow.__slots__ if name not in ("fetched_at", "path", "mtime_ns"))
+)
+
+
 def run(context: StepContext) -> dict[str, Any]:
     """Evaluate; return the headline figures and notes.
 
@@ -81,11 +89,11 @@ def run(context: StepContext) -> dict[str, Any]:
     }
     for name, text in files.items():
         write_file(context.work / name, text.encode())
-    notes = [*_notes(table), *_plots(context, data)]
+    plots, failed = _plots(context, data)
     result = {
         "metrics": {name: table[name] for name in _HEADLINE if name in table},
-        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()},
-        "notes": notes,
+        "files": {name: _sha256(context.work / name) for name in (*files, *plots)},
+        "notes": [*_notes(table), *failed],
     }
     context.catalog.finish(STEP, inputs, result)
     return result
@@ -94,11 +102,7 @@ def run(context: StepContext) -> dict[str, Any]:
 def _inputs(
     context: StepContext, model: trained.Trained, key: str, rows: Sequence[PictureRow]
 ) -> str:
-    shown = [
-        {k: v for k, v in asdict(row).items() if k not in ("fetched_at", "path", "mtime_ns")}
-        for row in rows
-        if row.status not in ("pending", "surplus")
-    ]
+    shown = [_shown(row) for row in rows if row.status not in ("pending", "surplus")]
     return fingerprint(
         {
             "version": VERSION,
@@ -114,11 +118,11 @@ def _inputs(
 
 def _is_there(context: StepContext, done: dict[str, Any]) -> bool:
     """Whether the files are those that the stored result tells of."""
-    for name, digest in done["files"].items():
-        path = context.work / name
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            return False
-    return True
+    return all(_sha256(context.work / name) == digest for name, digest in done["files"].items())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _features(
@@ -240,9 +244,10 @@ def _notes(found: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _plots(context: StepContext, data: ReportData) -> list[str]:
+def _plots(context: StepContext, data: ReportData) -> tuple[list[str], list[str]]:
+    """The names of the plots written, and notes on failure."""
     try:
-        write_plots(data, context.work / PLOTS, context.settings.cache_dir)
+        written = write_plots(data, context.work / PLOTS, context.settings.cache_dir)
     except Exception as error:  # a plot that cannot be drawn never fails a run
-        return [f"The plots could not be drawn: {type(error).__name__}: {error}"]
-    return []
+        return [], [f"The plots could not be drawn: {type(error).__name__}: {error}"]
+    return [f"{PLOTS}/{path.name}" for path in written], []
