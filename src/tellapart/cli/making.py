@@ -9,6 +9,7 @@ import typer
 
 import tellapart
 from tellapart.cli import results
+from tellapart.cli.console import emit, write
 from tellapart.cli.options import Effort, Json, Name, Out, Quiet, Seed, Set, recipe_keys
 from tellapart.cli.progress import watching
 from tellapart.errors import InputError, NotFoundError
@@ -140,15 +141,27 @@ def run(
 def demo(
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Where to work; default: a folder that is kept."
-        ),
+        typer.Option("--out", "-o", metavar="FOLDER", help="Where to work; default: demo-out."),
     ] = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """See the main job end to end: offline, on pictures that the program draws."""
-    raise NotImplementedError
+    from tellapart.demo.run import run_demo
+
+    with watching(quiet) as progress:
+        outcome = run_demo(out or Path("demo-out"), progress=progress)
+    if json:
+        emit(outcome.to_dict())
+    elif quiet:
+        write(str(outcome.result.bundle))
+    else:
+        from rich.console import Console
+
+        from tellapart.demo.showing import show
+
+        show(outcome, Console())
+    outcome.check()
 
 
 def _project(target: str) -> Any:

@@ -86,7 +86,9 @@ def listing(word: str, words: Sequence[str], n: int, seed: int, *, faults: bool)
     for i in range(often // 2 if others else 0):
         shown = rng.choice(others)
         planted.append(_entry(word, "mislabelled", shown, base + 6000 + i, f"mis-{word}-{i}"))
-    for i, kind in enumerate((*SINGLE, BUSY)):
+    # One is enough: while the server is busy, all requests to it wait.
+    busy = (BUSY,) if word == words[0] else ()
+    for i, kind in enumerate((*SINGLE, *busy)):
         planted.append(_entry(word, kind, word, base + 7000 + i, f"{kind}-{word}"))
     mixed = early + planted
     rng.shuffle(mixed)

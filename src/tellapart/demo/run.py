@@ -59,6 +59,19 @@ class Demo:
         foreign = [new for new in self.new if new.shown not in CLASSES]
         return sum(new.abstained for new in foreign), len(foreign)
 
+    def check(self) -> None:
+        """Raise `VerificationError` where precision or recall of a planted fault is below .9."""
+        poor = [s for s in self.scores if min(s.precision, s.recall) < _LEAST]
+        if poor:
+            figures = "; ".join(
+                f"{s.kind}: precision {s.precision:.2f}, recall {s.recall:.2f}" for s in poor
+            )
+            raise VerificationError(
+                f"The demonstration missed planted faults ({figures}).",
+                expected=f"precision and recall of at least {_LEAST} for every kind",
+                do="Run `tellapart doctor`; if all is well there, report this as a fault.",
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: the run's result, the scores, and the new pictures."""
         return {
@@ -85,8 +98,7 @@ def run_demo(
     """Collect, train and package `classes` against a picture web on this machine.
 
     Works in `out`/home (an earlier demonstration there is replaced) and leaves the bundle and
-    some new pictures in `out`. Raises what the steps raise, and `VerificationError` where the
-    precision or the recall of a planted fault is below .9.
+    some new pictures in `out`. Raises what the steps raise; `Demo.check` judges the outcome.
     """
     start = time.perf_counter()
     out = Path(out).absolute()
@@ -118,7 +130,7 @@ def run_demo(
         scores = score(tellapart.Project.open(NAME, own).pictures(), entries)
         requests = sum(web.requests.values())
     new = _predict(result.bundle, out / "new", classes)
-    return _checked(Demo(result, scores, new, requests, time.perf_counter() - start))
+    return Demo(result, scores, new, requests, time.perf_counter() - start)
 
 
 def _predict(bundle: Path, folder: Path, classes: Sequence[str]) -> list[New]:
@@ -142,17 +154,3 @@ def _predict(bundle: Path, folder: Path, classes: Sequence[str]) -> list[New]:
         )
         for (word, _), path, answer in zip(shown, paths, answers, strict=True)
     ]
-
-
-def _checked(demo: Demo) -> Demo:
-    poor = [s for s in demo.scores if min(s.precision, s.recall) < _LEAST]
-    if poor:
-        figures = "; ".join(
-            f"{s.kind}: precision {s.precision:.2f}, recall {s.recall:.2f}" for s in poor
-        )
-        raise VerificationError(
-            f"The demonstration missed planted faults ({figures}).",
-            expected=f"precision and recall of at least {_LEAST} for every kind",
-            do="Run `tellapart doctor`; if all is well there, report this as a fault.",
-        )
-    return demo

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -35,10 +35,12 @@ def show(demo: Demo, console: Console) -> None:
 
 
 def _parts(demo: Demo) -> Iterator[RenderableType]:
+    from rich import box
     from rich.table import Table
 
+    look: dict[str, Any] = {"title_justify": "left", "box": box.SIMPLE_HEAD, "pad_edge": False}
     counts = demo.result.pictures
-    classes = Table(title="What was found, by class", title_justify="left")
+    classes = Table(title="What was found, by class", **look)
     classes.add_column("class")
     for name in ("found", "kept", "set aside", "not usable"):
         classes.add_column(name, justify="right")
@@ -50,7 +52,7 @@ def _parts(demo: Demo) -> Iterator[RenderableType]:
         classes.add_row(label, *map(str, figures), why)
     yield classes
 
-    faults = Table(title="\nPlanted faults, by the web's own list", title_justify="left")
+    faults = Table(title="Planted faults, by the web's own list", **look)
     for name in ("fault", "what it is"):
         faults.add_column(name)
     for name in ("met", "found", "precision", "recall"):
@@ -60,7 +62,6 @@ def _parts(demo: Demo) -> Iterator[RenderableType]:
         faults.add_row(s.kind, _MEANING.get(s.kind, ""), *figures)
     yield faults
 
-    yield ""
     metrics = demo.result.metrics
     yield (
         f"Test accuracy {metrics['accuracy']:.3f} (95 % interval {metrics['low']:.3f} to "
@@ -74,7 +75,8 @@ def _parts(demo: Demo) -> Iterator[RenderableType]:
         f"pictures of other things {refused} refused as none of the classes."
     )
     yield f"Bundle: {demo.result.bundle}"
-    yield f"{demo.seconds:.0f} s, {demo.requests} requests, all to this machine."
+    yield f"Try it: tellapart predict {demo.result.bundle} {demo.new[0].path}"
+    yield f"It took {demo.seconds:.0f} s and {demo.requests} requests, all to this machine."
     yield (
         "These pictures are drawn by the program; real ones are harder. The same with real "
         "pictures:\n\n    tellapart make apple pear"
