@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -225,3 +226,15 @@ def test_labels_cannot_break_the_card() -> None:
     text = card(facts())
     assert "<b>" not in text
     assert "&lt;b&gt;\\*pear\\*&lt;/b&gt;\\|x" in text
+
+
+def test_the_front_matter_is_yaml_whatever_the_name() -> None:
+    for name in ("fruit", "a: b, {c}", '"ä"', "no", "1e5"):
+        for metrics in ({"n": 0}, {"n": 3, "accuracy": 1.0, "auc": None, "ece": 0.00001}):
+            front = yaml.safe_load(card(facts(name=name, metrics=metrics)).split("---\n")[1])
+            model = front["model-index"][0]
+            assert model["name"] == model["results"][0]["dataset"]["name"] == name
+            values = {m["type"]: m["value"] for m in model["results"][0]["metrics"]}
+            assert values == {
+                key: round(value, 6) for key, value in metrics.items() if key in ("accuracy", "ece")
+            }

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import yaml
 
 from tellapart.bundle import licenses
 
@@ -63,31 +62,29 @@ def card(manifest: Mapping[str, Any]) -> str:
 
 
 def _front(manifest: Mapping[str, Any]) -> str:
-    metrics = manifest["metrics"]
+    """YAML; every text is written as JSON writes it, which YAML reads alike."""
+    metrics, name = manifest["metrics"], json.dumps(manifest["name"], ensure_ascii=False)
+    lines = [
+        "---",
+        "license: other",
+        "license_name: see-may-i-use-this",
+        'license_link: "#may-i-use-this"',
+        "library_name: timm",
+        "pipeline_tag: image-classification",
+        f"base_model: timm/{manifest['backbone']['timm']}",
+        "tags: [image-classification, onnx, safetensors, tellapart]",
+        "model-index:",
+        f"- name: {name}",
+        "  results:",
+        "  - task: {type: image-classification, name: Image classification}",
+        f"    dataset: {{type: imagefolder, name: {name}, split: test}}",
+    ]
     figures = [
-        {"type": _TYPES.get(key, key), "name": name, "value": metrics[key]}
-        for key, name in _FIGURES
+        f"    - {{type: {_TYPES.get(key, key)}, name: {title}, value: {_decimal(metrics[key])}}}"
+        for key, title in _FIGURES
         if key != "baseline" and _number(metrics.get(key))
     ]
-    task = {"type": "image-classification", "name": "Image classification"}
-    data = {"type": "imagefolder", "name": manifest["name"], "split": "test"}
-    front = {
-        "license": "other",
-        "license_name": "see-may-i-use-this",
-        "license_link": "#may-i-use-this",
-        "library_name": "timm",
-        "pipeline_tag": "image-classification",
-        "base_model": f"timm/{manifest['backbone']['timm']}",
-        "tags": ["image-classification", "onnx", "safetensors", "tellapart"],
-        "model-index": [
-            {
-                "name": manifest["name"],
-                "results": [{"task": task, "dataset": data, "metrics": figures}],
-            }
-        ],
-    }
-    text = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{text}---\n"
+    return "\n".join([*lines, "    metrics:" if figures else "    metrics: []", *figures, "---"])
 
 
 def _head(manifest: Mapping[str, Any]) -> str:
@@ -282,6 +279,12 @@ def _limits(manifest: Mapping[str, Any]) -> str:
         f"It knows {len(classes)} classes and the kinds of pictures it was shown; on others its "
         "figures do not hold. It is not made for decisions about people.\n"
     )
+
+
+def _decimal(value: float) -> str:
+    """Never as 1e-07, which YAML takes for a word."""
+    text = f"{value:.6f}".rstrip("0")
+    return text + "0" if text.endswith(".") else text
 
 
 def _share(value: float | None) -> str:

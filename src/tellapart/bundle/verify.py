@@ -58,9 +58,8 @@ def verify(path: str | Path, *, engine: EngineName = "onnxruntime", threads: int
         problems += [f"the file {name!r} is missing" for name in REQUIRED if name not in archive]
         files = _compare_sums(archive, problems) if SUMS in archive else 0
         if problems:
-            # Nothing in a damaged bundle is shown to a parser, but a newer format is named.
-            problems += _newer(archive)
-            raise refuse(archive.path, problems)
+            # A newer format may have other files and other sums: then that is all there is to say.
+            raise refuse(archive.path, _newer(archive) or problems)
         manifest, model = read_model(archive)
         session = Session(model, engine=engine, threads=threads)
         problems += _label_problems(archive, manifest, session)
