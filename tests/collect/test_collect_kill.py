@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
+from tellapart.catalog import Catalog
 from tellapart.demo.picture_web import PictureWeb
+from tellapart.recipe import check
+from tellapart.store.database import open_database
 
 _CLIENT = """
 import sys
@@ -59,12 +62,7 @@ def test_a_kill_repeats_at_most_what_was_in_flight(
         reference.collect(**recipe)
         web.requests.clear()
         bench = at(web)
-        from tellapart.catalog import Catalog
-        from tellapart.recipe import check
-        from tellapart.store.database import open_database
-
-        asked = check({"name": "p", **recipe}).model_dump(mode="json")
-        Catalog.create(open_database(bench.settings), "p", asked)
+        _project(bench, recipe)
         kills = 0
         for _ in range(6):
             committed = _paths(bench)
@@ -80,6 +78,39 @@ def test_a_kill_repeats_at_most_what_was_in_flight(
     assert kills >= 1
     assert sum(files.values()) - 100 <= kills * _SLOTS
     assert bench.taken() == reference.taken()
+
+
+def test_ctrl_c_ends_soon_and_leaves_a_resumable_state(at: Callable[..., Any], home: Path) -> None:
+    with PictureWeb(["apple", "boat"], n=60, size=(48, 36), faults=False, delay=0.05) as web:
+        bench = at(web, max_per_host=_SLOTS)
+        recipe = {"classes": ["apple", "boat"], "sources": ["openverse"], "per_class": 50}
+        environment = {
+            **os.environ,
+            "TELLAPART_HOME": str(home),
+            "TELLAPART_OPENVERSE_URL": web.openverse_url,
+            "TELLAPART_ALLOW_HOSTS": web.host,
+            "TELLAPART_MAX_PER_HOST": str(_SLOTS),
+        }
+        _project(bench, recipe)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CLIENT], env=environment, stderr=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 30
+        while sum(web.requests.values()) < 12 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+        done = bench.rows(status="ok")
+        assert process.returncode != 0 and 0 < len(done) < 100
+        before = web.requests.copy()
+        bench.collect(**recipe)
+        assert not {"/" + r.file_url.split("/", 3)[3] for r in done} & set(web.requests - before)
+        assert len(bench.rows(status="ok")) == 100
+
+
+def _project(bench: Any, recipe: dict[str, Any]) -> None:
+    asked = check({"name": "p", **recipe}).model_dump(mode="json")
+    Catalog.create(open_database(bench.settings), "p", asked)
 
 
 def _paths(bench: Any) -> set[str]:

@@ -40,8 +40,8 @@ def run(context: StepContext) -> dict[str, Any]:
     plan = Plan.of_recipe(context.recipe)
     mark = fingerprint(plan.asked())
     known = context.catalog.finished("collect", mark)
-    keep_up(context, files)
-    if known is not None and not plan.has_local and _complete(context, plan, known):
+    lost = keep_up(context, files)
+    if known is not None and not lost and not plan.has_local:
         return known
     report = _await(lambda: collect_classes(context, plan, files, find_format))
     rows = context.catalog.pictures()
@@ -82,16 +82,6 @@ def _from_data(context: StepContext, files: FileStore) -> dict[str, Any]:
     if context.catalog.step_fingerprint("collect") != mark:
         context.catalog.finish("collect", mark, result)
     return result
-
-
-def _complete(context: StepContext, plan: Plan, known: dict[str, Any]) -> bool:
-    """Whether every picture of the finished result is still there."""
-    counted = dict.fromkeys(plan.labels, 0)
-    for row in context.catalog.pictures(status="ok"):
-        if row.label in counted:
-            counted[row.label] += 1
-    classes: dict[str, dict[str, int]] = known.get("classes", {})
-    return all(counted[label] >= classes.get(label, {}).get("ok", 0) for label in plan.labels)
 
 
 def _await(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

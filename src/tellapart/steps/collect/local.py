@@ -64,8 +64,11 @@ def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tu
     return Plan(queries, (spec,), None, local=frozenset((_SOURCE,))), remote
 
 
-def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False) -> None:
-    """Downloaded files that were lost are to be fetched again; local ones are looked at again."""
+def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False) -> bool:
+    """Downloaded files that were lost are to be fetched again; local ones are looked at again.
+
+    Returns whether anything was not as the ledger said.
+    """
     changes: list[Outcome] = []
     to_read: list[Candidate] = []
     for row in context.catalog.pictures():
@@ -78,6 +81,7 @@ def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False
             changes.append(Outcome(id=row.id, status="pending"))
     context.catalog.record(changes)
     _read(context, to_read)
+    return bool(changes or to_read)
 
 
 def _look(
