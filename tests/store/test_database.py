@@ -272,3 +272,28 @@ def test_a_full_disk_is_a_storage_error_and_whole_batches_stay(settings: Setting
     assert len(Catalog.open(engine, "fruit").pictures()) == added
     with database.reading(engine) as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+def test_the_same_statements_serve_postgresql() -> None:
+    from sqlalchemy.dialects import postgresql
+
+    from tellapart.catalog import ledger
+    from tellapart.catalog.base import insert
+
+    made: list[str] = []
+    engine = sa.create_mock_engine(
+        "postgresql+psycopg2://", lambda sql, *_: made.append(str(sql.compile(dialect=dialect)))
+    )
+    dialect = postgresql.dialect()
+    schema.metadata.create_all(engine, checkfirst=False)
+    assert sum("CREATE TABLE" in text for text in made) == len(schema.metadata.tables)
+    read = str(ledger._SELECT.where(ledger._KEPT.is_(True)).compile(dialect=dialect))
+    assert "LEFT OUTER JOIN overrules" in read
+
+    class _Connection:
+        def __init__(self) -> None:
+            self.dialect = dialect
+
+    statement = insert(_Connection(), schema.pictures)  # type: ignore[arg-type]
+    text = str(statement.on_conflict_do_nothing(index_elements=["id"]).compile(dialect=dialect))
+    assert "ON CONFLICT (id) DO NOTHING" in text

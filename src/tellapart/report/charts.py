@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 420, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 26, 42
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Frame:
             parts.append(_text(self.x(value), _HEIGHT - _BOTTOM + 16, text, "tick mid"))
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
         parts.append(_text(middle, _HEIGHT - 6, x, "axis mid"))
-        parts.append(_text(_LEFT, _TOP - 3, y, "axis"))
+        parts.append(_text(_LEFT, _TOP - 12, y, "axis"))
         return parts
 
 

@@ -14,8 +14,9 @@ from tellapart.settings import Settings
 from tellapart.steps.evaluate.figures import Answers
 from tellapart.store.files import FileStore
 
-#: Wrong answers shown, and pictures set aside shown for each reason.
-MISTAKES, ASIDES = 14, 7
+#: Wrong answers shown; pictures set aside shown for each reason, alone or beside their double:
+#: what fills two rows or one of a wide page.
+MISTAKES, ASIDES, PAIRS = 14, 7, 6
 
 
 class Shots:
@@ -90,13 +91,14 @@ def _twin(show: Show, row: PictureRow, by_id: Mapping[str, PictureRow]) -> Shot 
 
 
 def _mixed(rows: Sequence[PictureRow]) -> list[PictureRow]:
-    """The first of each class, then the second of each, … up to `ASIDES`."""
+    """The first of each class, then the second of each, … as many as are shown."""
+    most = PAIRS if any("of" in row.detail for row in rows) else ASIDES
     turn: dict[str, int] = {}
     keyed = []
     for row in sorted(rows, key=lambda row: (row.label, row.sha256, row.id)):
         turn[row.label] = turn.get(row.label, -1) + 1
         keyed.append((turn[row.label], row.label, row.sha256, row.id, row))
-    return [item[-1] for item in sorted(keyed, key=lambda item: item[:-1])[:ASIDES]]
+    return [item[-1] for item in sorted(keyed, key=lambda item: item[:-1])[:most]]
 
 
 def _why(row: PictureRow) -> str:
