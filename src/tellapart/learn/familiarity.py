@@ -103,6 +103,34 @@ def threshold(scores: ArrayLike, refuse: float = 0.03) -> float:
     return float(np.floor(values[max(place - 1, 0)] * 1e6) / 1e6)
 
 
+def settle(
+    X: ArrayLike,  # noqa: N803
+    y: ArrayLike,
+    groups: ArrayLike,
+    held: ArrayLike,
+    *,
+    size: int,
+    k: int,
+    refuse: float,
+    seed: int,
+) -> tuple[NDArray[np.float32], float]:
+    """The bank of training features `X` (n, D) and the threshold for it.
+
+    Validation features `held` (m, D) alone may be few, so training pictures, each held out with
+    its group (n,), stand beside them; but where validation comes from another day or place than
+    training, as in official splits, only it tells what is usual. The more lenient of the two
+    thresholds counts. With nothing to compare (two classes of one picture) nothing is refused.
+    """
+    rows = bank_rows(y, size, seed)
+    bank = normalized(X)[rows]
+    ours = score(held, bank, k) if len(np.asarray(held)) else np.empty(0)
+    scores = np.concatenate([ours, held_out_score(X, groups, rows, k)])
+    if np.isnan(scores).all():
+        return bank, -1.0
+    least = threshold(scores, refuse)
+    return bank, min(least, threshold(ours, refuse)) if len(ours) else least
+
+
 def _nearest(
     unit: NDArray[np.float32],
     bank: NDArray[np.float32],

@@ -151,27 +151,21 @@ def _familiarity(
     groups: NDArray[np.int64],
     known: trained.Trained | None,
 ) -> tuple[NDArray[np.float32], float]:
-    """The bank and the refusal threshold (that of `known`, where it is to stay).
-
-    Validation alone may be small, so training pictures, each held out with its group, stand
-    beside it; but where it comes from another day or place than they do, as in official splits,
-    only it tells what is usual. The more lenient of the two thresholds counts.
-    """
+    """The bank and the refusal threshold (that of `known`, where it is to stay)."""
     asked, seed = context.recipe.train, context.recipe.seed
     y = material.numbers(material.train)
-    bank = familiarity.build_bank(own, y, asked.bank, seed)
     if known is not None:
-        return bank, known.min_familiarity
-    ours = familiarity.score(held, bank, asked.neighbours)
-    stored = familiarity.bank_rows(y, asked.bank, seed)
-    alone = familiarity.held_out_score(own, groups, stored, asked.neighbours)
-    scores = np.concatenate([ours, alone])
-    if np.isnan(scores).all():  # two classes of one picture: nothing tells what is usual
-        return bank, -1.0
-    least = familiarity.threshold(scores, asked.refuse)
-    if len(ours):
-        least = min(least, familiarity.threshold(ours, asked.refuse))
-    return bank, least
+        return familiarity.build_bank(own, y, asked.bank, seed), known.min_familiarity
+    return familiarity.settle(
+        own,
+        y,
+        groups,
+        held,
+        size=asked.bank,
+        k=asked.neighbours,
+        refuse=asked.refuse,
+        seed=seed,
+    )
 
 
 def _is_close(last: trained.Trained, inputs: dict[str, str], basis: NDArray[np.uint64]) -> bool:
