@@ -145,7 +145,8 @@ def _attach(rows: Sequence[Member], links: Links, settled: Sequence[_Group]) -> 
     for a, b in crossing.tolist():
         new, old = (b, a) if a in home else (a, b)
         touched[new].append(home[old])
-    groups = []
+    groups: list[_Group] = []
+    merged: list[list[_Group]] = []
     for part in _components(fresh, len(rows), links):
         near = [group for i in part for group in touched.get(i, ())]
         splits = {group.split for group in near}
@@ -154,12 +155,27 @@ def _attach(rows: Sequence[Member], links: Links, settled: Sequence[_Group]) -> 
             continue
         name = min(group.name for group in near)
         if splits <= {TRAIN} or splits <= {VALIDATION}:
-            groups.append(_Group(name, part, next(iter(splits))))
+            joined = _Group(name, part, next(iter(splits)))
+            groups.append(joined)
+            merged.append([joined, *near])
             continue
         held = sorted(g.name for g in near if g.split in (TEST, ASIDE))
         reason = f"linked to test group {held[0]}" if held else "joins train and validation"
         groups.append(_Group(held[0] if held else name, part, ASIDE, reason))
+    _share_names(merged)
     return groups
+
+
+def _share_names(merged: Sequence[Sequence[_Group]]) -> None:
+    """Groups that a newcomer joins are one group from now on, under the smallest name."""
+    changed = True
+    while changed:
+        changed = False
+        for together in merged:
+            name = min(group.name for group in together)
+            for group in together:
+                changed |= group.name != name
+                group.name = name
 
 
 def _fill(rows: Sequence[Member], groups: Sequence[_Group], shares: Shares) -> None:

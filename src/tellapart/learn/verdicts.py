@@ -39,8 +39,9 @@ class Candidate:
     #: Of duplicates the one with the lowest stays, whatever its size: 0 for test pictures, which
     #: must not give way to newcomers, 1 for validation, 2 for all others.
     precedence: int = 2
-    #: Whether it was found to belong to its class before, by these thresholds: it then stays,
-    #: though newcomers have moved its scores, or the test would change with every addition.
+    #: Whether it is not asked if it belongs to its class. Official test pictures are taken as they
+    #: are; earlier test pictures stay though newcomers have moved their scores, or the test would
+    #: change with every addition.
     settled: bool = False
     #: Order in which its source was tried, and its place there: earlier is better.
     position: int = 0
@@ -107,6 +108,14 @@ def _decision(one: Candidate, verdict: tuple[str, dict[str, Any]] | None) -> Dec
     return Decision(one.id, True) if verdict is None else Decision(one.id, False, *verdict)
 
 
+#: How near, the other one's place in the order, the other one, bits, cosine.
+_Near = tuple[float, int, Candidate, int, float]
+
+
+def _nearest_first(near: _Near) -> tuple[float, int]:
+    return near[:2]
+
+
 class _Court:
     """Verdicts so far; each judge adds to them and asks only about pictures still standing."""
 
@@ -163,27 +172,37 @@ class _Court:
         how_near = nearness(
             near.bits, near.cosines, limits.near_duplicate_bits, limits.near_duplicate_cosine
         )
-        better: dict[str, list[tuple[float, int, Candidate, int, float]]] = defaultdict(list)
+        better: dict[str, list[_Near]] = defaultdict(list)
+        clashes: dict[str, list[_Near]] = defaultdict(list)
         for (i, j), bits, cosine, how in zip(
             near.rows.tolist(), near.bits.tolist(), near.cosines.tolist(), how_near, strict=True
         ):
             a, b = standing.get(shas[i]), standing.get(shas[j])
             if a is None or b is None:
                 continue
-            if a.label != b.label:
-                self._conflict(a, b, bits, cosine)
-                self._conflict(b, a, bits, cosine)
-                continue
-            first, second = (a, b) if order[a.id] < order[b.id] else (b, a)
-            better[second.id].append((float(how), order[first.id], first, bits, cosine))
+            if order[b.id] < order[a.id]:
+                a, b = b, a
+            one, two = ((float(how), order[other.id], other, bits, cosine) for other in (a, b))
+            if a.label == b.label:
+                better[b.id].append(one)
+            else:
+                clashes[b.id].append(one)
+                clashes[a.id].append(two)
+        for one_id, found in clashes.items():
+            _, _, other, bits, cosine = min(found, key=_nearest_first)
+            self._conflict(self.ranked[order[one_id]], other, bits, cosine)
         # Best first: a picture goes only for one that itself stays, never along a chain.
-        for one in self._standing():
-            for _, _, first, bits, cosine in sorted(better.get(one.id, ()), key=lambda t: t[:2]):
+        for candidate in self._standing():
+            for _, _, first, bits, cosine in sorted(
+                better.get(candidate.id, ()), key=_nearest_first
+            ):
                 if first.id not in self.verdicts:
-                    self._aside(one, "near_duplicate", of=first.id, bits=bits, cosine=cosine)
+                    self._aside(candidate, "near_duplicate", of=first.id, bits=bits, cosine=cosine)
                     break
 
     def _conflict(self, one: Candidate, other: Candidate, bits: int, cosine: float) -> None:
+        if one.settled:  # the newcomer goes alone
+            return
         self._aside(
             one,
             "conflicting_label",

@@ -67,7 +67,7 @@ def decide(
             label=row.label,
             sha256=row.sha256,
             precedence=_precedence(context, row),
-            settled=same and row.split == "test" and row.kept is True,
+            settled=_settled(context, row, same),
             position=row.position,
             rank=row.rank,
             figures=material.figures.get(row.sha256),
@@ -97,6 +97,13 @@ def _precedence(context: StepContext, row: PictureRow) -> int:
     """Official or earlier test pictures first: a better copy of one must not push it out."""
     hint = row.split_hint if context.recipe.split.official else ""
     return min(_PRECEDENCE.get(hint, 2), _PRECEDENCE.get(row.split, 2))
+
+
+def _settled(context: StepContext, row: PictureRow, same: bool) -> bool:
+    """Whether a picture is not asked again if it belongs: official test, or test before."""
+    if context.recipe.split.official and row.split_hint == "test":
+        return True
+    return same and row.split == "test" and row.kept is True
 
 
 def _inputs(context: StepContext, rows: Sequence[PictureRow]) -> str:
