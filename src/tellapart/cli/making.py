@@ -110,7 +110,7 @@ def train(
     if options:
         project.update(options)
     with watching(quiet) as progress:
-        result = project.run(upto="train", progress=progress)
+        result = project.run(upto="train", progress=progress, spawn=False)
     results.show_step("train", project, result, quiet=quiet, as_json=json)
 
 

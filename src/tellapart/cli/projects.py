@@ -117,7 +117,7 @@ def picture_row(row: PictureRow, settings: Any) -> dict[str, Any]:
         "kept": row.kept if row.status == "ok" else False,
         "reason": row.verdict if row.status == "ok" else row.reason or row.status,
         "status": row.status,
-        "split": row.split,
+        "split": row.split if row.kept else "",
         "source": row.source,
         "query": row.query,
         "rank": row.rank,

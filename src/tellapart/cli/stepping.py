@@ -148,9 +148,9 @@ def picture_id(project: Any, text: str) -> str:
 
 
 def _upto(step: str, name: str, quiet: bool, as_json: bool, **options: Any) -> Any:
-    """Run a step, and those before it as far as they are not done."""
+    """Run a step, and those before it as far as they are not done; here, as the methods do."""
     project = tellapart.Project.open(name)
     with watching(quiet) as progress:
-        result = project.run(upto=step, progress=progress, **options)
+        result = project.run(upto=step, progress=progress, spawn=False, **options)
     results.show_step(step, project, result, quiet=quiet, as_json=as_json)
     return result
