@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,15 @@ from tellapart.steps import StepContext
 from tellapart.store.files import FileStore
 
 #: Libraries whose versions decide the bytes of a bundle.
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pillow", "safetensors", "scikit-learn")
+_LIBRARIES = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+)
 #: Names of the backbones at the Hugging Face hub, for the card.
 _TIMM = {"tf_efficientnet_lite0": "tf_efficientnet_lite0.in1k"}
 _OUTPUTS = ("logits", "probabilities", "features", "familiarity", "map")
@@ -178,9 +188,17 @@ def _facts(
         },
         "made_with": {
             "tellapart": installed("tellapart"),
-            **{name: installed(name) for name in _LIBRARIES},
+            **_libraries(),
         },
     }
+
+
+def _libraries() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = installed(name)
+    return found
 
 
 def _golden(
