@@ -41,7 +41,7 @@ def run(context: StepContext) -> dict[str, Any]:
     last = context.catalog.finished(STEP) or {}
     again = last.get("rules") == rules
     deal, official = _deal(context, rows, keep_old=again)
-    _save(context, deal)
+    _save(context, deal, keep_old=again)
     notes = list(deal.notes)
     if last and not again:
         notes.insert(0, "Split anew: seed, fractions or grouping rules of the recipe have changed.")
@@ -119,12 +119,16 @@ def _deal(
     return deal, official
 
 
-def _save(context: StepContext, deal: splitting.Deal) -> None:
-    """Store all places; pictures that are no longer kept lose theirs."""
+def _save(context: StepContext, deal: splitting.Deal, *, keep_old: bool) -> None:
+    """Store all places.
+
+    A picture that is not kept now has its old place kept for it (until the rules change): one
+    set aside for a while comes back to where it was, and no test picture ever comes to train.
+    """
     stale = [
         Assignment(id=row.id, split="")
         for row in context.catalog.pictures()
-        if row.split and row.id not in deal.places
+        if row.split and row.id not in deal.places and not keep_old
     ]
     fresh = [
         Assignment(id=id, split=place.split, group=place.group)
