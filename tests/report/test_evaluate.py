@@ -21,6 +21,7 @@ from tellapart.learn.features import FeatureCache, cache_key
 from tellapart.recipe import check
 from tellapart.settings import Settings
 from tellapart.steps import StepContext, evaluate, train
+from tellapart.steps.evaluate import figures
 from tellapart.store.database import open_database
 from tellapart.store.files import FileStore
 
@@ -246,6 +247,38 @@ def test_a_changed_verdict_is_seen(home: Path) -> None:
     after = evaluate.run(context)
     assert after["metrics"]["n"] == before["metrics"]["n"] - 1
     assert "Set aside by hand" in (context.work / "report.html").read_text()
+
+
+def test_doubtful_pictures_set_aside_are_counted_back_in_beside_the_headline() -> None:
+    """Three of four right; of two doubtful ones, one sure to be in the test split is wrong."""
+    answers = figures.Answers(
+        probabilities=np.array([[0.9, 0.1], [0.2, 0.8]]),
+        y=np.array([1, 1]),
+        classes=("a", "b"),
+        familiar=np.ones(2),
+        threshold=0.0,
+    )
+    told = figures.with_doubtful(3, 4, answers, np.array([1.0, 0.5]))
+    assert told == {"n": 2, "right": 1, "accuracy": round(3.5 / 5.5, 6)}
+
+
+def test_setting_a_hard_test_picture_aside_does_not_hide_it(home: Path) -> None:
+    context = _project(home, PLAN)
+    train.run(context)
+    before = evaluate.run(context)["metrics"]
+    rows = context.catalog.pictures()
+    hard = next(row for row in rows if row.file_url.endswith("apple/50.jpg"))
+    context.catalog.save_verdicts(
+        [
+            Verdict(id=row.id, kept=row is not hard, reason="mislabelled" if row is hard else "")
+            for row in rows
+        ]
+    )
+    after = evaluate.run(context)["metrics"]
+    assert (before["with_doubtful"]["n"], after["with_doubtful"]["n"]) == (0, 1)
+    assert after["n"] == before["n"] - 1
+    assert (after["with_doubtful"]["right"] == 1) == (after["correct"] == before["correct"] - 1)
+    assert "Had they stayed" in (context.work / "report.html").read_text()
 
 
 def test_without_a_test_picture_the_report_says_so(home: Path) -> None:

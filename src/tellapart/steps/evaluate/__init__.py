@@ -33,7 +33,7 @@ from tellapart.store.files import FileStore, write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same head and pictures would give another report.
-VERSION = 1
+VERSION = 2
 METRICS, REPORT, PUBLIC_REPORT, PLOTS = (
     "metrics.json",
     "report.html",
@@ -55,7 +55,10 @@ _HEADLINE = (
     "ece",
     "abstained",
     "warning",
+    "with_doubtful",
 )
+#: Verdicts that may take out a picture because the model finds it hard.
+_DOUBTFUL = ("mislabelled", "off_topic")
 
 
 #: All that a report may show of a picture: not where it lies, nor when it was fetched.
@@ -79,8 +82,10 @@ def run(context: StepContext) -> dict[str, Any]:
         return done
     kept = [row for row in rows if row.status == "ok" and row.kept and row.label in model.classes]
     kept.sort(key=lambda row: (row.label, row.sha256, row.id))
-    vectors = _features(context, net, kept)
-    data, public, table = _measured(context, model, rows, kept, vectors)
+    doubtful = [row for row in rows if row.verdict in _DOUBTFUL and row.label in model.classes]
+    doubtful.sort(key=lambda row: (row.label, row.sha256, row.id))
+    vectors = _features(context, net, [*kept, *doubtful])
+    data, public, table = _measured(context, model, rows, (kept, doubtful), vectors)
     context.progress(Progress(STEP, len(kept), len(kept), "writing the report"))
     files = {
         METRICS: json.dumps(table, sort_keys=True, indent=1, ensure_ascii=False) + "\n",
@@ -152,16 +157,27 @@ def _measured(
     context: StepContext,
     model: trained.Trained,
     rows: Sequence[PictureRow],
-    kept: Sequence[PictureRow],
-    vectors: NDArray[np.float32],
+    judged: tuple[Sequence[PictureRow], Sequence[PictureRow]],
+    all_vectors: NDArray[np.float32],
 ) -> tuple[ReportData, ReportData, dict[str, Any]]:
-    """The report's data, the same for the public, and all figures for `metrics.json`."""
+    """The report's data, the same for the public, and all figures for `metrics.json`.
+
+    `judged` are the kept and the doubtful pictures, `all_vectors` their features in that order.
+    """
+    kept, doubtful = judged
+    vectors = all_vectors[: len(kept)]
     places = [place for place, row in enumerate(kept) if row.split == "test"]
     test = [kept[place] for place in places]
     found: dict[str, Any] | None = None
     answers = figures.answer(model, vectors[places], [row.label for row in test])
     if test:
         found = metrics.evaluate(answers.probabilities, answers.y, answers.classes, answers.refused)
+        found["with_doubtful"] = figures.with_doubtful(
+            found["correct"],
+            found["n"],
+            figures.answer(model, all_vectors[len(kept) :], [row.label for row in doubtful]),
+            _chances(context, doubtful, len(test) / len(kept)),
+        )
     y = np.array([model.classes.index(row.label) for row in kept], dtype=np.int64)
     fair, note = figures.fairness(vectors, y, [row.group or row.id for row in kept])
     wanted = context.recipe.train.refuse
@@ -189,6 +205,15 @@ def _measured(
 
     full = data(only_free=False)
     return full, data(only_free=True), _table(full, test, answers)
+
+
+def _chances(
+    context: StepContext, doubtful: Sequence[PictureRow], share: float
+) -> NDArray[np.float64]:
+    """For each doubtful picture the chance that it would have lain in the test split."""
+    hinted = {"": share, "test": 1.0}
+    official = context.recipe.split.official
+    return np.array([hinted.get(row.split_hint, 0.0) if official else share for row in doubtful])
 
 
 def _table(
