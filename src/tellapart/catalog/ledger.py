@@ -16,8 +16,6 @@ from tellapart.store import schema
 
 _p, _v, _o, _s = schema.pictures, schema.verdicts, schema.overrules, schema.splits
 _OWN = [column for column in _p.columns if column.name != "project_id"]
-#: The user's word wins, but nobody's word makes a broken picture readable.
-_BROKEN = sa.func.coalesce(_v.c.reason, "") == "unreadable"
 # The user's word wins, but no word makes a broken file a picture.
 _BROKEN = sa.func.coalesce(_v.c.reason, "") == "unreadable"
 _KEPT = sa.case(
@@ -28,7 +26,6 @@ _SELECT = (
         *_OWN,
         _KEPT,
         sa.case(
-            (_BROKEN, "unreadable"),
             (_BROKEN, _v.c.reason),
             (_o.c.kept != _v.c.kept, "by_hand"),
             (_v.c.picture_id.is_(None) & _o.c.kept.is_(sa.false()), "by_hand"),
