@@ -45,8 +45,8 @@ def work(python: Path, temporary: Path) -> dict[str, Any]:
     temporary.mkdir()
     pictures = temporary / "pictures"
     draw = (
-        "import sys; from tellapart.demo.drawing import write_folder; "
-        "write_folder(sys.argv[1], ['apple', 'star', 'house'], 24)"
+        "import pathlib, sys; from tellapart.demo.drawing import write_folder; "
+        "write_folder(pathlib.Path(sys.argv[1]), ['apple', 'star', 'house'], 24)"
     )
     timed([str(python), "-c", draw, str(pictures)], env=environment, cwd=temporary)
     command = [str(python.parent / "tellapart"), "train", str(pictures), "--json", "--quiet"]

@@ -19,7 +19,7 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 #: For each contract, one import that must break it: (file, line).
 OFFENCES = {
     "direction": ("errors.py", "import tellapart.catalog"),
-    "steps": ("steps/split.py", "import tellapart.steps.curate"),
+    "steps": ("steps/split/__init__.py", "import tellapart.steps.curate"),
     "plugins-by-name": ("registry.py", "import tellapart.plugins.sources.folder"),
     "plugins-see-doors": ("plugins/sources/folder.py", "import tellapart.catalog"),
     "bundle-is-light": ("bundle/predictor.py", "import sklearn"),
