@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -178,6 +181,28 @@ def test_the_same_bytes_on_any_number_of_threads() -> None:
             fitted = head.fit(rows, y, n_classes=3)
         answers.add(fitted.weight.tobytes() + fitted.bias.tobytes())
     assert len(answers) == 1
+
+
+def test_the_first_fit_of_a_process_is_on_one_thread_too() -> None:
+    """SciPy's BLAS is loaded by the first fit; it took two thirds of its time when unbounded."""
+    code = (
+        "import numpy as np, threadpoolctl; from tellapart.learn import head;"
+        "from sys import modules; solve = head._solve; seen = []\n"
+        "def spy(*a): "
+        "seen.append({i['num_threads'] for i in threadpoolctl.threadpool_info()"
+        " if i['user_api'] == 'blas'}); return solve(*a)\n"
+        "head._solve = spy; r = np.random.default_rng(0)\n"
+        "head.fit(r.normal(size=(20, 5)), np.arange(20) % 2, n_classes=2, C=1.0)\n"
+        "solve_done = threadpoolctl.threadpool_info()\n"
+        "blas = sum(i['user_api'] == 'blas' for i in solve_done)\n"
+        "print(blas, seen[0], seen[-1])"
+    )
+    free = {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=free, capture_output=True, text=True, check=True
+    )
+    count, first, last = done.stdout.split()
+    assert int(count) >= 1 and first == last == "{1}"
 
 
 def test_what_cannot_be_fitted_is_said() -> None:

@@ -102,6 +102,8 @@ def fit(
     `DataError` for fewer than two classes or a class without a row, `InputError` for shapes or
     figures that do not fit.
     """
+    # SciPy brings a BLAS of its own, and the limit holds only what is loaded when it is set.
+    import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     features, labels = _checked(X, y, n_classes)
