@@ -219,6 +219,19 @@ def test_small_sets_are_fitted_anew_and_large_ones_go_on(settings: Settings) -> 
     assert time.perf_counter() - start < 3
     assert trained.load(large.context.work).head.C == cold.head.C
     assert large.test_accuracy() > 0.9
+    # It does not matter on which way a change was made, and one taken back leaves no trace.
+    at_once = large.bytes()
+    large.context.catalog.relabel(victims[1].id, "b")
+    train.run(large.context)
+    large.context.catalog.relabel(victims[1].id, "a")
+    assert train.run(large.context)["warm"] is True
+    assert large.bytes() == at_once
+    large.context.catalog.relabel(victims[0].id, "a")
+    assert train.run(large.context)["warm"] is False
+    assert trained.load(large.context.work).sha256 == cold.sha256
+    large.context.catalog.relabel(victims[0].id, "b")
+    train.run(large.context)
+    assert large.bytes() == at_once
     # Many changes are too many, though each step of them was small.
     for victim in victims[1:30]:
         large.context.catalog.relabel(victim.id, "b")

@@ -46,6 +46,8 @@ class Trained:
     facts: dict[str, Any]
     #: Of `head.safetensors`, which holds the facts too.
     sha256: str
+    #: The head of the last cross-validation, from which later ones went on.
+    origin: Head
 
     @property
     def head(self) -> Head:
@@ -74,6 +76,7 @@ def load(work: Path) -> Trained:
         # The format: the header's length in 8 bytes, then the header as JSON.
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         facts = json.loads(header["__metadata__"][_KEY])
+        first = [tensors.get(f"origin_{name}", tensors[name]) for name in ("weight", "bias")]
         return Trained(
             classes=tuple(facts["classes"]),
             weight=tensors["weight"],
@@ -84,6 +87,7 @@ def load(work: Path) -> Trained:
             basis=tensors["basis"],
             facts=facts,
             sha256=hashlib.sha256(data).hexdigest(),
+            origin=Head(first[0], first[1], facts["C"], facts["temperature"]),
         )
     except (OSError, ValueError, LookupError, TypeError, SafetensorError) as error:
         raise NotFoundError(
@@ -99,15 +103,18 @@ def save(
     bank: NDArray[np.float32],
     basis: NDArray[np.uint64],
     facts: dict[str, Any],
+    origin: Head | None = None,
 ) -> None:
     """Write both files into `work`, each whole or not at all. Raises `StorageError`.
 
     `facts` are JSON-able and hold at least `classes`, `neighbours`, `thresholds.familiarity`, `C`
-    and `temperature`.
+    and `temperature`. `origin`: the head that `head` went on from, where it did.
     """
     from safetensors.numpy import save as pack
 
     tensors = {"weight": head.weight, "bias": head.bias, "bank": bank, "basis": basis}
+    if origin is not None:
+        tensors |= {"origin_weight": origin.weight, "origin_bias": origin.bias}
     packed = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
     _replace(work / HEAD, pack(packed, {_KEY: text}))

@@ -21,9 +21,10 @@ from tellapart.steps.train.material import Material, gather, notes, scenes, vect
 STEP = "train"
 #: Raise it whenever the same pictures would give another head.
 VERSION = 1
-#: From so many pictures on, a change of at most this share of them goes on from the last head,
-#: at its C and temperature: fitting anew would take seconds. Smaller sets are always fitted anew,
-#: so that what they give depends on nothing but the pictures.
+#: From so many pictures on, a change of at most this share of them goes on from the head of the
+#: last cross-validation, at its C and temperature: fitting anew would take seconds. Always from
+#: that one, so that it does not matter by which steps a change was made, and one taken back leaves
+#: no trace. Smaller sets are always fitted anew: they depend on nothing but the pictures.
 _WARM_ROWS, _WARM_SHARE = 2000, 0.01
 
 
@@ -85,20 +86,24 @@ def _train(
     own, held = vectors[: len(material.train)], vectors[len(material.train) :]
     context.progress(Progress(STEP, 0, None, "fitting"))
     basis = trained.basis((row.sha256, row.label) for row in material.train)
-    same = last if last is not None and _of(last, "head") == inputs["head"] else None
+    at_hand = _at_hand(last, inputs)
     warm = last if last is not None and _is_close(last, inputs, basis) else None
     # A few changed labels among many do not call for another threshold either.
-    keeps = warm and not same and _of(warm, "refusal") == inputs["refusal"]
+    keeps = warm and at_hand is None and _of(warm, "refusal") == inputs["refusal"]
     known = warm if keeps else None
     groups = material.groups
     if material.official and known is None:
         groups = scenes(context, material, own)
-    if same is not None:
-        fitted, facts, basis = same.head, same.facts, same.basis
+    facts, origin = {}, None
+    if last is not None and at_hand is not None:
+        fitted, facts, basis = at_hand, last.facts, last.basis
     elif warm is not None:
         fitted, facts, basis = _fit(context, material, own, groups, warm), warm.facts, warm.basis
     else:
-        fitted, facts = _fit(context, material, own, groups, None), {}
+        fitted = _fit(context, material, own, groups, None)
+    first = str(facts.get("origin", inputs["head"]))
+    if last is not None and first != inputs["head"]:
+        origin = last.origin
     bank, least = _familiarity(context, material, own, held, groups, known)
     refused = familiarity.score(held, bank, asked.neighbours) < least
     tried = [{"C": c, "log_loss": loss, "accuracy": share} for c, loss, share in fitted.tried]
@@ -110,7 +115,8 @@ def _train(
         "C": fitted.C,
         "temperature": fitted.temperature,
         "cross_validation": facts.get("cross_validation", tried),
-        "warm": bool(facts.get("warm")) if same else warm is not None,
+        "warm": origin is not None,
+        "origin": first,
         "thresholds": {"familiarity": least, "probability": None},
         "neighbours": min(asked.neighbours, len(bank)),
         "bank": len(bank),
@@ -121,7 +127,16 @@ def _train(
         "features": features.cache_key(net, asked.view),
         "notes": notes(material),
     }
-    trained.save(context.work, fitted, bank, basis, facts)
+    trained.save(context.work, fitted, bank, basis, facts, origin)
+
+
+def _at_hand(last: trained.Trained | None, inputs: dict[str, str]) -> head.Head | None:
+    """The head of just these pictures and settings, where it is the last or the one before."""
+    if last is None:
+        return None
+    if _of(last, "head") == inputs["head"]:
+        return last.head
+    return last.origin if last.facts.get("origin") == inputs["head"] else None
 
 
 def _fit(
@@ -136,9 +151,9 @@ def _fit(
         material.numbers(material.train),
         n_classes=len(material.classes),
         seed=context.recipe.seed,
-        C=context.recipe.train.C if warm is None else warm.head.C,
+        C=context.recipe.train.C if warm is None else warm.origin.C,
         class_weight=context.recipe.train.class_weight,
-        warm=None if warm is None else warm.head,
+        warm=None if warm is None else warm.origin,
         groups=groups,
     )
 
