@@ -140,7 +140,7 @@ def _fill(catalog: Catalog, settings: Settings, n: int) -> None:
     labels = ["abcde"[i % 5] for i in range(n)]
     hashes = rng.integers(0, 2**64, n, dtype=np.uint64)
     centers = np.abs(rng.normal(0, 1, (5, _DIM))).astype(np.float32)
-    vectors = centers[np.arange(n) % 5] + np.abs(rng.normal(0, 1, (n, _DIM))).astype(np.float32)
+    vectors = centers[np.arange(n) % 5] + 2 * np.abs(rng.normal(0, 1, (n, _DIM)))
     for i in range(10, n, 10):
         hashes[i], vectors[i] = hashes[i - 5] ^ np.uint64(1), vectors[i - 5] * 1.01
     catalog.add(
@@ -164,7 +164,7 @@ def _fill(catalog: Catalog, settings: Settings, n: int) -> None:
     catalog.save_measurements("phash", PerceptualHash.version, codes)
     net = backbone.embedded(settings.cache_dir)
     cache = features.FeatureCache(settings.cache_dir, features.cache_key(net, "squash"), net.dim)
-    cache.put(shas, vectors)
+    cache.put(shas, vectors.astype(np.float32))
 
 
 _CHANGES: tuple[Callable[[Image.Image], tuple[Image.Image, int]], ...] = (

@@ -72,7 +72,7 @@ def decide(
             rank=row.rank,
             figures=material.figures.get(row.sha256),
             error=material.broken.get(row.sha256, {}),
-            scores=scores.get(row.id, {}),
+            scores={name: known[row.id] for name, known in scores.items() if row.id in known},
         )
         for row in rows
     ]

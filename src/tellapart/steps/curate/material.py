@@ -37,8 +37,8 @@ class Material:
     """Everything known of a project's pictures, by content."""
 
     context: StepContext
-    #: By SHA-256: where to read it.
-    readers: dict[str, measuring.Read]
+    #: By SHA-256: the path of a picture referenced in place, empty for a stored one.
+    paths: dict[str, str]
     #: By SHA-256 of every decodable picture: the figures of all analyzers.
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: By SHA-256 of every other picture: `reason` and `what`.
@@ -82,12 +82,17 @@ class Material:
         cache = _cache(self.context)
         vectors, missing = cache.get(self.shas)
         if missing:
-            plans = [measuring.Plan(sha, self.readers[sha], (), True) for sha in missing]
-            errors = _survey(self.context, plans)
+            errors = _survey(self.context, [self.plan(sha, (), True) for sha in missing])
             vectors, _ = cache.get(self.shas)
             for sha, facts in errors.items():
                 self.broken[sha] = facts
         return np.asarray(np.nan_to_num(vectors), dtype=np.float32)
+
+    def plan(self, sha: str, tools: tuple[Analyzer, ...], with_features: bool) -> measuring.Plan:
+        """What is to be measured of one picture."""
+        files = FileStore(self.context.settings.files_dir)
+        read = measuring.reader(files, sha, self.paths[sha])
+        return measuring.Plan(sha, read, tools, with_features)
 
     @property
     def _hash_version(self) -> int:
@@ -96,20 +101,15 @@ class Material:
 
 def gather(context: StepContext, rows: Sequence[PictureRow]) -> Material:
     """Measure what is not measured yet; features come from the same decoded pictures."""
-    files = FileStore(context.settings.files_dir)
-    readers = {row.sha256: measuring.reader(files, row.sha256, row.path) for row in rows}
-    material = Material(context, readers)
+    material = Material(context, {row.sha256: row.path for row in rows})
+    shas = sorted(material.paths)
     tools = analyzers()
-    known, lacking = _known(context, tools, sorted(readers))
+    known, broken, lacking = _known(context, tools, shas)
     if lacking:
         unseen = set(_cache(context).get(sorted(lacking))[1])
-        plans = [
-            measuring.Plan(sha, readers[sha], lacking[sha], sha in unseen)
-            for sha in sorted(lacking)
-        ]
+        plans = [material.plan(sha, lacking[sha], sha in unseen) for sha in sorted(lacking)]
         material.broken.update(_survey(context, plans))
-        known, _ = _known(context, tools, sorted(readers))
-    broken = context.catalog.measurements(readers, measuring.BROKEN, measuring.BROKEN_VERSION)
+        known, broken, _ = _known(context, tools, shas)
     material.broken.update({sha: facts for sha, facts in broken.items() if sha not in known})
     material.figures.update(known)
     return material
@@ -117,20 +117,22 @@ def gather(context: StepContext, rows: Sequence[PictureRow]) -> Material:
 
 def _known(
     context: StepContext, tools: Sequence[Analyzer], shas: Sequence[str]
-) -> tuple[dict[str, dict[str, Any]], dict[str, tuple[Analyzer, ...]]]:
-    """Merged figures of wholly measured pictures, and what is lacking of the others."""
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]], dict[str, tuple[Analyzer, ...]]]:
+    """Merged figures of wholly measured pictures, broken ones, and what others lack."""
     catalog = context.catalog
     stored = [catalog.measurements(shas, one.name, one.version) for one in tools]
-    broken = catalog.measurements(shas, measuring.BROKEN, measuring.BROKEN_VERSION)
     known: dict[str, dict[str, Any]] = {}
     lacking: dict[str, tuple[Analyzer, ...]] = {}
     for sha in shas:
         absent = tuple(one for one, found in zip(tools, stored, strict=True) if sha not in found)
-        if not absent:
-            known[sha] = {name: value for found in stored for name, value in found[sha].items()}
-        elif sha not in broken:
+        if absent:
             lacking[sha] = absent
-    return known, lacking
+        else:
+            known[sha] = {}
+            for found in stored:
+                known[sha].update(found[sha])
+    broken = catalog.measurements(lacking, measuring.BROKEN, measuring.BROKEN_VERSION)
+    return known, broken, {sha: tools for sha, tools in lacking.items() if sha not in broken}
 
 
 def _survey(context: StepContext, plans: Sequence[measuring.Plan]) -> dict[str, dict[str, str]]:

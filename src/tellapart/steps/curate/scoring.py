@@ -28,16 +28,16 @@ _DECIMALS = 4
 def score(
     context: StepContext, rows: Sequence[PictureRow], material: Material
 ) -> dict[str, dict[str, float]]:
-    """Scores by picture id and name, for classes of at least `outliers.FEWEST` pictures.
+    """Scores by name and picture id, for classes of at least `outliers.FEWEST` pictures.
 
     They do not depend on thresholds and are kept in the catalog until pictures or labels change.
     """
     scored = _scored(rows, material)
     if not scored:
         return {}
-    facts = sorted([row.id, row.label, row.sha256] for row in scored)
     # `suggested` counts these, as the verdicts do.
     classes = sorted({row.label for row in rows})
+    facts = "\n".join(f"{row.id} {row.sha256} {row.label}" for row in scored)
     key = fingerprint([facts, classes, material.feature_key, VERSION])
     stored = {name: context.catalog.scores(name, key) for name in NAMES}
     if any(row.id not in stored[name] for row in scored for name in NAMES):
@@ -45,7 +45,7 @@ def score(
         stored = _compute(scored, classes, material)
         for name, values in stored.items():
             context.catalog.save_scores(name, key, values)
-    return {row.id: {name: stored[name][row.id] for name in NAMES} for row in scored}
+    return stored
 
 
 def _scored(rows: Sequence[PictureRow], material: Material) -> list[PictureRow]:
