@@ -52,6 +52,8 @@ def test_time_left_counts_from_where_this_run_took_it_up() -> None:
     pace.update(5, 100, 20)  # another phase of the step
     pace.update(10, 100, 21)
     assert pace.left(21) == pytest.approx(18)
+    pace.update(100, 100, 22)
+    assert pace.left(22) is None
     pace.update(10, None, 22)
     assert pace.left(22) is None
 

@@ -66,7 +66,7 @@ class Pace:
     def left(self, now: float) -> float | None:
         """Seconds until the phase is done; None where that cannot be known."""
         made = self.last - self.first
-        if self.total is None or made <= 0 or now <= self.start:
+        if self.total is None or self.last >= self.total or made <= 0 or now <= self.start:
             return None
         return (self.total - self.last) * (now - self.start) / made
 
