@@ -7,6 +7,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,12 @@ Outcome = tuple[str, "np.ndarray | PictureError"]
 
 
 def cache_key(backbone: Backbone, view: images.View) -> str:
-    """Names everything a picture's vector depends on but its own bytes."""
-    return f"{backbone.key}-{view}-p{images.VERSION}"
+    """Names everything a picture's vector depends on but its own bytes.
+
+    The engine is part of it: OpenVINO and ONNX Runtime differ in the last digits.
+    """
+    engine = "openvino" if find_spec("openvino") else "onnxruntime"
+    return f"{backbone.key}-{view}-p{images.VERSION}-{engine}"
 
 
 def extract(

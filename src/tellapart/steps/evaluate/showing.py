@@ -27,14 +27,18 @@ class Shots:
         self._made: dict[str, str] = {}
 
     def of(self, row: PictureRow, *, only_free: bool) -> Shot:
-        """With `only_free`, a picture that may not be passed on comes without its pixels."""
+        """With `only_free`, a picture that may not be passed on comes without its pixels.
+
+        A thumbnail is a derivative, so that pictures under ND count among them.
+        """
         license = licenses.read(row.license)
+        free = license.may_pass_on and not license.noderivatives
         known = license.code != licenses.UNKNOWN
         version = f" {row.license_version}" if known and row.license_version else ""
         credit = [row.creator, license.title + version if known else ""]
         return Shot(
             id=row.id,
-            uri=self._uri(row) if license.may_pass_on or not only_free else "",
+            uri=self._uri(row) if free or not only_free else "",
             label=row.label,
             title=row.title,
             page=row.page_url or row.file_url,
