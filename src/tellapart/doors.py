@@ -46,6 +46,8 @@ class Hit:
     split: str | None = None
     #: Rows with the same group (a profile, a scene) never cross a split.
     group: str | None = None
+    #: The row's columns as the list has them, by lower-case name: `split.group_by` names one.
+    columns: Mapping[str, str] = field(default_factory=dict)
     mature: bool = False
     #: Why this row cannot be used, one short word such as `outside` or `no_label`; empty: it can.
     problem: str = ""

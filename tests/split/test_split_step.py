@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.demo.drawing import WORDS, draw, write_folder
-from tellapart.errors import DataError
+from tellapart.errors import DataError, InputError
 
 A, B, C = WORDS[:3]
 
@@ -222,3 +222,32 @@ def test_without_verdicts_it_says_what_to_do_first(drawn: Path, project):
     with pytest.raises(DataError, match="No picture is kept") as caught:
         project(drawn).split()
     assert "curate" in caught.value.do
+
+
+def test_a_named_column_holds_pictures_together(drawn: Path, project):
+    lines = [f"{w}/{w}-{i:03d}.jpg,{w},{w}{i // 4}" for w in (A, B) for i in range(20)]
+    listed = table(drawn, "path,label,Shot By", lines)
+    made = project(listed, split={"group_by": "shot-by"})
+    run(made)
+    together = defaultdict(set)
+    for row in made.pictures(kept=True):
+        together[row.group_hint].add(row.split)
+    assert len(together) == 10
+    assert all(len(splits) == 1 for splits in together.values())
+
+
+def test_grouping_may_be_asked_for_later(drawn: Path, project):
+    lines = [f"{w}/{w}-{i:03d}.jpg,{w},{w}{i // 4}" for w in (A, B) for i in range(20)]
+    made = project(table(drawn, "path,label,profile", lines))
+    assert run(made)["largest_group"] < 4
+    made.update({"split": {"group_by": "profile"}})
+    made.collect()
+    result = run(made)
+    assert result["largest_group"] >= 4 and any("anew" in note for note in result["notes"])
+
+
+def test_a_column_that_is_not_there_is_told_with_the_nearest(drawn: Path, project):
+    lines = [f"{w}/{w}-{i:03d}.jpg,{w},x" for w in (A, B) for i in range(3)]
+    with pytest.raises(InputError, match="Did you mean 'profile'") as caught:
+        project(table(drawn, "path,label,profile", lines), split={"group_by": "profil"})
+    assert "label" in caught.value.expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -128,6 +128,17 @@ class Ledger(Base):
     def relabel(self, id: str, label: str) -> None:
         """Give a picture another class. It keeps its id. Raises `NotFoundError`."""
         self._update(id, label=label)
+
+    def regroup(self, groups: Mapping[str, str]) -> None:
+        """Give pictures, by id, another group that the data set brings for them."""
+        if not groups:
+            return
+        statement = (
+            _p.update().where(_p.c.id == sa.bindparam("b_id")).values(group_hint=sa.bindparam("b"))
+        )
+        values = [{"b_id": id, "b": group} for id, group in groups.items()]
+        with self._writing() as connection:
+            connection.execute(statement, values)
 
     def clear(self) -> int:
         """Forget all pictures, searches and finished steps; return how many pictures.

@@ -93,6 +93,7 @@ def to_hit(row: Mapping[str, Any] | None, rank: int, places: Places, labels: Lab
         attribution=_text(row.get("attribution")),
         split=split_named(_text(row.get("split"))),
         group=_text(row.get("group")) or None,
+        columns={name: _text(cell) for name, cell in row.items()},
         problem=problem,
     )
 

@@ -12,6 +12,7 @@ from tellapart.doors import Format
 from tellapart.recipe import SourceSpec
 from tellapart.steps import Progress, StepContext
 from tellapart.steps.collect.candidates import Candidate, Pair, Plan, changed, new_picture
+from tellapart.steps.collect.columns import grouped
 from tellapart.steps.collect.filling import read_local
 from tellapart.steps.collect.searching import key_of, root_of
 from tellapart.store.files import FileStore
@@ -33,11 +34,18 @@ def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tu
     labels = {hit.label for hit in hits if hit.label and hit.problem != "case_clash"}
     listed: dict[str, NewPicture] = {}
     root = root_of(path)
-    for hit in hits:
+    for hit in grouped(hits, context.recipe.split.group_by):
         row = new_picture(hit, hit.label or "", _PAIR, key_of(hit, root))
         listed.setdefault(context.catalog.id_of(row), row)
     known = {row.id: row for row in context.catalog.pictures()}
     context.catalog.add(row for id, row in listed.items() if id not in known)
+    context.catalog.regroup(
+        {
+            id: row.group_hint
+            for id, row in listed.items()
+            if id in known and known[id].group_hint != row.group_hint
+        }
+    )
     changes: list[Outcome] = []
     to_read: list[Candidate] = []
     remote = False
