@@ -26,7 +26,7 @@ demo: $(VENV)/.base ## the main job end to end, offline, on pictures the project
 	$(BIN)/tellapart demo
 
 test: $(VENV)/.full ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.full ## style, types, import directions
 	$(BIN)/ruff check .
