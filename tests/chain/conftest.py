@@ -90,7 +90,7 @@ class Place:
         return Done(process.returncode, out, err)
 
     def pictures(self, name: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.run("show", name, "--pictures").shape["rows"]
+        rows: list[dict[str, Any]] = json.loads(self.run("show", name, "--pictures").out)
         return rows
 
 

@@ -165,6 +165,8 @@ def reader(files: FileStore, sha256: str, path: str = "") -> Read:
             text = error.what if isinstance(error, NotFoundError) else error.strerror or error
             raise _missing(f"The picture's file cannot be read: {text}") from None
         if hashlib.sha256(data).hexdigest() != sha256:
+            if not path:  # worthless under this name; gone, it is fetched again
+                files.remove(sha256)
             raise _missing("The picture's file has changed since it was collected.")
         return data
 

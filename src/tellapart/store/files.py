@@ -49,8 +49,13 @@ class FileStore:
             )
         return self.root / sha256[:2] / sha256
 
-    def has(self, sha256: str) -> bool:
-        return self.path(sha256).is_file()
+    def has(self, sha256: str, size: int | None = None) -> bool:
+        """Whether the file is there, with `size` bytes where that is known."""
+        path = self.path(sha256)
+        try:
+            return path.is_file() and size in (None, path.stat().st_size)
+        except OSError:
+            return False
 
     def put(self, data: bytes) -> str:
         """Store `data` and return its SHA-256 (64 hex digits).

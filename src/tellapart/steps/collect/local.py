@@ -73,7 +73,7 @@ def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tu
 
 
 def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False) -> bool:
-    """Downloaded files that were lost are to be fetched again; local ones are looked at again.
+    """Downloaded files lost or cut are to be fetched again; local ones are looked at again.
 
     Returns whether anything was not as the ledger said.
     """
@@ -85,7 +85,7 @@ def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False
         if row.path:
             if not remote_only and row.sha256:
                 _look(row.id, row, row, changes, to_read)
-        elif row.sha256 and not files.has(row.sha256):
+        elif row.sha256 and not files.has(row.sha256, row.bytes):
             changes.append(Outcome(id=row.id, status="pending"))
     context.catalog.record(changes)
     _read(context, to_read)

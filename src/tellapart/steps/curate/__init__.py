@@ -45,6 +45,11 @@ def run(context: StepContext) -> dict[str, Any]:
         ]
     )
     result = {**_summary(rows, decisions), "thresholds": asdict(_limits(context))}
+    if material.passing:
+        result["notes"].append(
+            "Some pictures' files are gone or have changed since they were collected and are set "
+            "aside for now: run the same command again, which collects them anew."
+        )
     _require_classes(context, result)
     # A file that was gone may be back the next time: then this is not the last word.
     context.catalog.finish(STEP, "" if material.passing else inputs, result)

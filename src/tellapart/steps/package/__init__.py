@@ -15,9 +15,10 @@ from tellapart.bundle.manifest import sha256, sums_text
 from tellapart.bundle.verify import verify
 from tellapart.bundle.write import Content, Copy, file_sha256, write_zip
 from tellapart.catalog import Version
-from tellapart.errors import NotFoundError
+from tellapart.errors import DataError, NotFoundError
 from tellapart.steps import Progress, StepContext
 from tellapart.steps.package.content import Plan, describe, plan
+from tellapart.store.files import FileStore
 
 STEP = "package"
 FOLDER = "versions"
@@ -79,6 +80,15 @@ def _fingerprint(files: Mapping[str, Content]) -> str:
     return sha256(sums_text(sums))
 
 
+def _drop_altered(context: StepContext, files: Mapping[str, Content]) -> None:
+    """Remove downloaded pictures that are not what their names say: collect fetches them again."""
+    store = FileStore(context.settings.files_dir)
+    copies = [content for content in files.values() if isinstance(content, Copy)]
+    for sha, path in [(c.sha256, c.path) for c in copies if c.path == store.path(c.sha256)]:
+        if path.is_file() and file_sha256(path) != sha:
+            store.remove(sha)
+
+
 def _write(context: StepContext, planned: Plan, version: int, target: Path) -> dict[str, Any]:
     """Write, verify, and only then put the bundle where others look for it."""
     files = describe(planned, version=version)
@@ -91,6 +101,9 @@ def _write(context: StepContext, planned: Plan, version: int, target: Path) -> d
         report = replace(verify(aside / target.name), path=target.name)
         size = (aside / target.name).stat().st_size
         (aside / target.name).replace(target)
+    except DataError:
+        _drop_altered(context, files)
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     data = planned.facts["data"]
