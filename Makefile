@@ -11,19 +11,22 @@ help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@echo "Setting up $(VENV) with $(PYTHON) …"
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e .
+	@echo "Installing Tellapart and what it needs into $(VENV): about 0.8 GB, no torch; a minute or so, once …"
+	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -c constraints.txt -e '.[all,dev]'
+	@echo "Installing all of it into $(VENV), with torch and what the tests need: several GB, some minutes, once …"
+	@$(PIP) install -c constraints.txt -e '.[all,dev]'
 	@touch $@ $(VENV)/.base
 
 demo: $(VENV)/.base ## the main job end to end, offline, on pictures the project draws
-	$(BIN)/tellapart demo
+	@$(BIN)/tellapart demo
 
 test: $(VENV)/.full ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
