@@ -200,6 +200,35 @@ def test_nothing_to_test_on_is_an_error_and_nothing_is_lost(drawn: Path, project
     assert {row.split for row in made.pictures() if row.kept} == {"train"}
 
 
+def test_a_class_of_one_picture_is_an_error_and_nothing_is_lost(drawn: Path, project):
+    write_folder(drawn, (C,), 1)
+    made = project(drawn)
+    made.curate()
+    with pytest.raises(DataError) as caught:
+        made.split()
+    assert f"Of class '{C}' only one picture is kept" in caught.value.what
+    assert "two pictures" in caught.value.expected and "--keep" in caught.value.do
+    assert caught.value.exit_code == 4
+    assert {row.split for row in made.pictures()} == {""}
+    assert sum(bool(row.kept) for row in made.pictures()) == 41
+    for i in range(30, 40):  # the same project goes on when more are there
+        draw(C, i).save(drawn / C / f"{i}.png")
+    made.collect()
+    assert run(made)["classes"][C]["test"] > 0
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_classes_of_two_and_three_pictures_are_trained_and_tested(drawn: Path, project, n: int):
+    write_folder(drawn, (C,), n)
+    made = project(drawn)
+    places = run(made)["classes"][C]
+    assert places["train"] >= 1 and places["test"] >= 1
+    notes = made.train()["notes"]
+    assert any(f"Class '{C}' has" in note and "to learn from" in note for note in notes)
+    found = made.evaluate()["metrics"]
+    assert found["n"] == sum(row.split == "test" for row in made.pictures())
+
+
 def test_an_official_split_is_kept_and_its_twins_leave_train(tmp_path: Path, project):
     data = tmp_path / "data"
     write_folder(data / "train", (A, B), 16, seed=1)

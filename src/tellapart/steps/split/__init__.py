@@ -27,8 +27,8 @@ VERSION = 1
 def run(context: StepContext) -> dict[str, Any]:
     """Split the kept pictures; return counts by split and class, groups, and notes.
 
-    Raises `DataError` for fewer than two classes, and, after the splits are stored, where no
-    class has a test picture.
+    Raises `DataError` for fewer than two classes and for a class of one picture, and, after the
+    splits are stored, where no class has a test picture.
     """
     rows = context.catalog.pictures(status="ok", kept=True)
     _require_classes(context, rows)
@@ -163,15 +163,30 @@ def _counts(counts: Counter[str]) -> dict[str, int]:
 
 
 def _require_classes(context: StepContext, rows: Sequence[PictureRow]) -> None:
-    labels = sorted({row.label for row in rows})
+    counts = Counter(row.label for row in rows)
+    labels, name = sorted(counts), context.catalog.name
+    alone = [label for label in labels if counts[label] == 1]
     if len(labels) >= 2:
+        if alone:
+            raise _only_one(name, alone)
         return
-    name = context.catalog.name
     raise DataError(
         f"Only {labels[0]!r} has kept pictures." if labels else "No picture is kept.",
         expected="kept pictures of at least two classes",
         do=f"Run `tellapart curate {name}` first, or keep some by hand "
         f"(tellapart curate {name} --keep ID).",
+    )
+
+
+def _only_one(name: str, labels: Sequence[str]) -> DataError:
+    """One picture cannot both teach and test: whatever a bundle said of its class, nobody knew."""
+    more = f" The same holds for {', '.join(map(repr, labels[1:]))}." if labels[1:] else ""
+    return DataError(
+        f"Of class {labels[0]!r} only one picture is kept.{more}",
+        expected="at least two pictures of every class, one to learn from and one to test on; "
+        "10 or more are a start",
+        do=f"Add pictures, keep some that were set aside (tellapart show {name} --pictures, then "
+        f"tellapart curate {name} --keep ID), or leave the class out.",
     )
 
 
