@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tellapart.learn import nearness, verdicts
 from tellapart.learn.verdicts import Candidate, Decision, Limits
+from tellapart.recipe.schema import Curate
+from tellapart.steps.curate import scoring
 
 LIMITS = Limits(32, 1.0, 10, 0.75, 0.65, 0.01, None)
 FINE = {"width": 200, "height": 100, "entropy": 6.0, "blur": 0.2}
@@ -102,6 +104,33 @@ def test_alien_to_its_class_is_mislabelled_where_another_fits():
     assert (found.reason, found.detail["looks_like"]) == ("mislabelled", "b")
     scores["suggested_fit"] = 0.5
     assert judge([one("x", scores=scores), one("y", "b")])["x"].reason == "off_topic"
+
+
+def test_a_label_is_wrong_only_where_another_is_more_likely_than_not():
+    scores = {"mislabelled": 0.001, "suggested": 1.0, "suggested_chance": 0.04}
+    assert judge([one("x", scores=scores), one("y", "b")])["x"].kept
+    scores["suggested_chance"] = 0.6
+    assert judge([one("x", scores=scores), one("y", "b")])["x"].reason == "mislabelled"
+
+
+def test_of_many_classes_that_cannot_be_told_apart_no_picture_is_called_mislabelled():
+    """Each probability is about 1 in 120, below the threshold: hard, but no wrong label."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(120), 8)
+    vectors = rng.normal(size=(len(y), 32)).astype(np.float32)
+    doubts = scoring._doubts(vectors, y, np.arange(len(y)))
+    assert (doubts["mislabelled"] < Curate().mislabelled).mean() > 0.5
+    cases = [
+        one(
+            f"{i}",
+            f"{label}",
+            sha256=f"{i}",
+            scores={name: float(values[i]) for name, values in doubts.items()},
+        )
+        for i, label in enumerate(y)
+    ]
+    limits = replace(LIMITS, mislabelled=Curate().mislabelled)
+    assert all(found.kept for found in judge(cases, limits=limits).values())
 
 
 def test_of_one_file_the_first_found_is_kept():

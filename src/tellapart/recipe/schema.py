@@ -140,7 +140,7 @@ class Curate(_Part):
     mislabelled: Number | None = _says(
         0.01,
         "Probability of its label (from a model that has not seen the picture) below which a "
-        "picture is `mislabelled`; null: never.",
+        "picture is `mislabelled`, if another class is more likely than not; null: never.",
         expected="a number from 0 to 1, or null",
         why="cautious: a picture that is only hard must stay, or the figures would flatter",
         ge=0,

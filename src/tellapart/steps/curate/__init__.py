@@ -16,6 +16,7 @@ from tellapart.errors import DataError
 from tellapart.learn import verdicts
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.curate.material import Material, gather
+from tellapart.steps.curate.scoring import VERSION as SCORES
 from tellapart.steps.curate.scoring import score
 
 STEP = "curate"
@@ -120,7 +121,7 @@ def _inputs(context: StepContext, rows: Sequence[PictureRow]) -> str:
             "curate": context.recipe.curate.model_dump(mode="json"),
             "classes": list(context.recipe.labels),
             "official": context.recipe.split.official,
-            "versions": versions(context),
+            "versions": {**versions(context), "scores": SCORES},
         }
     )
 

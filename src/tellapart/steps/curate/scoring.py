@@ -14,8 +14,8 @@ from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.curate.material import Material
 
 #: Raise it whenever the scores change.
-VERSION = 2
-NAMES = ("off_topic", "mislabelled", "suggested", "suggested_fit")
+VERSION = 3
+NAMES = ("off_topic", "mislabelled", "suggested", "suggested_chance", "suggested_fit")
 #: Fixed, not searched for: doubtful labels stand out at any reasonable strength.
 _STRENGTH = 3.0
 #: Not the recipe's: which pictures are kept does not depend on how they are split.
@@ -85,12 +85,12 @@ def _doubts(
     numbers: NDArray[np.int64],
     twins: NDArray[np.int64],
 ) -> dict[str, NDArray[np.float64]]:
-    """Label quality by confident learning, the class suggested instead, and how that one fits."""
+    """Label quality by confident learning; the class suggested instead, its chance and its fit."""
     from tellapart.learn import head, noise
 
     present, y = np.unique(numbers, return_inverse=True)
     quality = np.ones(len(y))
-    suggested = numbers.astype(np.float64)
+    suggested, chance = numbers.astype(np.float64), np.zeros(len(y))
     if len(present) > 1:
         fitted = head.fit(vectors, y, n_classes=len(present), seed=_SEED, C=_STRENGTH, groups=twins)
         chances = np.asarray(fitted.out_of_fold)
@@ -98,9 +98,11 @@ def _doubts(
         others = np.where(np.isnan(chances), 0.0, chances)
         others[np.arange(len(y)), y] = -1.0
         suggested = present[others.argmax(axis=1)].astype(np.float64)
+        chance = others.max(axis=1)
     return {
         "mislabelled": np.round(quality, _DECIMALS),
         "suggested": suggested,
+        "suggested_chance": np.round(chance, _DECIMALS),
         "suggested_fit": outliers.fit_to(vectors, numbers, suggested.astype(np.int64)),
     }
 
