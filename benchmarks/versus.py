@@ -29,14 +29,13 @@ MALLOC = {
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
-def split_of(folder: Path, per_class: int | None) -> dict[str, list[tuple[str, int]]]:
+def split_of(folder: Path) -> dict[str, list[tuple[str, int]]]:
     """A quarter of each class held out, seeded."""
     rng = random.Random(0)
     out: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
     for number, place in enumerate(sorted(p for p in folder.iterdir() if p.is_dir())):
         files = sorted(str(p) for p in place.rglob("*") if p.suffix.lower() in SUFFIXES)
         rng.shuffle(files)
-        files = files[:per_class]
         cut = len(files) // 4
         out["test"] += [(file, number) for file in files[:cut]]
         out["train"] += [(file, number) for file in files[cut:]]
@@ -79,7 +78,7 @@ def _same_work_command(split: Path, home: Path) -> list[str]:
     return [sys.executable, "-c", f"from benchmarks.versus import same_work; {call}"]
 
 
-def _turn(split: Path, folder: Path, home: Path, finetune: bool) -> dict[str, dict[str, float]]:
+def _turn(split: Path, folder: Path, home: Path) -> dict[str, dict[str, float]]:
     script = [sys.executable, "-m", "benchmarks.beside.torch_script", str(split)]
     commands: dict[str, tuple[list[str], dict[str, str]]] = {
         "same_work": (_same_work_command(split, home), {}),
@@ -89,9 +88,8 @@ def _turn(split: Path, folder: Path, home: Path, finetune: bool) -> dict[str, di
             {"TELLAPART_HOME": str(home)},
         ),
         "frozen_tuned": ([*script, "frozen-tuned"], MALLOC),
+        "finetune": ([*script, "finetune"], {}),
     }
-    if finetune:
-        commands["finetune"] = ([*script, "finetune"], {})
     out: dict[str, dict[str, float]] = {}
     for name, (command, environment) in commands.items():
         for entry in home.glob("*"):
@@ -114,21 +112,25 @@ def run(data: Path, small: bool) -> dict[str, Any]:
         raise Skipped("torch and timm are not installed: make test installs them") from None
     figures = {}
     for name in ("trashnet_100",) if small else ("trashnet_100", "caltech101_10"):
-        folder = need(data / name)
         with tempfile.TemporaryDirectory() as temporary:
-            home = Path(temporary) / "home"
+            folder, home = need(data / name), Path(temporary) / "home"
+            if small:
+                folder = _few(folder, Path(temporary) / name, 10)
             path = Path(temporary) / "split.json"
-            path.write_text(json.dumps(split_of(folder, 20 if small else None)))
-            same = (
-                f"from benchmarks.versus import same_work; same_work({str(path)!r}, {str(home)!r})"
-            )
-            timed([sys.executable, "-c", same])  # builds the backbone's graph once
-            turns = [
-                _turn(path, folder, home, finetune=turn == 0 or not small)
-                for turn in range(1 if small else 3)
-            ]
+            path.write_text(json.dumps(split_of(folder)))
+            timed(_same_work_command(path, home))  # builds the backbone's graph once
+            turns = [_turn(path, folder, home) for _ in range(1 if small else 3)]
         figures[name] = _figures(turns)
     return figures
+
+
+def _few(folder: Path, out: Path, per_class: int) -> Path:
+    """A copy of `folder` with the first pictures of each class."""
+    for place in sorted(p for p in folder.iterdir() if p.is_dir()):
+        (out / place.name).mkdir(parents=True)
+        for file in sorted(place.iterdir())[:per_class]:
+            shutil.copy(file, out / place.name)
+    return out
 
 
 def _figures(turns: list[dict[str, dict[str, float]]]) -> dict[str, Any]:

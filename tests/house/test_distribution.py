@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from benchmarks.install import build, install, installed_bytes, work
 
 

@@ -1,0 +1,87 @@
+"""Every figure that the project claims can be measured; here at a small scale.
+
+What does not depend on the machine's speed is held to its claim; speeds are only measured.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchmarks import Skipped, data_folder
+from benchmarks.__main__ import names
+
+Figures = dict[str, Any]
+
+
+def _collecting(figures: Figures) -> None:
+    assert figures["complete_rows"] == figures["pictures"] == figures["requests_for_pictures"]
+
+
+def _curation(figures: Figures) -> None:
+    planted = figures["planted"]
+    for fault in ("exact_duplicate", "near_duplicate", "foreign"):
+        assert planted[fault]["precision"] >= 0.9
+        assert planted[fault]["recall"] >= 0.9
+    assert planted["mislabelled"]["precision"] >= 0.9
+
+
+def _familiarity(figures: Figures) -> None:
+    for name in ("trashnet_100, far-foreign", "grocery_10 (official split), far-foreign"):
+        assert figures[name]["foreign pictures refused"] >= 0.95
+        assert figures[name]["own test pictures refused"] <= 0.05
+    assert figures["caltech101_10, near-foreign: every second class"]["AUROC, familiarity"] >= 0.93
+
+
+def _kills(figures: Figures) -> None:
+    assert figures["killed_at_work"] >= 1
+    assert figures["same_bytes"] is True
+    assert figures["settled_pictures_asked_for_again"] == 0
+
+
+def _refit(figures: Figures) -> None:
+    assert figures["went on from the last head"] is True
+
+
+def _train_folder(figures: Figures) -> None:
+    trash = figures["trashnet_100"]
+    assert trash["test_accuracy_mean"] >= 0.76
+    assert trash["baseline"] < 0.2
+
+
+def _versus(figures: Figures) -> None:
+    each = figures["trashnet_100"]["each"]
+    # Ten pictures a class: the full scale compares accuracies, this one that all were measured.
+    assert all(0.1 < side["accuracy"]["median"] <= 1 for side in each.values())
+
+
+CLAIMS: dict[str, Callable[[Figures], None]] = {
+    "collecting": _collecting,
+    "curation": _curation,
+    "familiarity": _familiarity,
+    "kills": _kills,
+    "refit": _refit,
+    "train_folder": _train_folder,
+    "versus": _versus,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    # The wheel in a clean environment has a test of its own, tests/house/test_distribution.py.
+    "name",
+    [name for name in names() if name != "install"],
+)
+def test_each_figure_can_be_measured(name: str) -> None:
+    module = importlib.import_module(f"benchmarks.{name}")
+    try:
+        figures = module.run(data_folder(), True)
+    except Skipped as reason:
+        pytest.skip(str(reason))
+    assert figures
+    json.dumps(figures)
+    CLAIMS.get(name, lambda _: None)(figures)
