@@ -54,7 +54,7 @@ def run(
     watch = _guarded(progress)
     summaries: dict[str, dict[str, Any]] = {}
     seconds: dict[str, float] = {}
-    worker = None
+    worker = context = None
     step = ""
     try:
         if spawn and not HEAVY.isdisjoint(steps):
@@ -77,6 +77,8 @@ def run(
     finally:
         if worker is not None:
             worker.close()
+        if context is not None:
+            context.close()
     return summaries, seconds
 
 

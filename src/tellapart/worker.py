@@ -36,7 +36,8 @@ class Worker:
         package_root = str(Path(__file__).resolve().parent.parent)
         path = os.pathsep.join(p for p in (package_root, os.environ.get("PYTHONPATH", "")) if p)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tellapart.worker"],
+            # -P: nothing is imported from the current folder, which may hold anything.
+            [sys.executable, "-P", "-m", "tellapart.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
@@ -138,7 +139,8 @@ def main() -> None:
         step = requests.get()
         try:
             context = open_context(settings, name, lambda event: send("progress", event))
-            summary = run_step(step, context)
+            with contextlib.closing(context):
+                summary = run_step(step, context)
         except Exception as error:
             send("error", _foresee(error))
         else:

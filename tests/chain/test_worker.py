@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tellapart.catalog import Catalog
-from tellapart.errors import NotFoundError, WorkerError
+from tellapart.errors import DataError, NotFoundError, WorkerError
 from tellapart.settings import Settings
 from tellapart.store.database import open_database
 from tellapart.worker import Worker
@@ -61,6 +61,22 @@ def test_an_error_of_ours_comes_back_whole(settings: Settings, project: str) -> 
         assert caught.value.do
     finally:
         worker.close()
+
+
+def test_nothing_is_imported_from_where_the_command_is_given(
+    settings: Settings, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of pictures from a stranger may hold a `sklearn.py` too."""
+    for name in ("sklearn", "openvino", "sqlalchemy", "queue"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    worker = Worker(settings, project)
+    try:
+        with pytest.raises(DataError, match="No picture is kept"):
+            worker.run("split", lambda _: None)
+    finally:
+        worker.close()
+    assert not (tmp_path / "imported").exists()
 
 
 def test_an_unforeseen_error_says_how_to_see_more(settings: Settings, project: str) -> None:

@@ -51,6 +51,10 @@ class StepContext:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def close(self) -> None:
+        """Let go of the database's connections; whoever opened the context does so."""
+        self.catalog.engine.dispose()
+
 
 def fingerprint(value: Any) -> str:
     """SHA-256 (hex) of a value's canonical JSON: the same for equal values on every machine."""
