@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tellapart import chain
-from tellapart.errors import BusyError, InputError, NotFoundError
+from tellapart.errors import BusyError, InputError, NotFoundError, StorageError
 from tellapart.settings import Settings
 from tellapart.steps import Progress, StepContext, open_context
 
@@ -68,13 +68,22 @@ class Project:
         from tellapart.store.database import open_database
 
         settings = settings or Settings.from_env()
+        if not settings.database_path.exists():
+            # To look for a project is no reason to make a home.
+            raise NotFoundError(
+                f"There is no project {name!r}, nor any other in {str(settings.home)!r}.",
+                expected="the name of a project made before",
+                do="Make one, such as `tellapart make apple pear`, or check TELLAPART_HOME.",
+            )
         return cls(name, settings, open_database(settings))
 
     @classmethod
     def create(cls, recipe: Recipe, settings: Settings | None = None) -> Project:
-        """Make the project of `recipe`, or take its changes into the one of that name.
+        """Make the project of `recipe`, or take what it asks for into the one of that name.
 
-        Raises `InputError` where the name belongs to a project of other data.
+        What the recipe does not write stays as the project has it, such as a threshold changed
+        since. Raises `InputError` where the name belongs to a project of other data,
+        `RecipeError` where the two contradict each other; nothing is changed then.
         """
         from tellapart.catalog import Catalog
         from tellapart.recipe import asked
@@ -86,8 +95,7 @@ class Project:
         if recipe.name in Catalog.names(engine):
             project = cls(recipe.name, settings, engine)
             _same_data(recipe, project.recipe)
-            if project._catalog.recipe != written:
-                project._catalog.save_recipe(written)
+            project.update(written)
         else:
             Catalog.create(engine, recipe.name, written)
             project = cls(recipe.name, settings, engine)
@@ -103,7 +111,21 @@ class Project:
         settings = settings or Settings.from_env()
         if not settings.database_path.exists():
             return []
-        return sorted(Catalog.names(open_database(settings)))
+        engine = open_database(settings)
+        try:
+            return Catalog.names(engine)
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        """Let go of the database's connections; a `with` block does. Use opens them again."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def delete(self) -> None:
         """Forget the project: its ledger rows, work, bundles, and the pictures only it had fetched.
@@ -185,12 +207,15 @@ class Project:
     def update(self, changes: dict[str, Any]) -> Recipe:
         """Change keys of the recipe, nested ones as nested dicts; return the new recipe.
 
-        Raises `RecipeError` and changes nothing where the outcome is not a valid recipe.
+        `auto` gives a key back to its default. Raises `RecipeError` and changes nothing where the
+        outcome is not a valid recipe.
         """
-        from tellapart.recipe import asked, check
+        from tellapart.recipe import asked, check, with_changes
 
-        recipe = check(_merged(self._catalog.recipe, changes))
-        self._catalog.save_recipe(asked(recipe))
+        stored = self._catalog.recipe
+        recipe = check(with_changes(stored, changes))
+        if asked(recipe) != stored:
+            self._catalog.save_recipe(asked(recipe))
         return recipe
 
     def pictures(self, **conditions: Any) -> list[PictureRow]:
@@ -209,7 +234,20 @@ class Project:
         self._catalog.overrule(picture, keep)
 
     def relabel(self, picture: str, label: str) -> None:
-        """Move a picture to another class of the recipe. Raises `NotFoundError`."""
+        """Move a picture to another class that the project has.
+
+        Raises `NotFoundError` for an unknown id, `InputError` for an unknown class.
+        """
+        from tellapart.recipe import guess
+
+        classes = sorted({*self.recipe.labels} or {row.label for row in self.pictures()} - {""})
+        if label not in classes:
+            near = guess(label, classes)
+            raise InputError(
+                f"The project {self.name!r} has no class {label!r}.",
+                expected=f"one of {', '.join(classes)}",
+                do=f"Did you mean {near!r}?" if near else "Name one of these classes.",
+            )
         self._catalog.relabel(picture, label)
 
     def versions(self) -> list[Version]:
@@ -278,9 +316,7 @@ class Project:
         package = summaries.get("package", {})
         bundle = self.bundle_path if package else Path()
         if out is not None and package:
-            target = out / bundle.name if out.is_dir() else out
-            shutil.copyfile(bundle, target)
-            bundle = target
+            bundle = copy_bundle(bundle, out)
         notes = [note for step in summaries.values() for note in step.get("notes", ())]
         return Result(
             name=self.name,
@@ -293,12 +329,26 @@ class Project:
         )
 
 
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    out = dict(base)
-    for key, value in changes.items():
-        nested = isinstance(value, dict) and isinstance(out.get(key), dict)
-        out[key] = _merged(out[key], value) if nested and key != "classes" else value
-    return out
+def copy_bundle(bundle: Path, out: Path) -> Path:
+    """Copy a bundle to a file, or into a folder by its name: whole, or not at all.
+
+    Raises `StorageError` where it cannot be written.
+    """
+    target = out / bundle.name if out.is_dir() else out
+    if target.exists() and target.samefile(bundle):
+        return target
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.copyfile(bundle, partial)
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(
+            f"The bundle cannot be copied to {str(target)!r}: {error.strerror or error}.",
+            expected="enough room, and a folder that can be written to",
+            do=f"Free some space or choose another --out; the bundle itself is {str(bundle)!r}.",
+        ) from error
+    return target
 
 
 def _same_data(new: Recipe, old: Recipe) -> None:
