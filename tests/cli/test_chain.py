@@ -103,9 +103,16 @@ def test_the_same_command_again_gives_the_same_bundle(
     assert main(["package", project]) == 0
     text = capsys.readouterr().out
     assert "accuracy: " in text and "95 % interval" in text and again["bundle"] in text
+    said = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    assert "<!doctype html>" in Path(said["report"]).read_text(encoding="utf-8")
+    assert said["next"] == f"tellapart predict {project} PICTURE"
+    assert main(["show", project]) == 0
+    shown = capsys.readouterr().out
+    assert said["report"] in shown and again["bundle"] in shown
 
 
 def test_predicting_files_folders_and_standard_input(
+    made: dict[str, Any],
     project: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -129,6 +136,8 @@ def test_predicting_files_folders_and_standard_input(
     assert main(["predict", project, str(tmp_path / "car.png")]) == 0
     text = capsys.readouterr().out
     assert "car" in text and "%" in text and "familiarity" in text
+    least = json.loads(zipfile.ZipFile(made["shape"]["bundle"]).read("manifest.json"))
+    assert f"(below {least['thresholds']['familiarity']:.2f}: none of these)" in text
 
 
 def test_an_unusable_picture_fails_alone(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.cli.console import emit, plain, table, write
+from tellapart.cli.console import emit, plain, program, table, write
 
 
 @given(st.text())
@@ -39,3 +41,15 @@ def test_results_go_out_as_one_line_of_json(capsys: pytest.CaptureFixture[str]) 
     assert json.loads(out.splitlines()[-1]) == {"path": "a\nb", "word": "яблоко", "odd": "\udcff"}
     with pytest.raises(ValueError, match="JSON"):
         emit(float("nan"))
+
+
+def test_what_to_type_next_works_where_the_shell_does_not_know_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [".my venv/bin/tellapart", "demo"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program() == "'.my venv/bin/tellapart'"
+    (tmp_path / "tellapart").touch(mode=0o755)
+    assert program() == "tellapart"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py"])
+    assert program() == "tellapart"

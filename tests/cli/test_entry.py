@@ -48,6 +48,7 @@ def test_the_version(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) 
         (("clean", "a", "--all"), "one of the three"),
         (("clean", "--all"), "--yes"),
         (("train", "there/is/none"), "no file or folder 'there/is/none'"),
+        (("recipe",), "tellapart recipe"),
     ],
 )
 def test_wrong_arguments_have_three_parts_in_both_forms(
@@ -58,11 +59,20 @@ def test_wrong_arguments_have_three_parts_in_both_forms(
     assert out == ""
     assert says in err
     assert "expected: " in err and "do next:  " in err
+    assert "error: \n" not in err
     code_json, out, _ = out_of(capsys, *argv, "--json")
     shape = json.loads(out.splitlines()[-1])["error"]
     assert code_json == code
     assert shape["what"] and shape["expected"] and shape["do"]
     assert not home.exists()
+
+
+def test_an_option_without_its_value_leads_to_the_help_of_its_verb(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = out_of(capsys, "predict", "a", "b", "--why")
+    assert code == 2
+    assert "'--why'" in err and "`tellapart predict --help`" in err
 
 
 def test_all_problems_of_a_command_are_said_at_once(

@@ -1,13 +1,19 @@
+import io
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from tellapart import Result
 from tellapart.catalog import PictureRow
 from tellapart.demo.listing import FAULTS, Entry, listing
+from tellapart.demo.run import Demo, New
 from tellapart.demo.scoring import Score, score
+from tellapart.demo.showing import show
 
 
 def row(entry: Entry, status: str = "ok", word: str = "") -> PictureRow:
@@ -102,6 +108,28 @@ def test_what_was_never_met_does_not_count(offers: list[Entry]) -> None:
     assert scored(rows, offers)["exact_duplicate"].planted == 0
 
 
+def test_what_to_do_next_can_be_copied_from_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = {"accuracy": 0.9, "low": 0.8, "high": 0.95, "n": 30, "baseline": 0.2}
+    counts = {"found": 2, "kept": 1, "set_aside": 1, "statuses": {}, "reasons": {"off_topic": 1}}
+    folder = tmp_path / "a [folder] with a long name that no narrow terminal shows on one line"
+    result = Result("demo", 1, folder / "demo-1.zip", {"classes": {"apple": counts}}, {}, metrics)
+    new = New("apple", folder / "new" / "apple-0.png", "apple", False, 1.0)
+    monkeypatch.chdir(tmp_path)
+    text = io.StringIO()
+    console = Console(file=text, width=50, force_terminal=True, color_system=None)
+    fault = Score("private_redirect", 4, 4, 4, 4)
+    show(Demo(result, [fault], [new], 3, 1.0), console, ".venv/bin/tellapart")
+    assert "private_redirect" in text.getvalue()
+    command = shlex.split(text.getvalue().partition("Ask the bundle:")[2].splitlines()[0])
+    assert command[:2] == [".venv/bin/tellapart", "predict"]
+    assert [Path(p) for p in command[2:]] == [
+        p.relative_to(tmp_path) for p in (result.bundle, new.path)
+    ]
+    assert "Test accuracy: 90.0 %" in text.getvalue()
+
+
 @pytest.mark.slow
 def test_the_demonstration_finds_what_was_planted(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tellapart", "demo", "--json", "--out", str(tmp_path / "d")]
@@ -109,6 +137,7 @@ def test_the_demonstration_finds_what_was_planted(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert Path(told["bundle"]).is_file()
+    assert "<!doctype html>" in (tmp_path / "d" / "report.html").read_text(encoding="utf-8")
     assert {f["kind"] for f in told["faults"]} == set(FAULTS)
     assert all(min(f["precision"], f["recall"]) >= 0.9 for f in told["faults"])
     assert all(f["planted"] >= 2 for f in told["faults"])

@@ -44,7 +44,7 @@ def build() -> Any:
     for panel, verbs in VERBS.items():
         for verb in verbs:
             app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
-    written = typer.Typer(help="Read, check and describe recipes.", no_args_is_help=True)
+    written = typer.Typer(help="Read, check and describe recipes.")
     written.command("schema")(recipes.schema)
     written.command("check")(recipes.check)
     app.add_typer(written, name="recipe", rich_help_panel="Look after projects")

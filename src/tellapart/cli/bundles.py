@@ -184,7 +184,9 @@ def _sentence(model: Bundle, name: str, found: Prediction) -> str:
         head = f"{name}: {found.label}"
     else:
         head = f"{name}: none of these (nearest: {found.best})"
-    return f"{head}\n{odds}\n  familiarity {found.familiarity:.2f}"
+    least = model.manifest["thresholds"]["familiarity"]
+    rule = "" if least is None else f" (below {least:.2f}: none of these)"
+    return f"{head}\n{odds}\n  familiarity {found.familiarity:.2f}{rule}"
 
 
 def _explain(model: Bundle, pictures: Sequence[str], out: Path, as_json: bool) -> None:

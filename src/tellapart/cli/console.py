@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from tellapart.errors import TellapartError
@@ -20,6 +23,16 @@ def guard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def program() -> str:
+    """What to type for this program: `tellapart`, or its path where the shell knows no such name.
+
+    `make demo` runs it out of `.venv`: what it tells people to do next must work as it stands.
+    """
+    if Path(sys.argv[0]).name != "tellapart" or shutil.which("tellapart"):
+        return "tellapart"
+    return shlex.quote(sys.argv[0])
 
 
 def plain(text: str) -> str:

@@ -97,8 +97,12 @@ def _as_usage(error: Exception, argv: Sequence[str]) -> InputError | None:
     if speak is None or not hasattr(error, "exit_code"):
         return None
     context = getattr(error, "ctx", None)
-    verb = context.command_path if context is not None else "tellapart"
-    usage = " ".join(context.get_usage().removeprefix("Usage: ").split()) if context else verb
+    if context is None:  # as for an option without its value
+        verb = " ".join(["tellapart", *(word for word in argv[:1] if not word.startswith("-"))])
+        usage = "options and values as its help lists them"
+    else:
+        verb = context.command_path
+        usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
     return InputError(str(speak()).strip(), expected=usage, do=f"See `{verb} --help`.")
 
 

@@ -9,7 +9,7 @@ import typer
 
 import tellapart
 from tellapart.cli import results
-from tellapart.cli.console import emit, write
+from tellapart.cli.console import emit, program, write
 from tellapart.cli.options import Effort, Json, Name, Out, Quiet, Seed, Set, recipe_keys
 from tellapart.cli.progress import watching
 from tellapart.errors import InputError, NotFoundError
@@ -160,7 +160,7 @@ def demo(
 
         from tellapart.demo.showing import show
 
-        show(outcome, Console())
+        show(outcome, Console(), program())
     outcome.check()
 
 

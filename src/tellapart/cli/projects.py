@@ -9,7 +9,7 @@ import typer
 
 import tellapart
 from tellapart.cli import results
-from tellapart.cli.console import emit, table, write
+from tellapart.cli.console import emit, program, table, write
 from tellapart.cli.options import Json, Project
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def list_(json: Json = False) -> None:
             )
         )
     else:
-        write("No projects yet. next: tellapart make apple pear")
+        write(f"No projects yet. next: {program()} make apple pear")
 
 
 def show(
@@ -79,7 +79,11 @@ def show(
     )
     for version in versions:
         lines.append(f"version {version.version}: {results.accuracy(version.metrics)}")
+    if versions:
+        lines.append(f"report: {results.report(name)}")
+        lines.append(f"bundle: {project.bundle_path}")
     lines.append(f"folder: {project.folder}")
+    lines.append(f"next: {program()} show {name} --pictures")
     write("\n".join(line for line in lines if line))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tellapart.cli.console import emit, tell, write
+from tellapart.cli.console import emit, program, tell, write
 from tellapart.cli.progress import duration
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ def show(result: Result, *, quiet: bool, as_json: bool) -> None:
             accuracy(result.metrics),
             *(f"note: {note}" for note in result.notes),
             f"time: {duration(result.seconds.get('total', 0.0))}",
+            f"report: {report(result.name)}",
             f"bundle: {result.bundle}",
-            f"next: tellapart predict {result.name} PICTURE",
+            f"next: {program()} predict {result.name} PICTURE",
         ]
         write("\n".join(line for line in lines if line))
 
@@ -44,7 +45,7 @@ def show_step(step: str, project: Project, result: Result, *, quiet: bool, as_js
         lines = [pictures(result.pictures)]
         if step == "evaluate":
             lines.append(accuracy(result.metrics))
-            lines.append(f"report: {project.folder / 'work' / 'report.html'}")
+            lines.append(f"report: {report(project.name)}")
         lines += [f"note: {note}" for note in result.notes]
         lines.append(f"next: {_next(step)} {project.name}")
         write("\n".join(line for line in lines if line))
@@ -53,7 +54,15 @@ def show_step(step: str, project: Project, result: Result, *, quiet: bool, as_js
 def _next(step: str) -> str:
     from tellapart import ORDER
 
-    return f"tellapart {ORDER[ORDER.index(step) + 1]}"
+    return f"{program()} {ORDER[ORDER.index(step) + 1]}"
+
+
+def report(name: str) -> str:
+    """Where the report of the latest run lies, with the pictures in it."""
+    import tellapart
+
+    folder = tellapart.Settings.from_env().projects_dir / name
+    return str(folder / "work" / "report.html")
 
 
 def pictures(counts: Mapping[str, Any]) -> str:

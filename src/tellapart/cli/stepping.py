@@ -123,7 +123,7 @@ def relabel(
     json: Json = False,
 ) -> None:
     """Move a picture to another class."""
-    from tellapart.cli.console import emit, write
+    from tellapart.cli.console import emit, program, write
 
     project = tellapart.Project.open(name)
     found = picture_id(project, picture)
@@ -131,7 +131,7 @@ def relabel(
     if json:
         emit({"name": name, "id": found, "class": label})
     else:
-        write(f"{found} is now {label!r}\nnext: tellapart package {name}")
+        write(f"{found} is now {label!r}\nnext: {program()} package {name}")
 
 
 def picture_id(project: Any, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -46,6 +47,11 @@ class Demo:
     new: list[New]
     requests: int
     seconds: float
+
+    @property
+    def report(self) -> Path:
+        """The run's report, beside the bundle."""
+        return self.result.bundle.with_name("report.html")
 
     @property
     def new_right(self) -> tuple[int, int]:
@@ -97,8 +103,9 @@ def run_demo(
 ) -> Demo:
     """Collect, train and package `classes` against a picture web on this machine.
 
-    Works in `out`/home (an earlier demonstration there is replaced) and leaves the bundle and
-    some new pictures in `out`. Raises what the steps raise; `Demo.check` judges the outcome.
+    Works in `out`/home (an earlier demonstration there is replaced) and leaves the bundle,
+    its report and some new pictures in `out`. Raises what the steps raise; `Demo.check` judges
+    the outcome.
     """
     start = time.perf_counter()
     out = Path(out).absolute()
@@ -126,6 +133,7 @@ def run_demo(
             settings=own,
             progress=progress,
         )
+        shutil.copyfile(own.projects_dir / NAME / "work" / "report.html", out / "report.html")
         entries = {web.url(entry): entry for entry in web.entries.values()}
         scores = score(tellapart.Project.open(NAME, own).pictures(), entries)
         requests = sum(web.requests.values())
