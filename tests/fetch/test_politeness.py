@@ -239,9 +239,20 @@ def test_a_trusted_proxy_carries_the_request(
         asked = proxy.requests[-1]
         assert asked.path == "http://pictures.example/a.jpg"
         assert asked.headers["proxy-authorization"] == "Basic bWU6c2VjcmV0"
-    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
-    with pytest.raises(InputError, match="socks5"):
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://me:secret@127.0.0.1:1", "http://me:secret@host:port", "me:secret@host"]
+)
+def test_a_proxy_that_cannot_be_used_is_said_without_its_password(
+    web: Any, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(InputError, match="environment names") as caught:
         web.one("/a.jpg", settings=web.settings(trust_proxies=True))
+    assert "secret" not in str(caught.value) and "TELLAPART_TRUST_PROXIES" in caught.value.do
 
 
 def test_errors_survive_pickling(web: Any) -> None:

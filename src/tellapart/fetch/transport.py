@@ -72,13 +72,7 @@ class Transport:
                 keepalive_expiry=_KEEP,
                 network_backend=self._backend,
             )
-        parsed = httpx.URL(proxy)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise InputError(
-                f"The environment names the proxy {proxy!r}.",
-                expected="an http: or https: proxy",
-                do="Correct HTTP_PROXY and HTTPS_PROXY, or set TELLAPART_TRUST_PROXIES=0.",
-            )
+        parsed = _parse(proxy)
         name, _, password = parsed.userinfo.decode("ascii").partition(":")
         # The proxy itself may well be private: the user asked for it. No guarded backend here.
         return httpcore.AsyncHTTPProxy(
@@ -94,3 +88,20 @@ class Transport:
         if urllib.request.proxy_bypass(target.host):
             return ""
         return self._proxies.get(target.scheme) or self._proxies.get("all") or ""
+
+
+def _parse(proxy: str) -> httpx.URL:
+    """The proxy's address. Raises `InputError`, which does not repeat a password in it."""
+    try:
+        parsed = httpx.URL(proxy)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme in ("http", "https") and parsed.host:
+        return parsed
+    shown = ("…@" if "@" in proxy else "") + proxy.rpartition("@")[2]
+    kind = f" of the kind {parsed.scheme!r}" if parsed.scheme and parsed.host else ""
+    raise InputError(
+        f"The environment names the proxy {shown!r}{kind}.",
+        expected="an http: or https: proxy",
+        do="Correct HTTP_PROXY and HTTPS_PROXY, or set TELLAPART_TRUST_PROXIES=0.",
+    )
