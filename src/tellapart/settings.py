@@ -50,6 +50,7 @@ class Settings:
         "TELLAPART_OPENVERSE_TOKEN",
         "Bearer token for Openverse; without one the anonymous limits apply.",
         default=None,
+        repr=False,  # a secret must not get into a log by way of a printed object
     )
     commons_url: str = _variable(
         "TELLAPART_COMMONS_URL",
