@@ -146,6 +146,17 @@ def test_titles_cannot_break_tables_or_run_as_formulas(tmp_path: Path) -> None:
     assert found.files["dataset/ATTRIBUTION.csv"].count(b"\n") == 2  # type: ignore[union-attr]
 
 
+def test_what_people_open_in_spreadsheets_runs_nothing(tmp_path: Path) -> None:
+    """Programs read `metadata.csv`, so it has the words as they are."""
+    evil = "=HYPERLINK(1)"
+    found = build(
+        [entry(tmp_path, 1, creator=evil), entry(tmp_path, 2, license="", creator=evil, label="-1")]
+    )
+    left = rows(found.files["dataset/withheld.csv"])[0]
+    assert (left["creator"], left["label"]) == ("'=HYPERLINK(1)", "'-1")
+    assert rows(found.files["dataset/train/metadata.csv"])[0]["creator"] == evil
+
+
 def test_too_much_is_left_out_as_a_whole(tmp_path: Path) -> None:
     small, large = entry(tmp_path, 1), entry(tmp_path, 2, bytes=dataset.MAX_BYTES)
     found = build([small, large, entry(tmp_path, 3, license="")])

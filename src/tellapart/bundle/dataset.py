@@ -120,7 +120,7 @@ def build(entries: Sequence[Entry]) -> DataSet:
     for_size = {id(entry) for entry in free if large}
     here = {id(entry) for entry in going}
     withheld = [
-        [*_origin(entry), "size" if id(entry) in for_size else "license"]
+        _inert([*_origin(entry), "size" if id(entry) in for_size else "license"])
         for entry in entries
         if id(entry) not in here
     ]
@@ -229,7 +229,11 @@ def _credit(name: str, entry: Entry) -> list[str]:
     version = f" {entry.license_version}" if entry.license_version and kind.attribution else ""
     cells = [name, entry.title, entry.creator, kind.title + version]
     cells += [_deed(entry), _web(entry.page_url or entry.file_url), entry.attribution]
-    # People open this one in spreadsheets, which would run a title that looks like a formula.
+    return _inert(cells)
+
+
+def _inert(cells: Sequence[str]) -> list[str]:
+    """People open these in spreadsheets, which would run a title that looks like a formula."""
     return [f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell for cell in cells]
 
 
