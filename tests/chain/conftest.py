@@ -109,7 +109,7 @@ def place(tmp_path: Path, warm_cache: Path) -> Callable[..., Place]:
     def make(name: str = "home", web: PictureWeb | None = None, **extra: str) -> Place:
         home = tmp_path / name
         if not home.exists():
-            shutil.copytree(warm_cache, home / "cache", copy_function=os.link)
+            shutil.copytree(warm_cache, home / "cache")
         return Place(home, {**({} if web is None else _searching(web)), **extra})
 
     return make

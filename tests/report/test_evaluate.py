@@ -310,6 +310,9 @@ def test_a_plot_that_cannot_be_drawn_fails_nothing(home: Path) -> None:
     result = evaluate.run(context)
     assert any("plots could not be drawn" in note for note in result["notes"])
     assert set(result["files"]) == set(FILES)
+    (context.work / "plots").unlink()  # and what was missing is made up for
+    again = evaluate.run(context)
+    assert "plots/confusion.png" in again["files"] and not again["notes"]
 
 
 def test_without_a_head_or_with_a_lost_picture_there_is_a_plain_error(

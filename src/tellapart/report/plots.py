@@ -73,8 +73,11 @@ def _write(
         FigureCanvasAgg(figure)
         draw(figure, data)
         partial = path.with_name(f".{path.name}.partial")
-        figure.savefig(partial, format="png", dpi=_DPI, metadata={"Software": None})
-        partial.replace(path)
+        try:
+            figure.savefig(partial, format="png", dpi=_DPI, metadata={"Software": None})
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _reliability(figure: Any, data: ReportData) -> None:

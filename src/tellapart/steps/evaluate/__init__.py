@@ -7,6 +7,7 @@ pictures whose licence does not say that they may be passed on.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from tellapart.catalog import PictureRow
 from tellapart.catalog.catalog import count
-from tellapart.errors import DataError
+from tellapart.errors import DataError, StorageError
 from tellapart.learn import backbone, features, measuring, metrics, trained
 from tellapart.recipe import canonical
 from tellapart.report import ReportData
@@ -60,6 +61,8 @@ _HEADLINE = (
 #: Verdicts that may take out a picture because the model finds it hard.
 _DOUBTFUL = ("mislabelled", "off_topic")
 
+#: What the system says of a disk without room.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 #: All that a report may show of a picture: not where it lies, nor when it was fetched.
 _shown = attrgetter(
@@ -100,7 +103,8 @@ def run(context: StepContext) -> dict[str, Any]:
         "files": {name: _sha256(context.work / name) for name in (*files, *plots)},
         "notes": [*_notes(table), *failed],
     }
-    context.catalog.finish(STEP, inputs, result)
+    # Plots that could not be drawn are tried again.
+    context.catalog.finish(STEP, "" if failed else inputs, result)
     return result
 
 
@@ -273,6 +277,14 @@ def _plots(context: StepContext, data: ReportData) -> tuple[list[str], list[str]
     """The names of the plots written, and notes on failure."""
     try:
         written = write_plots(data, context.work / PLOTS, context.settings.cache_dir)
+    except OSError as error:
+        if error.errno not in _FULL:
+            return [], [f"The plots could not be drawn: {error}"]
+        raise StorageError(
+            f"The plots cannot be written to {str(context.work / PLOTS)!r} ({error.strerror}).",
+            expected="free space on the disk that holds it",
+            do="Free some space, then run the same command again: it goes on where it stopped.",
+        ) from error
     except Exception as error:  # a plot that cannot be drawn never fails a run
         return [], [f"The plots could not be drawn: {type(error).__name__}: {error}"]
     return [f"{PLOTS}/{path.name}" for path in written], []
