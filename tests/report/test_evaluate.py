@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +262,48 @@ def test_doubtful_pictures_set_aside_are_counted_back_in_beside_the_headline() -
     )
     told = figures.with_doubtful(3, 4, answers, np.array([1.0, 0.5]))
     assert told == {"n": 2, "right": 1, "accuracy": round(3.5 / 5.5, 6)}
+
+
+@pytest.mark.parametrize(
+    ("hints", "official", "expected"),
+    [
+        # hints of: kept train, kept validation, kept test, the doubtful one without a place
+        (("", "", "", ""), False, 1 / 3),
+        (("train", "train", "train", "train"), False, 1 / 3),  # only a train folder: dealt by us
+        (("train", "validation", "train", "train"), True, 1 / 2),  # test carved out of train
+        (("train", "validation", "train", "validation"), True, 0.0),
+        (("train", "validation", "test", "train"), True, 0.0),
+        (("train", "validation", "test", ""), True, 0.0),
+    ],
+)
+def test_the_chance_that_a_doubtful_picture_would_have_been_tested(
+    home: Path, hints: tuple[str, ...], official: bool, expected: float
+) -> None:
+    places = ("train", "validation", "test", "")
+    rows = _project(home, [Planned("star", i, place) for i, place in enumerate(places)])
+    at = {row.rank: row for row in rows.catalog.pictures()}
+    four = [replace(at[i], split_hint=hint) for i, hint in enumerate(hints)]
+    found = figures.test_chances(four[:3], four[3:], official=official)
+    assert found.tolist() == [expected]
+    known = [replace(four[3], split=split) for split in ("test", "train", "aside")]
+    assert figures.test_chances(four[:3], known, official=official).tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_test_of_few_scenes_is_said(home: Path) -> None:
+    assert figures.spread(["a", "b", "c"]) == (3, 3.0)
+    assert figures.spread(["a"] * 4 + ["b"] * 4) == (2, 2.0)
+    context = _project(home, PLAN)
+    train.run(context)
+    assert not any("groups of alike" in note for note in evaluate.run(context)["notes"])
+    rows = context.catalog.pictures(split="test")
+    context.catalog.save_splits(
+        [Assignment(id=row.id, split="test", group=f"scene-{row.label}") for row in rows]
+    )
+    result = evaluate.run(context)
+    note = f"The {len(rows)} test pictures lie in 2 groups"
+    assert any(note in one for one in result["notes"])
+    assert note in (context.work / "report.html").read_text()
+    assert _metrics(context)["groups"] == 2
 
 
 def test_setting_a_hard_test_picture_aside_does_not_hide_it(home: Path) -> None:

@@ -34,7 +34,7 @@ from tellapart.store.files import FileStore, write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same head and pictures would give another report.
-VERSION = 2
+VERSION = 3
 METRICS, REPORT, PUBLIC_REPORT, PLOTS = (
     "metrics.json",
     "report.html",
@@ -180,8 +180,10 @@ def _measured(
             found["correct"],
             found["n"],
             figures.answer(model, all_vectors[len(kept) :], [row.label for row in doubtful]),
-            _chances(context, doubtful, len(test) / len(kept)),
+            figures.test_chances(kept, doubtful, official=_is_official(context)),
         )
+        groups, effective = figures.spread([row.group or row.id for row in test])
+        found |= {"groups": groups, "effective_n": effective}
     y = np.array([model.classes.index(row.label) for row in kept], dtype=np.int64)
     fair, note = figures.fairness(vectors, y, [row.group or row.id for row in kept])
     wanted = context.recipe.train.refuse
@@ -204,20 +206,16 @@ def _measured(
             licenses=telling.license_rows(kept),
             choices=telling.choices(context.recipe),
             training=telling.training(model),
-            notes=_earlier_notes(context),
+            notes=[*_earlier_notes(context), *_spread_note(found)],
         )
 
     full = data(only_free=False)
     return full, data(only_free=True), _table(full, test, answers)
 
 
-def _chances(
-    context: StepContext, doubtful: Sequence[PictureRow], share: float
-) -> NDArray[np.float64]:
-    """For each doubtful picture the chance that it would have lain in the test split."""
-    hinted = {"": share, "test": 1.0}
-    official = context.recipe.split.official
-    return np.array([hinted.get(row.split_hint, 0.0) if official else share for row in doubtful])
+def _is_official(context: StepContext) -> bool:
+    """Whether the split is the data set's own."""
+    return bool((context.catalog.finished("split") or {}).get("official"))
 
 
 def _table(
@@ -270,7 +268,18 @@ def _notes(found: dict[str, Any]) -> list[str]:
     if found["absent_classes"]:
         names = ", ".join(map(repr, found["absent_classes"]))
         notes.append(f"The test split has no picture of {names}: nothing says how well it is told.")
-    return notes
+    return notes + _spread_note(found)
+
+
+def _spread_note(found: dict[str, Any] | None) -> list[str]:
+    """A warning where the test's pictures are worth less than half their number."""
+    if not found or not found["n"] or 2 * found["effective_n"] >= found["n"]:
+        return []
+    note = (
+        f"The {found['n']} test pictures lie in {found['groups']} groups of alike pictures: the "
+        "95 % interval takes them for unrelated, and is too narrow."
+    )
+    return [note]
 
 
 def _plots(context: StepContext, data: ReportData) -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.catalog import PictureRow
 from tellapart.learn import familiarity, grouping, metrics
 from tellapart.learn.trained import Trained
 from tellapart.report import Grouping, Refusal
@@ -66,6 +67,39 @@ def with_doubtful(
         "right": int(hits.sum()),
         "accuracy": round((right + float(weights[hits].sum())) / total, 6),
     }
+
+
+def test_chances(
+    kept: Sequence[PictureRow], doubtful: Sequence[PictureRow], *, official: bool
+) -> NDArray[np.float64]:
+    """For each doubtful picture the chance that it would have lain in the test split.
+
+    Where it lay there before, or the data set's own split (`official`) says so, that is known;
+    else it is the test's share of the pictures that it was drawn from.
+    """
+    drawn = [row for row in kept if not (official and row.split_hint == "validation")]
+    drawn = [row for row in drawn if row.split in ("train", "test") or not official]
+    given = official and any(row.split_hint == "test" for row in kept)
+    share = sum(row.split == "test" for row in drawn) / max(1, len(drawn))
+
+    def chance(row: PictureRow) -> float:
+        if row.split:
+            return float(row.split == "test")
+        if given or (official and row.split_hint in ("validation", "test")):
+            return float(row.split_hint == "test")
+        return share
+
+    return np.array([chance(row) for row in doubtful])
+
+
+def spread(groups: Sequence[str]) -> tuple[int, float]:
+    """The number of `groups` (one name a picture), and how many pictures these are worth at least.
+
+    Were all answers within a group alike, n pictures would tell as much as n² / Σ size²
+    unrelated ones: Kish's effective sample size (Survey Sampling, 1965).
+    """
+    sizes = np.unique(np.array(groups), return_counts=True)[1].astype(np.float64)
+    return len(sizes), round(float(sizes.sum() ** 2 / (sizes**2).sum()), 3) if len(sizes) else 0.0
 
 
 def reliability(answers: Answers) -> list[tuple[float, float, int]]:
