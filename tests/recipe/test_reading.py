@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -77,10 +76,8 @@ def test_laughing_yaml_is_refused_at_once(tmp_path: Path) -> None:
     lines = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
     for one, two in zip("abcdefgh", "bcdefghi", strict=True):
         lines.append(f"{two}: &{two} [" + ", ".join([f"*{one}"] * 9) + "]")
-    start = time.perf_counter()
     with pytest.raises(RecipeError, match="alias"):
         read(write(tmp_path, "\n".join(lines)))
-    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize(
