@@ -11,6 +11,7 @@ from tellapart.project import Project, Result
 from tellapart.recipe import Recipe, check
 from tellapart.settings import Settings
 from tellapart.steps import Progress
+from tellapart.steps.collect import find_format
 
 Watcher = Callable[[Progress], None]
 
@@ -28,6 +29,8 @@ def run(
     `out`: where to copy the bundle (folder or file). `progress` is called with `Progress`
     events. Raises the errors of the steps, all of them `TellapartError`.
     """
+    if recipe.data is not None:
+        find_format(Path(recipe.data))  # before a project of that name is made
     return Project.create(recipe, settings).run(out=out, progress=progress, spawn=spawn)
 
 

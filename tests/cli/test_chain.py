@@ -303,6 +303,15 @@ def test_data_that_allow_no_training(
     assert error["expected"] and error["do"]
 
 
+def test_a_wrong_path_makes_no_project(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "program.py").write_text("print('no list')")
+    error = ask(capsys, "train", str(tmp_path / "program.py"), code=2)["error"]
+    assert "no labelled folder or list" in error["what"]
+    assert ask(capsys, "list")["projects"] == []
+
+
 def test_a_place_that_cannot_be_written_is_said_before_the_work(
     home: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
