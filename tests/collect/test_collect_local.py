@@ -213,3 +213,13 @@ def test_real_sets(bench: Any, shared_data: Path) -> None:
     assert result["found"] == 1163 and result["unusable"] == {}
     hints = Counter(r.split_hint for r in bench.rows())
     assert hints == {"train": 663, "test": 420, "validation": 80}
+
+
+def test_a_file_that_is_far_too_large_is_never_read(bench: Any, folder: Path) -> None:
+    huge = folder / "apple" / "huge.jpg"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)  # sparse: a terabyte that takes no room
+    result = bench.collect(data=str(folder))
+    row = next(r for r in bench.rows() if r.path == str(huge))
+    assert (row.status, row.reason, row.bytes) == ("refused", "too_large", 1 << 40)
+    assert result["found"] == 12 and result["unusable"] == {"too_large": 1}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tellapart import images
 from tellapart.catalog import Outcome
 from tellapart.errors import FetchError, RefusedError
 from tellapart.settings import Settings
@@ -170,15 +171,21 @@ class Filling:
 
 
 def read_local(row: Candidate) -> Outcome:
-    """Look at a file of one's own, in place."""
+    """Look at a file of one's own, in place; one that no picture can be is not read at all."""
     path = Path(row.path)
     try:
-        data, mtime = path.read_bytes(), path.stat().st_mtime_ns
+        there = path.stat()
+        if there.st_size > images.MAX_BYTES:
+            size, mtime = there.st_size, there.st_mtime_ns
+            return Outcome(
+                id=row.id, status="refused", reason="too_large", bytes=size, mtime_ns=mtime
+            )
+        data = path.read_bytes()
     except FileNotFoundError:
         return Outcome(id=row.id, status="missing", reason="no_such_file")
     except OSError:
         return Outcome(id=row.id, status="failed", reason="unreadable")
-    return examine(row.id, data, hashlib.sha256(data).hexdigest(), mtime)
+    return examine(row.id, data, hashlib.sha256(data).hexdigest(), there.st_mtime_ns)
 
 
 def _host(url: str) -> str:
