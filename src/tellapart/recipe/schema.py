@@ -16,7 +16,6 @@ from pydantic_core import PydanticCustomError
 
 #: Licence codes as sources report them, most open first.
 LICENSES = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
-EFFORTS = ("quick",)
 MAX_CLASSES = 1000
 
 Effort = Literal["quick"]
