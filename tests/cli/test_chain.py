@@ -249,6 +249,11 @@ def test_overruling_and_relabelling_make_a_new_version(
     after = {row["id"]: row for row in ask(capsys, "show", name, "--pictures")}
     assert after[dropped["id"]]["kept"] is False and after[dropped["id"]]["reason"] == "by_hand"
     assert ask(capsys, "show", name)["recipe"]["curate"]["min_side"] == 40
+    assert main(["curate", name, "--drop", rows[2]["id"]]) == 0
+    said = capsys.readouterr()
+    kept = shape["pictures"]["kept"]
+    assert f"kept: {kept} before, {kept - 1} now" in said.err
+    assert f"next: tellapart package {name}\n" in said.out
     ask(capsys, "relabel", name, moved["id"], "fish")
     for step in ("split", "train", "evaluate", "compile"):
         assert ask(capsys, step, name)["step"] == step

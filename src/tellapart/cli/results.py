@@ -47,14 +47,15 @@ def show_step(step: str, project: Project, result: Result, *, quiet: bool, as_js
             lines.append(accuracy(result.metrics))
             lines.append(f"report: {report(project.name)}")
         lines += [f"note: {note}" for note in result.notes]
-        lines.append(f"next: {_next(step)} {project.name}")
+        lines.append(f"next: {_next(step, again=bool(project.versions()))} {project.name}")
         write("\n".join(line for line in lines if line))
 
 
-def _next(step: str) -> str:
+def _next(step: str, *, again: bool) -> str:
+    """What leads on from a step; where a bundle is there already, the way to the next one."""
     from tellapart import ORDER
 
-    return f"{program()} {ORDER[ORDER.index(step) + 1]}"
+    return f"{program()} {ORDER[-1] if again else ORDER[ORDER.index(step) + 1]}"
 
 
 def report(name: str) -> str:

@@ -84,11 +84,11 @@ def curate(
         for texts, kept in ((keep, True), (drop, False), (undo, None))
         for text in texts or ()
     ]
+    before = project.counts()
     if pairs:
         project.update({"curate": recipe_keys(pairs)})
     for picture, kept in words:
         project.overrule(picture, kept)
-    before = project.counts()
     result = _upto("curate", name, quiet, json)
     if not quiet:
         results.changed(before, result.pictures)
