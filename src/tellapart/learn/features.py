@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tellapart import images
-from tellapart.errors import NotFoundError, PictureError, StorageError
+from tellapart.errors import DataError, NotFoundError, PictureError, StorageError
 from tellapart.learn.backbone import Backbone
 from tellapart.learn.engine import Engine
 from tellapart.settings import Settings
@@ -121,6 +121,18 @@ def matrix(
     if fresh:
         cache.put(list(fresh), np.stack(list(fresh.values())))
     return vectors, errors
+
+
+def require_all(errors: Mapping[str, PictureError], project: str) -> None:
+    """Raise `DataError` for kept pictures without features; `errors` as `matrix` gives them."""
+    if not errors:
+        return
+    sha, error = min(errors.items())
+    raise DataError(
+        f"{len(errors)} kept pictures cannot be read any more; {sha[:16]}: {error.what}",
+        expected="every kept picture where it was when it was curated",
+        do=f"Run the steps again from the start: tellapart collect {project}.",
+    )
 
 
 def _batch(

@@ -16,6 +16,22 @@ from tellapart.learn.calibration import ece
 
 #: Two-sided 95 % quantile of the normal distribution.
 _Z = 1.959963984540054
+#: Figures that summaries, manifests and cards show; `metrics.json` holds all.
+HEADLINE = (
+    "accuracy",
+    "low",
+    "high",
+    "n",
+    "correct",
+    "baseline",
+    "baseline_class",
+    "balanced_accuracy",
+    "auc",
+    "log_loss",
+    "ece",
+    "abstained",
+    "warning",
+)
 _COVERAGES = [round(step / 20, 2) for step in range(20, 0, -1)]
 
 

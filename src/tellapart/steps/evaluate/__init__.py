@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tellapart.catalog import PictureRow
 from tellapart.catalog.catalog import count
-from tellapart.errors import DataError, StorageError
+from tellapart.errors import StorageError
 from tellapart.learn import backbone, features, measuring, metrics, trained
 from tellapart.recipe import canonical
 from tellapart.report import ReportData
@@ -42,22 +42,7 @@ METRICS, REPORT, PUBLIC_REPORT, PLOTS = (
     "plots",
 )
 #: Figures of the summary; `metrics.json` holds all.
-_HEADLINE = (
-    "accuracy",
-    "low",
-    "high",
-    "n",
-    "correct",
-    "baseline",
-    "baseline_class",
-    "balanced_accuracy",
-    "auc",
-    "log_loss",
-    "ece",
-    "abstained",
-    "warning",
-    "with_doubtful",
-)
+_HEADLINE = (*metrics.HEADLINE, "with_doubtful")
 #: Verdicts that may take out a picture because the model finds it hard.
 _DOUBTFUL = ("mislabelled", "off_topic")
 
@@ -147,13 +132,7 @@ def _features(
         context.settings,
         lambda done: context.progress(Progress(STEP, done, len(items), "features")),
     )
-    if errors:
-        sha, error = min(errors.items())
-        raise DataError(
-            f"{len(errors)} kept pictures cannot be read any more; {sha[:16]}: {error.what}",
-            expected="every kept picture where it was when it was curated",
-            do=f"Run the steps again from the start: tellapart collect {context.catalog.name}.",
-        )
+    features.require_all(errors, context.catalog.name)
     return vectors
 
 

@@ -21,6 +21,7 @@ from tellapart.bundle.verify import labels_text
 from tellapart.bundle.write import Content
 from tellapart.catalog import PictureRow
 from tellapart.learn.backbone import Backbone, embedded
+from tellapart.learn.metrics import HEADLINE
 from tellapart.learn.trained import Trained, load
 from tellapart.recipe import canonical, resolve
 from tellapart.steps import StepContext
@@ -39,22 +40,6 @@ _LIBRARIES = (
 #: Names of the backbones at the Hugging Face hub, for the card.
 _TIMM = {"tf_efficientnet_lite0": "tf_efficientnet_lite0.in1k"}
 _OUTPUTS = ("logits", "probabilities", "features", "familiarity", "map")
-#: Figures of the manifest and the card; `metrics.json` holds all.
-_HEADLINE = (
-    "accuracy",
-    "low",
-    "high",
-    "n",
-    "correct",
-    "baseline",
-    "baseline_class",
-    "balanced_accuracy",
-    "auc",
-    "log_loss",
-    "ece",
-    "abstained",
-    "warning",
-)
 #: Of the pictures that may not be passed on, the report of the bundle shows none.
 REPORT = "report-public.html"
 
@@ -177,7 +162,7 @@ def _facts(
             "std": list(backbone.std),
         },
         "golden": _golden(golden, data.included),
-        "metrics": {name: measured[name] for name in _HEADLINE if name in measured},
+        "metrics": {name: measured[name] for name in HEADLINE if name in measured},
         "data": data.summary,
         "recipe": canonical(recipe),
         "reasons": dict(sorted(reasons.items())),
@@ -223,6 +208,8 @@ def _notes(data: dataset.DataSet) -> list[str]:
         if summary["withheld_for_size"]
         else "their licence is unknown or does not allow passing them on"
     )
-    of_all = f"{summary['withheld']} of {summary['pictures']} pictures"
-    where = "dataset/withheld.csv has their origin and SHA-256"
-    return [f"{of_all} are not in the bundle: {why}. {where}."]
+    number, of = summary["withheld"], summary["pictures"]
+    none = f"None of the {of} pictures is in the bundle itself"
+    some = f"{number} of {of} pictures are not in the bundle itself"
+    where = "Its dataset/withheld.csv has their origin and SHA-256"
+    return [f"{none if number == of else some}: {why}. {where}."]

@@ -98,13 +98,7 @@ def vectors_of(
         context.settings,
         lambda done: context.progress(Progress("train", done, total, "features")),
     )
-    if errors:
-        sha, error = min(errors.items())
-        raise DataError(
-            f"{len(errors)} kept pictures cannot be read any more; {sha[:16]}: {error.what}",
-            expected="every kept picture where it was when it was curated",
-            do=f"Run the steps again from the start: tellapart collect {context.catalog.name}.",
-        )
+    features.require_all(errors, context.catalog.name)
     return np.asarray(vectors, dtype=np.float32)
 
 
