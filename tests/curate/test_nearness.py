@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.learn import nearness
+from tellapart.learn import nearness, similarity
 
 BITS, COSINE = 10, 0.75
 
@@ -113,3 +113,32 @@ def test_a_crowd_of_likes_is_told_apart_but_one_scene_is_not():
     few = nearness.Pairs(rows[:9], np.zeros(9, np.int64), np.full(9, 0.91))
     links, notes = nearness.scenes_apart(few, none, ["x"] * 10, 0.88)
     assert len(links) == 9 and not notes
+
+
+def test_of_very_many_scene_pairs_only_those_that_make_the_groups_are_kept(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(3)
+    n = 1500  # more than one block; all alike, at many cosines
+    vectors = (rng.normal(size=(1, 48)) * 2 + rng.normal(size=(n, 48))).astype(np.float32)
+    rows, cosines = similarity.cosine_pairs(vectors, 0.7)
+    found = nearness.scenes(vectors, 0.7)
+    assert found.thinned and len(rows) > 100 * n and len(found.rows) <= 65 * n
+    for least in (0.7, 0.8, 0.84, 0.88, 0.9, 0.92):
+        all_of_them = similarity.groups(n, rows[cosines >= least])
+        assert 1 <= len(np.unique(all_of_them)) <= n
+        np.testing.assert_array_equal(
+            similarity.groups(n, found.rows[found.cosines >= least]), all_of_them
+        )
+    none = np.empty((0, 2), np.int64)
+    whole = nearness.Pairs(rows, np.zeros(len(rows), np.int64), cosines)
+    ours, notes = nearness.scenes_apart(found, none, ["a"] * n, 0.7)
+    theirs, same_notes = nearness.scenes_apart(whole, none, ["a"] * n, 0.7)
+    np.testing.assert_array_equal(similarity.groups(n, ours), similarity.groups(n, theirs))
+    assert notes == same_notes
+    # A forest says nothing of a part of the pictures: without its root, branches fall apart.
+    shas = tuple(f"{i:064x}" for i in range(n))
+    nearness.save(tmp_path / "s.npz", "f", nearness.Known(shas, found))
+    known = nearness.load(tmp_path / "s.npz", "f")
+    assert known is not None and known.among(shas) is not None
+    assert known.among(shas[1:]) is None

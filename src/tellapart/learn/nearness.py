@@ -30,6 +30,9 @@ _DECIMALS = 5
 #: See `scenes_apart`.
 _CROWD, _STEP, _MOST_ALIKE = 30, 0.02, 0.96
 _SLACK = 1e-9
+#: Pairs of one scene a picture, on average. 10,000 pictures that are all alike (frames of a film)
+#: make 50 million pairs, and some 5 GB; beyond this, only as many as tell the groups are kept.
+_PAIRS_EACH = 64
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class Pairs:
     rows: NDArray[np.int64]
     bits: NDArray[np.int64]
     cosines: NDArray[np.float64]
+    #: Whether these are only a spanning forest: they join what all pairs would, but not within a
+    #: part of the pictures.
+    thinned: bool = False
 
     def near(self, bits: int, cosine: float) -> Pairs:
         """The pairs that are near duplicates by the thresholds `bits` and `cosine`."""
@@ -81,9 +87,19 @@ def find(
 
 
 def scenes(features: NDArray[np.float32], cosine: float) -> Pairs:
-    """All pairs whose features have at least this `cosine`; bits are not known (0)."""
-    rows, cosines = similarity.cosine_pairs(features, cosine)
-    return Pairs(rows, np.zeros(len(rows), np.int64), cosines)
+    """All pairs whose features have at least this `cosine`; bits are not known (0).
+
+    Of very many, only as many as join the same pictures at any higher cosine too.
+    """
+    most = _PAIRS_EACH * len(features)
+    rows, cosines = np.empty((0, 2), np.int64), np.empty(0)
+    thinned = False
+    for more, values in similarity.cosine_blocks(features, cosine):
+        rows, cosines = np.concatenate([rows, more]), np.concatenate([cosines, values])
+        if len(rows) > most:
+            kept = similarity.likeliest(len(features), rows, cosines)
+            rows, cosines, thinned = rows[kept], cosines[kept], True
+    return Pairs(rows, np.zeros(len(rows), np.int64), cosines, thinned)
 
 
 def scenes_apart(
@@ -129,11 +145,11 @@ class Known:
     pairs: Pairs
 
     def among(self, shas: Sequence[str]) -> Pairs | None:
-        """The pairs within `shas` (sorted), by their places there; None if some are unknown."""
+        """The pairs within `shas` (sorted), by their places there; None if they are not known."""
         if tuple(shas) == self.shas:
             return self.pairs
         mine = set(shas)
-        if not mine.issubset(self.shas):
+        if self.pairs.thinned or not mine.issubset(self.shas):
             return None
         place = {sha: i for i, sha in enumerate(shas)}
         there = np.array([place.get(sha, -1) for sha in self.shas], dtype=np.int64)
@@ -153,7 +169,8 @@ def load(path: Path, facts: str) -> Known | None:
         with np.load(path, allow_pickle=False) as kept:
             if str(kept["facts"]) != facts:
                 return None
-            pairs = Pairs(kept["rows"], kept["bits"], kept["cosines"])
+            thinned = bool(kept["thinned"])
+            pairs = Pairs(kept["rows"], kept["bits"], kept["cosines"], thinned)
             return Known(tuple(kept["shas"].tolist()), pairs)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
@@ -167,6 +184,7 @@ def save(path: Path, facts: str, known: Known) -> None:
         "cosines": known.pairs.cosines,
         "shas": np.array(known.shas, dtype="U64"),
         "facts": np.array(facts),
+        "thinned": np.array(known.pairs.thinned),
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):

@@ -6,7 +6,7 @@ similarity a pair, so that a caller may store them once and apply any stricter t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,24 +47,45 @@ def cosine_pairs(
     With `labels` (n,) only pairs of equal label count. Returns pairs (m, 2) and cosines (m,),
     rounded to 5 decimals. Rows of zeros are near nobody.
     """
+    parts = list(cosine_blocks(features, threshold, labels=labels))
+    return _joined([rows for rows, _ in parts]), _flat([values for _, values in parts], np.float64)
+
+
+def cosine_blocks(
+    features: ArrayLike, threshold: float, *, labels: ArrayLike | None = None
+) -> Iterator[tuple[Pairs, NDArray[np.float64]]]:
+    """The same as `cosine_pairs`, a part at a time: the pairs of 1,024 rows with later ones."""
     from threadpoolctl import threadpool_limits
 
     unit = normalized(features)
     kinds = None if labels is None else np.unique(np.asarray(labels), return_inverse=True)[1]
-    found: list[Pairs] = []
-    cosines: list[NDArray[Any]] = []
-    with threadpool_limits(1):
-        for start in range(0, len(unit), _BLOCK):
+    for start in range(0, len(unit), _BLOCK):
+        with threadpool_limits(1):
             near = unit[start : start + _BLOCK] @ unit[start:].T
-            wanted = np.triu(near >= threshold - 10.0**-_DECIMALS, k=1)
-            if kinds is not None:
-                wanted &= kinds[start : start + _BLOCK, None] == kinds[None, start:]
-            rows, columns = np.nonzero(wanted)
-            values = np.round(near[rows, columns].astype(np.float64), _DECIMALS)
-            kept = values >= threshold
-            found.append(np.stack([rows[kept], columns[kept]], axis=1) + start)
-            cosines.append(values[kept])
-    return _joined(found), _flat(cosines, np.float64)
+        wanted = np.triu(near >= threshold - 10.0**-_DECIMALS, k=1)
+        if kinds is not None:
+            wanted &= kinds[start : start + _BLOCK, None] == kinds[None, start:]
+        rows, columns = np.nonzero(wanted)
+        values = np.round(near[rows, columns].astype(np.float64), _DECIMALS)
+        kept = values >= threshold
+        pairs: Pairs = np.stack([rows[kept], columns[kept]], axis=1).astype(np.int64) + start
+        yield pairs, values[kept].astype(np.float64)
+
+
+def likeliest(n: int, pairs: Pairs, cosines: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Places in `pairs` (m, 2) of a maximum spanning forest over `n` rows by `cosines` (m,).
+
+    At most n - 1 pairs that join the same rows as all of `pairs` do, at any threshold (single
+    linkage; Gower and Ross, Applied Statistics 18, 1969).
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
+    # A length of 0 would mean no pair.
+    length = 2.0 - cosines
+    tree = minimum_spanning_tree(coo_matrix((length, (pairs[:, 0], pairs[:, 1])), (n, n))).tocoo()
+    kept = np.sort(tree.row.astype(np.int64) * n + tree.col)
+    return np.flatnonzero(np.isin(pairs[:, 0] * n + pairs[:, 1], kept))
 
 
 def normalized(features: ArrayLike) -> NDArray[np.float32]:

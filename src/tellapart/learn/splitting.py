@@ -182,7 +182,9 @@ def _fill(rows: Sequence[Member], groups: Sequence[_Group], shares: Shares) -> N
     """Give each open group a split, large ones first, in an order drawn from the seed."""
     dealt = [g for g in groups if g.split != ASIDE]
     sizes = {id(g): Counter(rows[i].label for i in g.rows) for g in dealt}
-    totals: Counter[str] = sum(sizes.values(), Counter())
+    totals: Counter[str] = Counter()
+    for counts in sizes.values():
+        totals.update(counts)
     want = {label: _quota(n, shares) for label, n in totals.items()}
     have = {label: Counter[str]() for label in totals}
     for group in dealt:
