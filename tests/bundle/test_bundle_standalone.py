@@ -52,6 +52,19 @@ def test_predict_json_with_a_bad_file_among_good_ones(
     assert "none of these" in bare(tiny_zip, "predict", files[2]).stdout
 
 
+def test_an_output_that_lacks_a_letter_shows_a_mark(
+    bare: Run, tiny_zip: Path, tmp_path: Path, draw: Draw
+) -> None:
+    (tmp_path / "\u5b57.png").write_bytes(draw("red"))
+    program = (
+        "import runpy, sys; sys.stdout.reconfigure(encoding='ascii', errors='strict'); "
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    found = bare("-c", program, tiny_zip, "predict", tmp_path / "\u5b57.png")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(f"{tmp_path / '?.png'}: red 0.99")
+
+
 def test_predict_from_standard_input(bare: Run, tiny_zip: Path, draw: Draw) -> None:
     found = bare(tiny_zip, "predict", "-", input=draw("blue"), text=False)
     assert found.stdout.startswith(b"-: blue")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 def main(bundle: Path, arguments: Sequence[str] | None = None) -> int:
     """Run one command on the bundle at `bundle`; return the exit code."""
     telemetry.off()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a letter shows a `?`; it never ends a command.
+            stream.reconfigure(errors="replace")
     asked = _parser(bundle).parse_args(arguments)
     try:
         code: int = asked.run(bundle, asked)
