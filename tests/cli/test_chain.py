@@ -308,6 +308,18 @@ def test_data_that_allow_no_training(
     assert error["expected"] and error["do"]
 
 
+def test_links_that_lead_out_of_the_data_are_named(
+    home: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "linked"
+    data.mkdir()
+    for folder in pictures.iterdir():
+        (data / folder.name).symlink_to(folder)
+    error = ask(capsys, "train", str(data), code=4)["error"]
+    assert "link_outside" in error["what"]
+    assert "link" in error["do"] and "queries" not in error["do"]
+
+
 def test_a_wrong_path_makes_no_project(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,14 @@ def check_classes(rows: Sequence[PictureRow], labels: Sequence[str], report: Rep
         )
     reasons = Counter(row.reason for row in rows if row.label in empty and row.reason)
     why = ", ".join(f"{count} × {word}" for word, count in sorted(reasons.items()))
+    if report is None:
+        link = "A link that leads out of the data is not followed: list its pictures in a CSV. "
+        raise DataError(
+            f"{what}: {why or 'there is none in the data'}.",
+            expected="at least one usable picture of each class",
+            do=(link if "link_outside" in why else "")
+            + "Add pictures of it, or take the class out of the data.",
+        )
     raise DataError(
         f"{what}: {why or 'the sources know none'}.",
         expected="at least one usable picture of each class",
