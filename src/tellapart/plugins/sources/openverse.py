@@ -38,7 +38,7 @@ class Openverse(Source):
             results = answer.get("results")
             if not isinstance(results, list) or not results:
                 return
-            for rank, result in enumerate(results, (page - 1) * self.page):
+            for rank, result in enumerate(results[: self.page], (page - 1) * self.page):
                 hit = self._hit(rank, result) if isinstance(result, dict) else None
                 if hit is not None and start <= rank < end:
                     yield hit

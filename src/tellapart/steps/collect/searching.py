@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tellapart.fetch import Fetcher
 
 _EVERYTHING = 10**9
+#: A service that repeats itself page after page, or never ends, is not asked any further.
+_STALE_PAGES, _DEEPEST = 3, 10_000
 
 
 @dataclass
@@ -126,6 +128,9 @@ class ClassSearch:
         self._known = known
         self._report = report
         self._left = sources.plan.pairs(label)
+        #: Pictures offered by the query at hand, and its pages in a row without a new one.
+        self._seen: set[str] = set()
+        self._stale = 0
 
     async def more(self) -> list[Candidate] | None:
         """The next page's candidates, maybe none of them new; None where all is exhausted."""
@@ -139,9 +144,13 @@ class ClassSearch:
             hits, error = await self._sources.ask(self._label, pair, state.reached)
             if error is not None:
                 self._report.failed(self._label, pair.source, error)
-            over = pair.local or len(hits) < self._sources.page(pair)
+            found = [
+                new_picture(hit, self._label, pair, self._sources.key(pair, hit)) for hit in hits
+            ]
+            over = pair.local or len(hits) < self._sources.page(pair) or self._endless(found)
             if over or error is not None:
                 self._left.pop(0)
+                self._seen, self._stale = set(), 0
             self._known[name] = Search(
                 label=name[0],
                 source=name[1],
@@ -150,14 +159,18 @@ class ClassSearch:
                 exhausted=over and error is None,
                 error="" if error is None else error.reason,
             )
-            found = [
-                new_picture(hit, self._label, pair, self._sources.key(pair, hit)) for hit in hits
-            ]
             # Rows first: killed in between, the page is asked for again and nothing is lost.
             await self._writer.do(self._catalog.add, found)
             await self._writer.do(self._catalog.save_search, self._known[name])
             return [self._candidate(new) for new in found]
         return None
+
+    def _endless(self, found: list[NewPicture]) -> bool:
+        """Whether this page is one too many of those that bring nothing new, or of all."""
+        ids = {self._catalog.id_of(new) for new in found}
+        self._stale = 0 if ids - self._seen else self._stale + 1
+        self._seen |= ids
+        return self._stale >= _STALE_PAGES or (bool(found) and found[-1].rank >= _DEEPEST)
 
     def _candidate(self, new: NewPicture) -> Candidate:
         return Candidate.of_new(self._catalog.id_of(new), new)
