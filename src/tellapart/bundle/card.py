@@ -90,7 +90,7 @@ def _front(manifest: Mapping[str, Any]) -> str:
 def _head(manifest: Mapping[str, Any]) -> str:
     labels = ", ".join(f"**{_plain(label)}**" for label in manifest["labels"])
     return (
-        f"# {_plain(manifest['name'])} {manifest['version']}\n\n"
+        f"# {_plain(manifest['name'])}, version {manifest['version']}\n\n"
         f"Tells pictures of {labels} apart, and says when a picture is none of these.\n"
     )
 
@@ -123,7 +123,7 @@ print(answer.label, answer.probabilities)  # label is None for "none of these"
 
 With any ONNX runtime: `model.onnx` takes `image`, uint8 RGB, N×{manifest["input"]["size"]}×\
 {manifest["input"]["size"]}×3, and gives `logits`, `probabilities`, `features`, `familiarity` and \
-`map`. With timm, in the unpacked bundle:
+`map`. With timm (`pip install timm safetensors`), in the unpacked bundle:
 
 ```python
 {snippet}```
@@ -146,6 +146,13 @@ def _figures(manifest: Mapping[str, Any]) -> str:
             lines.append(f"| {name} | {value} |")
     if metrics.get("warning"):
         lines.append(f"\n**Warning:** {_plain(str(metrics['warning']))}")
+    doubtful = metrics.get("with_doubtful")
+    if doubtful and doubtful["n"]:
+        lines.append(
+            f"\nNot counted: {doubtful['n']:,} pictures set aside as off-topic or probably "
+            "mislabelled. Had they stayed, as labelled, about "
+            f"{_share(doubtful['accuracy'])} of the answers would be right."
+        )
     abstained = metrics.get("abstained")
     if abstained:
         lines.append(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.bundle.archive import TEXT_LIMIT, Archive, open_archive, refuse
+from tellapart.bundle.archive import Archive, open_archive, refuse
 from tellapart.bundle.manifest import NEWER, TOLERANCE, Manifest, read_sums
 from tellapart.bundle.predictor import (
     LABELS,
@@ -25,6 +25,9 @@ from tellapart.errors import TellapartError
 
 #: Every bundle has these beside its data set.
 REQUIRED = (MANIFEST, MODEL, LABELS, SUMS)
+
+#: Longest text of labels in the model's metadata that is parsed: parsing takes many times its size.
+_NAMES_LIMIT = 2**20
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def labels_text(labels: tuple[str, ...] | list[str]) -> str:
 def _names(text: str) -> tuple[str, ...] | None:
     """Labels out of the widely read form `{0: 'apple', 1: 'pear'}`."""
     try:
-        found: Any = ast.literal_eval(text) if len(text) < TEXT_LIMIT else None
+        found: Any = ast.literal_eval(text) if len(text) < _NAMES_LIMIT else None
         return tuple(str(found[index]) for index in range(len(found)))
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
         return None

@@ -92,17 +92,34 @@ def _await(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(work())
     results: Sequence[T] = ()
     failure: BaseException | None = None
+    loops: list[asyncio.AbstractEventLoop] = []
+    # An interrupted `Thread.join` takes the thread for ended, so that an event is waited for.
+    over = threading.Event()
 
     def aside() -> None:
         nonlocal results, failure
         try:
-            results = (asyncio.run(work()),)
+            with asyncio.Runner() as runner:
+                loops.append(runner.get_loop())
+                results = (runner.run(work()),)
         except BaseException as error:  # handed to the caller's thread below
             failure = error
+        finally:
+            over.set()
 
-    thread = threading.Thread(target=aside, name="tellapart-collect")
-    thread.start()
-    thread.join()
+    threading.Thread(target=aside, name="tellapart-collect").start()
+    try:
+        over.wait()
+    except BaseException:  # Ctrl-C in the caller's thread must end the work in this one
+        for loop in loops:
+            loop.call_soon_threadsafe(_cancel_all, loop)
+        over.wait()
+        raise
     if failure is not None:
         raise failure
     return results[0]
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
