@@ -86,7 +86,9 @@ class Source(ABC):
     def search(self, query: str, *, limit: int, start: int = 0) -> AsyncIterator[Hit]:
         """Yield hits of `query` from rank `start` up, in rank order, up to `limit` of them.
 
-        Stops early where the service has no more. Raises `FetchError` where it does not answer.
+        Stops early where the service has no more: it is asked once again from there, and no hit
+        at all is the end. A hit that cannot be used is yielded with its `problem`. Raises
+        `FetchError` where the service does not answer.
         """
 
 

@@ -39,19 +39,19 @@ class Commons(Source):
         super().__init__(context)
         self.page = _PAGE
         self._one_at_a_time = asyncio.Lock()
+        #: Queries asked to their end.
+        self._ended: set[str] = set()
 
     async def search(self, query: str, *, limit: int, start: int = 0) -> AsyncIterator[Hit]:
         """Yield hits; raises `FetchError` where Commons does not answer or stays busy."""
         rank, end = start, start + limit
-        while rank < end:
+        while rank < end and query not in self._ended:
             pages, more = await self._batch(query, rank)
             for page in pages[: end - rank]:
-                hit = self._hit(rank, page)
+                yield self._hit(rank, page)
                 rank += 1
-                if hit is not None:
-                    yield hit
             if not pages or not more:
-                return
+                self._ended.add(query)
 
     async def _batch(self, query: str, offset: int) -> tuple[list[dict[str, Any]], bool]:
         """One page of results by rank, and whether there is another."""
@@ -110,12 +110,12 @@ class Commons(Source):
             reason="rate_limited" if busy else "bad_answer",
         )
 
-    def _hit(self, rank: int, page: Mapping[str, Any]) -> Hit | None:
+    def _hit(self, rank: int, page: Mapping[str, Any]) -> Hit:
         infos = page.get("imageinfo")
         info = _dict(infos[0]) if isinstance(infos, list) and infos else {}
         url = str(info.get("thumburl") or info.get("url") or "")
         if not url:
-            return None
+            return Hit(rank=rank, problem="no_url")
         about = {
             key: plain(str(_dict(value).get("value", "")))
             for key, value in _dict(info.get("extmetadata")).items()

@@ -28,22 +28,27 @@ class Openverse(Source):
         super().__init__(context)
         self._token = context.settings.openverse_token
         self.page = _TOKEN_PAGE if self._token else _ANONYMOUS_PAGE
+        #: The rank at which a query has no more hits, where that is known.
+        self._ends: dict[str, int] = {}
 
     async def search(self, query: str, *, limit: int, start: int = 0) -> AsyncIterator[Hit]:
         """Yield hits; raises `FetchError` where Openverse does not answer or refuses."""
         end = start + limit
         page = start // self.page + 1
         while page <= _MAX_PAGE and (page - 1) * self.page < end:
+            if start >= self._ends.get(query, end):
+                return
             answer = await self._ask(query, page)
             results = answer.get("results")
             if not isinstance(results, list) or not results:
                 return
-            for rank, result in enumerate(results[: self.page], (page - 1) * self.page):
-                hit = self._hit(rank, result) if isinstance(result, dict) else None
-                if hit is not None and start <= rank < end:
-                    yield hit
+            first = (page - 1) * self.page
+            for rank, result in enumerate(results[: self.page], first):
+                if start <= rank < end:
+                    yield self._hit(rank, result if isinstance(result, dict) else {})
             pages = answer.get("page_count")
             if isinstance(pages, int) and page >= pages:
+                self._ends[query] = first + len(results)
                 return
             page += 1
 
@@ -90,10 +95,10 @@ class Openverse(Source):
             )
         return error
 
-    def _hit(self, rank: int, result: Mapping[str, Any]) -> Hit | None:
+    def _hit(self, rank: int, result: Mapping[str, Any]) -> Hit:
         url = _text(result, "url")
         if not url:
-            return None
+            return Hit(rank=rank, problem="no_url")
         license_code = _text(result, "license").lower()
         mature = bool(result.get("mature"))
         problem = "mature" if mature and not self.context.mature else ""

@@ -83,9 +83,6 @@ class Sources:
         given = options.get("path") or options.get("file") if pair.local else None
         return key_of(hit, None if given is None else root_of(Path(given).absolute()))
 
-    def page(self, pair: Pair) -> int:
-        return self._made[pair.index].page
-
     async def ask(self, label: str, pair: Pair, start: int) -> tuple[list[Hit], FetchError | None]:
         """One page of hits from rank `start`, and the error that cut it short."""
         source = self._made[pair.index]
@@ -147,7 +144,8 @@ class ClassSearch:
             found = [
                 new_picture(hit, self._label, pair, self._sources.key(pair, hit)) for hit in hits
             ]
-            over = pair.local or len(hits) < self._sources.page(pair) or self._endless(found)
+            # A page may be short for missing hits; only an empty one is the end.
+            over = pair.local or not hits or self._endless(found)
             if over or error is not None:
                 self._left.pop(0)
                 self._seen, self._stale = set(), 0
