@@ -165,7 +165,7 @@ class ClassSearch:
 
     def _endless(self, found: list[NewPicture]) -> bool:
         """Whether this page is one too many of those that bring nothing new, or of all."""
-        ids = {self._catalog.id_of(new) for new in found}
+        ids = {self._catalog.id_of(new) for new in found if new.file_url or new.path}
         self._stale = 0 if ids - self._seen else self._stale + 1
         self._seen |= ids
         return self._stale >= _STALE_PAGES or (bool(found) and found[-1].rank >= _DEEPEST)
