@@ -1,8 +1,8 @@
 """Wrong labels planted and found: 5 % of a set, moved to another class by chance.
 
 Flags here are by the label's probability alone; the step also asks that another class be likelier
-than not, so it flags fewer. Every flag is compared with what was planted. "Nothing planted" tells what a clean set loses;
-some of those flags are right, for the sets themselves hold wrong labels.
+than not, so it flags fewer. Every flag is compared with what was planted. "Nothing planted" tells
+what a clean set loses; some of those flags are right, for the sets themselves hold wrong labels.
 """
 
 from __future__ import annotations

@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import threading
-
-import pytest
+import subprocess
+import sys
 
 from tellapart.steps.collect import _await
+
+#: A notebook's loop, unlike that of `asyncio.run`, leaves Ctrl-C to whoever is at work.
+NOTEBOOK = """
+import asyncio, os, signal, threading
+from tellapart.steps.collect import _await
+
+started, ended = threading.Event(), threading.Event()
+
+async def fetch_for_ever():
+    started.set()
+    try:
+        await asyncio.sleep(60)
+    finally:
+        ended.set()
+
+def press():
+    started.wait(10)
+    os.kill(os.getpid(), signal.SIGINT)
+
+async def notebook():
+    threading.Thread(target=press, daemon=True).start()
+    _await(fetch_for_ever)
+
+try:
+    asyncio.new_event_loop().run_until_complete(notebook())
+except KeyboardInterrupt:
+    print("interrupted", "ended" if ended.is_set() else "still at work")
+"""
 
 
 def test_the_work_is_done_beside_the_running_loop() -> None:
@@ -24,28 +49,7 @@ def test_the_work_is_done_beside_the_running_loop() -> None:
 
 
 def test_ctrl_c_ends_the_work_in_the_other_thread() -> None:
-    started, ended = threading.Event(), threading.Event()
-
-    async def fetch_for_ever() -> None:
-        started.set()
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.set()
-
-    def press() -> None:
-        started.wait(10)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    async def notebook() -> None:
-        threading.Thread(target=press, daemon=True).start()
-        _await(fetch_for_ever)
-
-    # A notebook's loop, unlike that of `asyncio.run`, leaves Ctrl-C to whoever is at work.
-    loop = asyncio.new_event_loop()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            loop.run_until_complete(notebook())
-    finally:
-        loop.close()
-    assert ended.is_set()
+    done = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "interrupted ended\n", done.stderr
