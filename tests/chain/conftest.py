@@ -62,6 +62,8 @@ class Place:
 
     home: Path
     extra: dict[str, str] = field(default_factory=dict)
+    #: What runs the command, where not this process itself.
+    prefix: tuple[str, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,7 +71,7 @@ class Place:
         return {**bare, "TELLAPART_HOME": str(self.home), **self.extra}
 
     def command(self, *argv: str) -> list[str]:
-        return [sys.executable, "-m", "tellapart", *argv, "--json"]
+        return [*self.prefix, sys.executable, "-m", "tellapart", *argv, "--json"]
 
     def start(self, *argv: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
