@@ -131,7 +131,7 @@ def _live(
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
-    kills, per_class = (3, 12) if small else (20, 40)
+    kills, per_class = (2, 8) if small else (20, 40)
     rng = random.Random(7)
     tally = _Tally()
     with (

@@ -60,8 +60,6 @@ def test_only_what_is_new_is_fetched(maker: _Maker) -> None:
     assert asked == dict.fromkeys(WORDS, 3)
     assert third.shape["pictures"]["found"] == 33
     assert tests <= _test_pictures(maker.here)
-    fourth, asked = maker.make("apple", "boat", "star", per_class=11)
-    assert not asked and fourth.shape["version"] == 3
 
 
 def _test_pictures(here: Any) -> set[str]:
