@@ -53,6 +53,7 @@ def _half(path: Path) -> None:
     path.write_bytes(data[: len(data) // 2])
 
 
+@pytest.mark.slow
 def test_damaged_work_and_caches_are_made_anew(again: Any, made: Path, drawn: Path) -> None:
     whole = _bundle(made).read_bytes()
     cache, work = again.home / "cache", again.home / "projects" / "things" / "work"
@@ -89,6 +90,7 @@ def _forget(home: Path) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 def test_a_picture_changed_on_disk_is_looked_at_again(
     again: Any, tmp_path: Path, drawn: Path
 ) -> None:

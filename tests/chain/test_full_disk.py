@@ -65,6 +65,7 @@ def web() -> Iterator[PictureWeb]:
         yield web
 
 
+@pytest.mark.slow
 def test_every_step_says_that_the_disk_is_full_and_goes_on_later(
     disk: Disk, web: PictureWeb, place: Callable[..., Any]
 ) -> None:

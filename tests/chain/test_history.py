@@ -37,6 +37,7 @@ def project(mixed: Path, place: Callable[..., Any]) -> Make:
     return make
 
 
+@pytest.mark.slow
 def test_changes_taken_back_leave_no_trace(project: Make) -> None:
     untouched = project("untouched").run(spawn=False)
     tried = project("tried")

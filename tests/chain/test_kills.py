@@ -58,6 +58,7 @@ def _until(process: subprocess.Popen[str], words: str) -> list[str]:
     pytest.fail(f"never said {words!r}: {''.join(said)}")
 
 
+@pytest.mark.slow
 def test_random_kills_change_no_byte_and_fetch_nothing_twice() -> None:
     figures = kills.run(Path(), small=True)
     assert figures["kills"] == 2 == sum(figures["killed_during"].values())

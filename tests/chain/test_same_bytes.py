@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ASKED = ("--name", "same", "--quiet")
 
 
@@ -24,6 +26,7 @@ def _scattered(folder: Path, there: Path) -> Path:
     return there
 
 
+@pytest.mark.slow
 def test_nothing_of_the_machine_reaches_a_bundle(
     place: Callable[..., Any], drawn: Path, tmp_path: Path
 ) -> None:

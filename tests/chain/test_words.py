@@ -48,6 +48,7 @@ def maker(place: Callable[..., Any], web: PictureWeb) -> _Maker:
     return _Maker(place(web=web), web)
 
 
+@pytest.mark.slow
 def test_only_what_is_new_is_fetched(maker: _Maker) -> None:
     _, asked = maker.make("apple", "boat")
     assert asked == {"apple": 8, "boat": 8}
@@ -83,6 +84,7 @@ def test_a_changed_threshold_reads_no_picture(maker: _Maker) -> None:
     assert curate.run(context)["kept"] == 16
 
 
+@pytest.mark.slow
 def test_files_altered_or_lost_on_disk_are_fetched_again(maker: _Maker) -> None:
     first, _ = maker.make("apple", "boat")
     here = maker.here
