@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tellapart.settings import Settings
 
 
+#: Name of the file, in a project's `work` folder, that asks its training to end.
+STOP = "stop"
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a step is. `total` is None where it is not known."""
@@ -27,6 +31,10 @@ class Progress:
     done: int
     total: int | None = None
     note: str = ""
+    #: A turning point of a network's run: `built`, `trained` or `compiled`; else empty.
+    signal: str = ""
+    #: What goes with a signal or with the end of an epoch, JSON-able: loss, accuracy, …
+    figures: Mapping[str, Any] | None = None
 
 
 def _silent(progress: Progress) -> None:
@@ -50,6 +58,15 @@ class StepContext:
         path = self.folder / "work"
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    @property
+    def stop_file(self) -> Path:
+        """Whoever makes this file asks a training to end after its batch."""
+        return self.folder / "work" / STOP
+
+    def stop_asked(self) -> bool:
+        """Whether the training is to end after its batch; what it has learned is kept."""
+        return self.stop_file.exists()
 
     def close(self) -> None:
         """Let go of the database's connections; whoever opened the context does so."""
