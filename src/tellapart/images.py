@@ -35,6 +35,10 @@ from tellapart.errors import PictureError
 
 View = Literal["squash", "crop", "pad"]
 VIEWS: tuple[str, ...] = get_args(View)
+Color = Literal["RGB", "gray"]
+COLORS: tuple[str, ...] = get_args(Color)
+#: What a model sees: the side of a square, or (height, width), in pixels.
+Size = int | tuple[int, int]
 
 #: Raise it whenever `decode` or `prepare` give other pixels: cached features are then dropped.
 VERSION = 1
@@ -60,7 +64,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _CROP = 0.875
-_PAD = (127, 127, 127)
+_PAD = 127
 #: Pillow shrinks by whole factors first down to this multiple of the wanted size.
 _REDUCING_GAP = 3.0
 _BEGINNINGS = (
@@ -102,37 +106,66 @@ def decode(data: bytes | Path, *, hint: int | None = None) -> Image.Image:
             raise _refusal(_name(data), raw, error) from None
 
 
-def prepare(image: Image.Image, size: int = 224, view: View = "squash") -> np.ndarray:
-    """Resize a decoded picture to a uint8 array of shape (size, size, 3), RGB.
+def prepare(
+    image: Image.Image, size: Size = 224, view: View = "squash", color: Color = "RGB"
+) -> np.ndarray:
+    """Resize a decoded picture to a uint8 array of shape (height, width, 3), RGB.
 
-    `view`: `squash` stretches the whole picture, `crop` takes the middle 0.875 of the shorter
-    side, `pad` keeps the shape and fills with grey 127. Bicubic, antialiased.
+    `size` is the side of a square or (height, width). `view`: `squash` stretches the whole
+    picture, `crop` takes the middle 0.875 of the largest part of the wanted shape, `pad` keeps
+    the shape and fills with grey 127. Bicubic, antialiased. With the color `gray` the shape is
+    (height, width, 1), luma as ITU-R BT.601 weighs it; a gray picture of the wanted size comes
+    back unchanged. Raises `ValueError` for other words.
     """
+    if view not in VIEWS:
+        raise ValueError(f"view is {view!r}, expected one of {', '.join(VIEWS)}")
+    if color not in COLORS:
+        raise ValueError(f"color is {color!r}, expected one of {', '.join(COLORS)}")
     if image.mode != "RGB":
         image = to_rgb(image)
-    width, height = image.size
-    box: tuple[float, float, float, float] = (0, 0, width, height)
-    target = (size, size)
-    if view == "crop":
-        side = _CROP * min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-    elif view == "pad":
-        longest = max(width, height)
-        target = (max(1, round(width * size / longest)), max(1, round(height * size / longest)))
-    elif view != "squash":
-        raise ValueError(f"view is {view!r}, expected one of {', '.join(VIEWS)}")
+    gray = color == "gray"
+    if gray:
+        image = image.convert("L")
+    high, wide = sides(size)
+    box, target = _place(image.size, (high, wide), view)
     resized = image.resize(target, Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP)
-    if target != (size, size):
-        canvas = Image.new("RGB", (size, size), _PAD)
-        canvas.paste(resized, ((size - target[0]) // 2, (size - target[1]) // 2))
+    if target != (wide, high):
+        canvas = Image.new(image.mode, (wide, high), _PAD if gray else (_PAD,) * 3)
+        canvas.paste(resized, ((wide - target[0]) // 2, (high - target[1]) // 2))
         resized = canvas
-    return np.array(resized, dtype=np.uint8)
+    pixels = np.array(resized, dtype=np.uint8)
+    return pixels[..., None] if gray else pixels
 
 
-def load(data: bytes | Path, size: int = 224, view: View = "squash") -> np.ndarray:
-    """`prepare(decode(data, hint=size))`: a file's bytes (or path) to what the model sees."""
-    return prepare(decode(data, hint=size), size, view)
+def sides(size: Size) -> tuple[int, int]:
+    """(height, width) in pixels of what a model sees."""
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+def _place(
+    picture: tuple[int, int], wanted: tuple[int, int], view: View
+) -> tuple[tuple[float, float, float, float], tuple[int, int]]:
+    """Which part (left, top, right, bottom) of a picture is brought to which (width, height)."""
+    width, height = picture
+    high, wide = wanted
+    if view == "crop":
+        across = _CROP * min(width, height * wide / high)
+        down = _CROP * min(height, width * high / wide)
+        left, top = (width - across) / 2, (height - down) / 2
+        return (left, top, left + across, top + down), (wide, high)
+    whole = (0, 0, width, height)
+    if view == "squash":
+        return whole, (wide, high)
+    if width * high >= height * wide:
+        return whole, (wide, max(1, round(height * wide / width)))
+    return whole, (max(1, round(width * high / height)), high)
+
+
+def load(
+    data: bytes | Path, size: Size = 224, view: View = "squash", color: Color = "RGB"
+) -> np.ndarray:
+    """A file's bytes (or path) to what the model sees: `decode`, hinted, and `prepare`."""
+    return prepare(decode(data, hint=max(sides(size))), size, view, color)
 
 
 def probe(data: bytes | Path) -> tuple[str, int, int]:

@@ -126,9 +126,9 @@ def test_a_missing_part_is_named(
 
 def test_a_newer_format_says_what_to_do(tmp_path: Path, tiny_files: Maker) -> None:
     path = tmp_path / "a.zip"
-    write_zip(path, tiny_files(format=2))
-    refused(path, "format 2", "pip install --upgrade")
-    with pytest.raises(VerificationError, match="format 2"):
+    write_zip(path, tiny_files(format=3))
+    refused(path, "format 3", "pip install --upgrade")
+    with pytest.raises(VerificationError, match="format 3"):
         Bundle.load(path)
 
 

@@ -4,26 +4,71 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: The bundle format this program writes, and the newest it reads.
-FORMAT = 1
-VIEWS = ("squash", "crop", "pad")
-#: How far a probability may be from the training model's, and a golden picture's from its own.
+from tellapart.bundle.wellformed import COLORS, FORMAT, HEAD_FORMAT, TASKS, VIEWS, problems
+
+__all__ = [
+    "COLORS",
+    "FORMAT",
+    "HEAD_FORMAT",
+    "NEWER",
+    "TASKS",
+    "TOLERANCE",
+    "VIEWS",
+    "Golden",
+    "Manifest",
+    "PictureInput",
+    "RowInput",
+    "read_sums",
+    "sha256",
+    "sums_text",
+    "to_json",
+]
+
+#: How far a probability may be from the training model's, and a golden example's from its own.
 TOLERANCE = 1e-3
 NEWER = "a newer Tellapart is needed (pip install --upgrade tellapart)"
+_HEAD_OUTPUTS = ("logits", "probabilities", "features", "familiarity", "map")
+
+
+@dataclass(frozen=True)
+class PictureInput:
+    """How a picture is brought to what the model sees: uint8, N×height×width×(3 or 1)."""
+
+    #: (height, width) in pixels.
+    size: tuple[int, int]
+    view: str = "squash"
+    color: str = "RGB"
+
+
+@dataclass(frozen=True)
+class RowInput:
+    """The columns that the model sees, in its order: `tables.Schema` reads them."""
+
+    #: Each a dict with `name` and `kind`, as `tables.Column` writes itself.
+    columns: tuple[Mapping[str, Any], ...]
+    #: The column that held the answer; ignored where rows have it.
+    target: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column["name"] for column in self.columns)
 
 
 @dataclass(frozen=True)
 class Golden:
-    """A picture in the bundle and the probabilities it must get, in the order of the labels."""
+    """An example and the probabilities it must get, in the order of the labels."""
 
+    #: A picture in the bundle; empty: it is the `row`.
     file: str
     probabilities: tuple[float, ...]
-    familiarity: float
+    #: None where the model gives no familiarity.
+    familiarity: float | None = None
+    #: Cells by column; a missing one is None.
+    row: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -33,14 +78,26 @@ class Manifest:
     name: str
     version: int
     labels: tuple[str, ...]
-    #: Side in pixels of the square that the model sees, and how a picture is brought to it.
-    size: int
-    view: str
+    input: PictureInput | RowInput
+    #: Names of the model's outputs; `probabilities` is always one of them.
+    outputs: tuple[str, ...]
     #: Below these a prediction abstains; None: never.
     min_familiarity: float | None
     min_probability: float | None
     golden: tuple[Golden, ...]
+    #: False: training was stopped before its end.
+    finished: bool
     raw: Mapping[str, Any]
+
+    @property
+    def picture(self) -> PictureInput | None:
+        """How pictures are prepared; None where the model takes rows."""
+        return self.input if isinstance(self.input, PictureInput) else None
+
+    @property
+    def rows(self) -> RowInput | None:
+        """The columns of the rows; None where the model takes pictures."""
+        return self.input if isinstance(self.input, RowInput) else None
 
     @classmethod
     def parse(cls, data: bytes) -> tuple[Manifest | None, list[str]]:
@@ -55,74 +112,43 @@ class Manifest:
         if isinstance(form, int) and not isinstance(form, bool) and form > FORMAT:
             newer = f"it has format {form}, and this program reads formats up to {FORMAT}: "
             return None, [newer + NEWER]
-        problems = _problems(raw)
-        if problems:
-            return None, problems
+        found = problems(raw)
+        if found:
+            return None, found
         return (
             cls(
                 name=raw["name"],
                 version=raw["version"],
                 labels=tuple(raw["labels"]),
-                size=raw["input"]["size"],
-                view=raw["input"]["view"],
+                input=_input(raw),
+                outputs=tuple(raw["outputs"]) if form != HEAD_FORMAT else _HEAD_OUTPUTS,
                 min_familiarity=raw["thresholds"]["familiarity"],
                 min_probability=raw["thresholds"]["probability"],
-                golden=tuple(
-                    Golden(g["file"], tuple(map(float, g["probabilities"])), g["familiarity"])
-                    for g in raw["golden"]
-                ),
+                golden=tuple(map(_golden, raw["golden"])),
+                finished=raw.get("finished") is not False,
                 raw=raw,
             ),
             [],
         )
 
 
-def _whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+def _input(raw: Mapping[str, Any]) -> PictureInput | RowInput:
+    given = raw["input"]
+    if given.get("kind") == "row":
+        return RowInput(tuple(given["columns"]), given.get("target", ""))
+    size = given["size"]
+    both = (size, size) if isinstance(size, int) else (size[0], size[1])
+    color = given["color"] if raw["format"] != HEAD_FORMAT else "RGB"
+    return PictureInput(both, given["view"], color)
 
 
-def _number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def _problems(raw: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a manifest of format 1."""
-    found: list[str] = []
-
-    def check(good: bool, key: str, expected: str) -> None:
-        if not good:
-            found.append(f"manifest.json: `{key}` is not {expected}")
-
-    check(_whole(raw.get("format"), 1, FORMAT), "format", f"a whole number up to {FORMAT}")
-    check(isinstance(raw.get("name"), str) and bool(raw["name"]), "name", "a word")
-    check(_whole(raw.get("version"), 1, 2**31), "version", "a whole number from 1 up")
-    labels = raw.get("labels")
-    if not (isinstance(labels, list) and all(isinstance(n, str) and n for n in labels)):
-        labels = []
-    check(1 < len(labels) == len(set(labels)), "labels", "two or more different words")
-    given = raw.get("input")
-    given = given if isinstance(given, dict) else {}
-    check(_whole(given.get("size"), 1, 4096), "input.size", "a whole number of pixels")
-    check(given.get("view") in VIEWS, "input.view", "one of " + ", ".join(VIEWS))
-    thresholds = raw.get("thresholds")
-    for key in ("familiarity", "probability"):
-        value = thresholds.get(key, "") if isinstance(thresholds, dict) else ""
-        check(value is None or _number(value), f"thresholds.{key}", "a number or null")
-    golden = raw.get("golden")
-    check(isinstance(golden, list) and bool(golden), "golden", "a list of pictures")
-    for index, item in enumerate(golden if isinstance(golden, list) else []):
-        item = item if isinstance(item, dict) else {}
-        odds = item.get("probabilities")
-        good = isinstance(odds, list) and len(odds) == len(labels) and all(map(_number, odds))
-        check(good, f"golden[{index}].probabilities", "one number a label")
-        check(isinstance(item.get("file"), str), f"golden[{index}].file", "a name")
-        check(_number(item.get("familiarity")), f"golden[{index}].familiarity", "a number")
-    return found
+def _golden(item: Mapping[str, Any]) -> Golden:
+    return Golden(
+        item.get("file", ""),
+        tuple(map(float, item["probabilities"])),
+        item.get("familiarity"),
+        item.get("row"),
+    )
 
 
 def to_json(value: Any) -> bytes:

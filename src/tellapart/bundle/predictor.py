@@ -14,7 +14,7 @@ from PIL import Image
 
 from tellapart import images, telemetry
 from tellapart.bundle.archive import MODEL_LIMIT, Archive, open_archive, refuse
-from tellapart.bundle.manifest import Manifest, read_sums, sha256
+from tellapart.bundle.manifest import Manifest, PictureInput, read_sums, sha256
 from tellapart.errors import (
     InputError,
     MissingExtraError,
@@ -45,7 +45,8 @@ class Prediction:
     #: True: too unlike the training pictures (or too unsure) to be any of the classes.
     abstained: bool
     #: Mean cosine to the nearest stored training features, -1 to 1: higher is more familiar.
-    familiarity: float
+    #: None where the model stores none.
+    familiarity: float | None
     #: float32 of shape (classes, h, w): what speaks for each class, and where. Only with `why`.
     map: np.ndarray | None = None
     #: Why this picture gave no answer; only in batches, a single one raises it.
@@ -80,7 +81,7 @@ class Prediction:
             "label": self.label,
             "best": self.best,
             "abstained": self.abstained,
-            "familiarity": round(self.familiarity, 6),
+            "familiarity": None if self.familiarity is None else round(self.familiarity, 6),
             "probabilities": {k: round(v, 6) for k, v in self.probabilities.items()},
         }
 
@@ -191,16 +192,31 @@ class Bundle:
         image = open_picture(picture)
         found = self.predict(picture, why=True)
         heat = found.heat(label)
-        return found, why_overlay(image, heat, label or found.best or "", self._manifest.view)
+        view = self._pictures().view
+        return found, why_overlay(image, heat, label or found.best or "", view)
 
     def prepare(self, picture: Picture) -> np.ndarray:
-        """What the model sees of a picture: uint8 (size, size, 3). Raises `PictureError`."""
-        size, view = self._manifest.size, cast(Any, self._manifest.view)
-        return images.prepare(open_picture(picture, hint=size), size, view)
+        """What the model sees of a picture: uint8 (height, width, 3 or 1).
+
+        Raises `PictureError`, and `InputError` where the model takes rows.
+        """
+        given = self._pictures()
+        image = open_picture(picture, hint=max(given.size))
+        return images.prepare(image, given.size, cast(Any, given.view), cast(Any, given.color))
 
     def outputs(self, batch: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Raw outputs of prepared pictures: `logits probabilities features familiarity map`."""
         return self._session.run(batch, names)
+
+    def _pictures(self) -> PictureInput:
+        given = self._manifest.picture
+        if given is None:
+            raise InputError(
+                f"The bundle {self.name!r} answers rows of a table, not pictures.",
+                expected="a row: its cells by column",
+                do="Give a dict, such as `predict({'width': 1.5})`.",
+            )
+        return given
 
     def _batch(self, pictures: Sequence[Picture], why: bool) -> list[Prediction]:
         ready = _prepared(self.prepare, pictures)

@@ -17,6 +17,7 @@ MODULES = (
     "bundle/predictor.py",
     "bundle/run.py",
     "bundle/verify.py",
+    "bundle/wellformed.py",
 )
 
 _MAIN = '''"""python NAME.zip predict PICTURE… | verify"""

@@ -150,7 +150,9 @@ def _golden(archive: Archive, manifest: Manifest, bundle: Bundle, problems: list
             continue
         odds = np.array(list(found.probabilities.values()))
         away = np.abs(odds - np.array(golden.probabilities)).max()
-        away = float(max(away, abs(found.familiarity - golden.familiarity)))
+        if found.familiarity is not None and golden.familiarity is not None:
+            away = max(away, abs(found.familiarity - golden.familiarity))
+        away = float(away)
         if not away <= TOLERANCE:
             problems.append(
                 f"the golden picture {golden.file!r} is answered {away:.2g} away from what the "

@@ -186,6 +186,8 @@ def _sentence(model: Bundle, name: str, found: Prediction) -> str:
         head = f"{name}: none of these (nearest: {found.best})"
     least = model.manifest["thresholds"]["familiarity"]
     rule = "" if least is None else f" (below {least:.2f}: none of these)"
+    if found.familiarity is None:
+        return f"{head}\n{odds}"
     return f"{head}\n{odds}\n  familiarity {found.familiarity:.2f}{rule}"
 
 

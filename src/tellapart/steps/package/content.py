@@ -15,7 +15,7 @@ import numpy as np
 
 from tellapart.bundle import dataset
 from tellapart.bundle.card import card
-from tellapart.bundle.manifest import FORMAT, to_json
+from tellapart.bundle.manifest import HEAD_FORMAT, to_json
 from tellapart.bundle.standalone import runtime_files
 from tellapart.bundle.verify import labels_text
 from tellapart.bundle.write import Content
@@ -136,7 +136,7 @@ def _facts(
     measured = json.loads((work / "metrics.json").read_bytes())
     golden = json.loads((work / "golden.json").read_bytes())["golden"]
     return {
-        "format": FORMAT,
+        "format": HEAD_FORMAT,
         "name": context.recipe.name,
         "task": "image-classification",
         "labels": list(trained.classes),
