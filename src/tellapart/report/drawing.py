@@ -18,13 +18,13 @@ from tellapart.report.layers import quantity, settings, shape
 if TYPE_CHECKING:
     from tellapart.recipe.network import Network, Traced
 
-_WIDTH = 440
+_WIDTH = 412
 #: Middle of the column of blocks, and where the words begin.
-_COLUMN, _WORDS = 92, 176
+_COLUMN, _WORDS = 82, 156
 #: Longest side of a block's face, and its depth, in points.
 _FACE, _DEPTH = 54.0, 44.0
 #: Longest bar of a vector; up to so many values are drawn one by one.
-_BAR, _BEADS = 116.0, 12
+_BAR, _BEADS = 104.0, 12
 _GAP, _PILL = 20, 24
 #: Length of the bar that tells of all parameters.
 _METER = 150.0
@@ -89,6 +89,16 @@ class _Drawing:
     #: By layer name: half the width, top and bottom of its block.
     places: dict[str, tuple[float, float, float]] = field(default_factory=dict)
 
+    def put(self, name: str, half: float, top: float, bottom: float) -> None:
+        """Note where a block stands; draw the arrow that leads to it from the one before."""
+        if self.places:
+            above = list(self.places.values())[-1][2]
+            self.parts.append(
+                f'<path class="n-flow" d="M{_COLUMN} {_n(above + 3)}V{_n(top - 8)}"/>'
+                f'<path class="n-tip" d="M{_COLUMN - 4} {_n(top - 9)}h8l-4 6z"/>'
+            )
+        self.places[name] = (half, top, bottom)
+
 
 def svg(network: Network) -> str:
     """The network drawn from top to bottom, as a stand-alone SVG that can also stand in a page.
@@ -102,7 +112,7 @@ def svg(network: Network) -> str:
     _input(drawing, network.input)
     before = network.input
     for layer in network.layers:
-        _flow(drawing)
+        drawing.y += _GAP
         _layer(drawing, layer, before)
         before = layer.output
     skips = _skips(drawing, network.layers)
@@ -131,11 +141,11 @@ def _scale(network: Network) -> _Scale:
 
 def _input(drawing: _Drawing, values: Sequence[int]) -> None:
     body, half, height = _tensor(drawing.scale, values, drawing.y, given=True)
-    drawing.places["input"] = (half, drawing.y, drawing.y + height)
+    drawing.put("", half, drawing.y, drawing.y + height)
     middle = drawing.y + height / 2
     words = [
         _text(_WORDS, middle - 2, "input", "n-name"),
-        _text(_WORDS, middle + 15, shape(values), "n-soft"),
+        _text(_WORDS, middle + 15, _values(values), "n-soft"),
     ]
     drawing.parts.append(f'<g class="input">{body}{"".join(words)}</g>')
     drawing.y += height
@@ -160,20 +170,21 @@ def _layer(drawing: _Drawing, layer: Traced, before: Sequence[int]) -> None:
         f'<g class="block" data-layer="{escape(layer.name)}" data-kind="{escape(layer.kind)}">'
         f"<title>{escape(title)}</title>{block}{''.join(texts)}</g>"
     )
-    drawing.places[layer.name] = (half, top, top + height)
+    drawing.put(layer.name, half, top, top + height)
     drawing.y += tall
 
 
 def _describe(layer: Traced, scale: _Scale, same: bool) -> list[str]:
     """Lines beside the block; `@` stands for the height they come to."""
-    said = settings(layer)
-    first = f'<tspan class="n-name">{escape(_cut(layer.name))}</tspan>'
-    if layer.kind not in layer.name:
+    said = "" if layer.kind == "activation" and same else settings(layer)
+    named = layer.kind in layer.name
+    first = f'<tspan class="n-name">{escape(_cut(layer.name, 30 if named else 20))}</tspan>'
+    if not named:
         first += f"<tspan> {escape(layer.kind)}</tspan>"
     lines = [f'<text class="n-soft" x="{_WORDS}" y="@">{first}</text>']
     if said:
-        lines.append(f'<text class="n-soft" x="{_WORDS}" y="@">{escape(_cut(said, 44))}</text>')
-    figures = [] if same else [shape(layer.output)]
+        lines.append(f'<text class="n-soft" x="{_WORDS}" y="@">{escape(_cut(said, 40))}</text>')
+    figures = [] if same else [_values(layer.output)]
     if layer.parameters:
         figures.append(f"{layer.parameters:,} parameters")
     if figures:
@@ -256,16 +267,6 @@ def _pill(layer: Traced, y: float) -> tuple[str, float, float]:
     return body, half, _PILL
 
 
-def _flow(drawing: _Drawing) -> None:
-    """The arrow down to the next block."""
-    y, x = drawing.y, _COLUMN
-    drawing.parts.append(
-        f'<path class="n-flow" d="M{x} {_n(y + 3)}V{_n(y + _GAP - 7)}"/>'
-        f'<path class="n-tip" d="M{x - 4} {_n(y + _GAP - 9)}h8l-4 6z"/>'
-    )
-    drawing.y += _GAP
-
-
 def _skips(drawing: _Drawing, layers: Sequence[Traced]) -> list[str]:
     """Arrows at the left for each `add`; ones that would overlap run in lanes side by side."""
     lanes: list[float] = []
@@ -278,7 +279,7 @@ def _skips(drawing: _Drawing, layers: Sequence[Traced]) -> list[str]:
         start, end = (source[1] + source[2]) / 2, (top + bottom) / 2
         lane = next((at for at, busy in enumerate(lanes) if busy < start), len(lanes))
         lanes[lane : lane + 1] = [end]
-        x = max(24.0 - 6 * lane, 5.0)
+        x = max(18.0 - 6 * lane, 4.0)
         parts.append(
             f'<path class="n-skip" data-add="{escape(layer.name)}" '
             f'd="M{_n(_COLUMN - source[0] - 3)} {_n(start)}H{_n(x + 8)}q-8 0 -8 8V{_n(end - 8)}'
@@ -288,11 +289,17 @@ def _skips(drawing: _Drawing, layers: Sequence[Traced]) -> list[str]:
     return parts
 
 
+def _values(values: Sequence[int]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:,} value{'' if values[0] == 1 else 's'}"
+    return shape(values)
+
+
 def _share(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"
 
 
-def _cut(text: str, most: int = 30) -> str:
+def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

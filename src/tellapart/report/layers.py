@@ -56,9 +56,9 @@ def _words(kind: str, options: Mapping[str, Any]) -> Iterable[str]:
     stride = options.get("stride")
     usual = pair(options.get("pool_size", 1)) if "pool" in kind else "1×1"
     if stride is not None and pair(stride) != usual:
-        yield f"stride {pair(stride)}"
+        yield f"stride {_step(stride)}"
     if pair(options.get("dilation_rate") or 1) != "1×1":
-        yield f"dilation {pair(options['dilation_rate'])}"
+        yield f"dilation {_step(options['dilation_rate'])}"
     if (options.get("groups") or 1) != 1:
         yield f"{options['groups']} groups"
     if options.get("padding") == "same":
@@ -74,3 +74,9 @@ def pair(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "×".join(str(one) for one in (value if len(value) > 1 else [value[0]] * 2))
     return f"{value}×{value}"
+
+
+def _step(value: Any) -> str:
+    """`(2, 2)` -> `2`, `(1, 2)` -> `1×2`."""
+    first, _, second = pair(value).partition("×")
+    return first if first == second else pair(value)
