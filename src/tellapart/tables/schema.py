@@ -1,78 +1,19 @@
-"""Rows and columns: reading CSV, finding out what the columns are, and rows as numbers.
-
-Needs numpy alone: it travels in every bundle of a table, so that a row is read there as it was
-read for training.
-"""
+"""What the columns of a table are, and rows as numbers by it."""
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import math
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.errors import DataError, InputError
-
-#: What stands for a value that is not there, in any case.
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
-#: Most different words a column of categories keeps; rarer ones count as missing.
-MAX_CATEGORIES = 200
-MAX_BYTES = 1 << 30
-MAX_CLASSES = 1000
-_DELIMITERS = (",", ";", "\t", "|")
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d+|\d+)([eE][+-]?\d+)?")
-_LARGEST = float(np.finfo(np.float32).max)
-
-Cell = str | None
-#: A row by column names, or by place in the order of the schema's columns.
-Row = Mapping[str, object] | Sequence[object]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as they were written, without blanks around them; a missing one is None."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
-    #: Whether the names of the columns were given; else they are column_0, column_1, …
-    header: bool = True
-    #: Where it came from, for messages.
-    source: str = "the table"
-    notes: tuple[str, ...] = ()
-
-    def place(self, column: str | int) -> int:
-        """The place of a column, by name or by number (from 0, negative from the end).
-
-        A number may also be a text that is no column's name. Raises `InputError`.
-        """
-        if isinstance(column, str) and column in self.columns:
-            return self.columns.index(column)
-        number = column if isinstance(column, int) else _whole(column)
-        if number is not None and -len(self.columns) <= number < len(self.columns):
-            return number % len(self.columns)
-        near = difflib.get_close_matches(str(column), self.columns, n=1)
-        raise InputError(
-            f"{self.source} has no column {column!r}."
-            + (f" Did you mean {near[0]!r}?" if near else ""),
-            expected=f"a number from 0 to {len(self.columns) - 1} or one of: "
-            + ", ".join(self.columns[:12])
-            + (", …" if len(self.columns) > 12 else ""),
-            do="Name the column that holds the class: `target`."
-            + ("" if self.header else " The file has no line of names, so that a number is due."),
-        )
-
-    def cells(self, column: int) -> list[Cell]:
-        """One column, from the first row to the last."""
-        return [row[column] for row in self.rows]
+from tellapart.errors import InputError
+from tellapart.tables.cells import Row, clean, label_of, number_of
+from tellapart.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -217,43 +158,6 @@ class Schema:
             yield [row.get(name) if isinstance(row, Mapping) else row[k] for row in rows]
 
 
-def clean(cell: object) -> Cell:
-    """A cell as text without blanks around it, None where it is missing.
-
-    A whole number is written without a point, as in a file.
-    """
-    if cell is None or isinstance(cell, str):
-        text = (cell or "").strip()
-    elif isinstance(cell, (bool, np.bool_)):
-        text = "true" if cell else "false"
-    elif isinstance(cell, (float, np.floating)):
-        number = float(cell)
-        text = str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
-    else:
-        text = str(cell).strip()
-    return None if text.lower() in MISSING else text
-
-
-def number_of(text: str) -> float | None:
-    """A text as a number that float32 can hold, None where it is none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if abs(value) <= _LARGEST and "_" not in text else None
-
-
-def label_of(cell: object, classes: Iterable[str] = ()) -> str | None:
-    """A class as text: `1.0` and `1` are one class. None where it is missing."""
-    text = clean(cell)
-    if text is None or text in classes:
-        return text
-    value = number_of(text)
-    if value is not None and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return text
-
-
 def _encode(column: Column, cells: Sequence[object]) -> NDArray[np.float32]:
     if column.kind == "category":
         places = {word: float(i) for i, word in enumerate(column.categories)}
@@ -271,27 +175,3 @@ def _encode(column: Column, cells: Sequence[object]) -> NDArray[np.float32]:
             )
         numbers[i] = value
     return numbers.astype(np.float32)
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text.strip()) else None
-
-
-def infer(table: Table, target: str | int | None = None) -> Schema:
-    """What the columns are; `target` (default: the last one) holds the class.
-
-    Raises `InputError` for a column not there, `DataError` for a table without rows, features or
-    two classes, and for a target of numbers that are measured rather than named.
-    """
-    raise NotImplementedError
-
-
-def read_csv(
-    source: Path | str | bytes,
-    *,
-    header: bool | None = None,
-    delimiter: str | None = None,
-    target: str | int | None = None,
-) -> Table:
-    """Read a file (a path) or its text."""
-    raise NotImplementedError
