@@ -2,13 +2,16 @@
 
 from tellapart.recipe.checking import check
 from tellapart.recipe.describing import schema
+from tellapart.recipe.layers import KINDS, Layer
 from tellapart.recipe.naming import is_name, name_of, slug
+from tellapart.recipe.network import Network, Traced, trace
 from tellapart.recipe.problems import guess, quote
 from tellapart.recipe.reading import parse, read
 from tellapart.recipe.resolving import asked, canonical, resolve, with_changes
 from tellapart.recipe.schema import (
     LICENSES,
     ClassOptions,
+    Compile,
     Curate,
     Recipe,
     SourceSpec,
@@ -17,12 +20,17 @@ from tellapart.recipe.schema import (
 )
 
 __all__ = [
+    "KINDS",
     "LICENSES",
     "ClassOptions",
+    "Compile",
     "Curate",
+    "Layer",
+    "Network",
     "Recipe",
     "SourceSpec",
     "Split",
+    "Traced",
     "Train",
     "asked",
     "canonical",
@@ -36,5 +44,6 @@ __all__ = [
     "resolve",
     "schema",
     "slug",
+    "trace",
     "with_changes",
 ]

@@ -53,8 +53,11 @@ def check(
 def _normalize(values: dict[Any, Any], forms: Forms) -> dict[Any, Any]:
     """Bring what people write in several forms into the schema's one."""
     values["classes"] = forms.classes(values.get("classes"))
+    for key in ("dataset", "from_project"):
+        if key in values:
+            forms.problems.say(key, f"{key} is {quote(values.pop(key))}", *_written_as_data(key))
     if values.get("data") is not None:
-        values["data"] = forms.path(values["data"], "data")
+        forms.data(values)
         if values.get("sources"):
             forms.problems.say(
                 "sources",
@@ -121,19 +124,25 @@ class _Validation:
         )
 
 
+def _written_as_data(key: str) -> tuple[str, str]:
+    words = "the name of a data set" if key == "dataset" else "`project:` and the project's name"
+    return f"{words}, as `data`", "Write it as `data`."
+
+
 def _classes_or_data(values: Mapping[str, Any], problems: Problems) -> None:
     """Either words to search for or data of one's own, and enough to tell apart."""
     number = len(values["classes"])
     if problems.within("classes"):
         return  # the count would be of what is left over
-    if values.get("data") is not None and number:
+    given = any(values.get(key) is not None for key in ("data", "dataset", "from_project"))
+    if given and number:
         problems.say(
             "data",
             "both `data` and `classes` are given",
             "either words to search for or data of your own",
             "Remove one of the two; the data's own folders or labels are its classes.",
         )
-    elif values.get("data") is None and number < 2 and not problems.within("data"):
+    elif not given and number < 2 and not problems.within("data"):
         found = f"only the class {quote(next(iter(values['classes'])))}" if number else "no class"
         problems.say(
             "classes",

@@ -165,6 +165,28 @@ class Forms:
             result[str(key)] = str(value) if isinstance(value, Path) else value
         return result
 
+    def data(self, values: dict[Any, Any]) -> None:
+        """`data` is a path, the name of a known data set, or `project:NAME`."""
+        value = values.pop("data")
+        if isinstance(value, str) and value.strip().lower().startswith("project:"):
+            name = value.strip()[len("project:") :].strip()
+            if is_name(name):
+                values["from_project"] = name
+                return
+            self.problems.say(
+                "data",
+                f"data is {quote(value)}",
+                "`project:` and a project's name: "
+                + extra_of(Recipe.model_fields["name"])["expected"],
+                f"Write for example {'project:' + slug(name)!r}; `tellapart list` shows the names.",
+            )
+            return
+        known = _known(value)
+        if known is not None:
+            values["dataset"] = known
+            return
+        values["data"] = self.path(value, "data")
+
     def path(self, value: object, path: str) -> Path | None:
         if isinstance(value, str | Path) and str(value).strip() and "\0" not in str(value):
             try:
@@ -185,7 +207,11 @@ class Forms:
             name = values["name"] = quote(name)
         if name is None:
             data = values.get("data")
-            values["name"] = name_of(values["classes"]) if data is None else name_of_data(data)
+            word = values.get("dataset") or values.get("from_project")
+            if word is not None:
+                values["name"] = slug(word)
+            else:
+                values["name"] = name_of(values["classes"]) if data is None else name_of_data(data)
         elif not isinstance(name, str) or not is_name(name):
             self.problems.say(
                 "name",
@@ -194,6 +220,17 @@ class Forms:
                 f"Write for example {slug(name) if isinstance(name, str) else 'fruit'!r}.",
             )
             values["name"] = "unnamed"
+
+
+def _known(value: object) -> str | None:
+    """The data set that a bare word names; `./mnist` is a folder."""
+    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_QUERY:
+        return None
+    if set(value) & set("/\\.~"):
+        return None
+    from tellapart.datasets import canonical
+
+    return canonical(value.strip())
 
 
 def licenses(value: object) -> object:

@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tellapart.recipe.groups import Curate
 from tellapart.recipe.schema import Recipe, extra_of
+from tellapart.recipe.training import HEAD_KEYS, NETWORK_KEYS, Compile, Train
 
 ASKED = "asked for"
-GROUPS = ("curate", "split", "train")
+GROUPS = ("curate", "split", "train", "compile")
 
 
 def resolve(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
@@ -21,9 +23,12 @@ def resolve(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
     cross-validation once the pictures are there, and the head records the outcome.
     """
     full = Recipe.model_validate(_plain(recipe))
-    reasons = dict(_reasons(recipe, ""))
-    if recipe.data is not None:
+    unsaid = silent(recipe)
+    reasons = {k: why for k, why in _reasons(recipe, "") if k not in unsaid}
+    if recipe.data is not None and "sources" in reasons:
         reasons["sources"] = "the data is given; nothing is searched for"
+    if recipe.model_kind == "network" and reasons.get("effort") != ASKED:
+        reasons["effort"] = "a network is trained"
     return full, reasons
 
 
@@ -32,13 +37,14 @@ def asked(recipe: Recipe) -> dict[str, Any]:
 
     The name is in it because it stays, even where it was made of classes that change later.
     """
-    return {"name": recipe.name, **recipe.model_dump(mode="json", exclude_unset=True)}
+    plain = {"name": recipe.name, **recipe.model_dump(mode="json", exclude_unset=True)}
+    return {**plain, **_data(recipe)}
 
 
 def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Recipe data with `changes` taken in: groups of keys are merged, anything else replaced.
 
-    Only `curate`, `split` and `train` are groups; `classes` are replaced as a whole.
+    Only `curate`, `split`, `train` and `compile` are groups; `classes` are replaced as a whole.
     """
     merged = dict(values)
     for key, value in changes.items():
@@ -59,10 +65,49 @@ def canonical(recipe: Recipe) -> dict[str, Any]:
     plain = _plain(recipe)
     plain["classes"] = dict(sorted(plain["classes"].items()))
     if recipe.data is not None:
-        plain["data"] = "dataset"
+        plain["data"] = "dataset.csv" if recipe.data_kind == "table" else "dataset"
+    plain.update(_data(recipe))
     plain["sources"] = [_portable(source) for source in plain["sources"]]
     plain["licenses"] = sorted(set(plain["licenses"]))
+    for path in silent(recipe):
+        group, _, key = path.rpartition(".")
+        (plain[group] if group else plain).pop(key, None)
+    for group in GROUPS:
+        if not plain[group]:
+            del plain[group]
     return plain
+
+
+def silent(recipe: Recipe) -> frozenset[str]:
+    """Paths of the keys that mean nothing for this kind of recipe.
+
+    They are left out of what is shown, stored in bundles and fingerprinted, so that a key made
+    for networks changes nothing for a linear head.
+    """
+    found = {"dataset", "from_project"}
+    found.update(key for key in ("title", "notes") if not getattr(recipe, key))
+    dead = {"head": NETWORK_KEYS, "network": HEAD_KEYS, "table": frozenset(Train.model_fields)}
+    found.update(f"train.{key}" for key in dead[recipe.model_kind])
+    if recipe.model_kind != "network":
+        found.update(("input", "layers"))
+    if recipe.model_kind == "head":
+        found.update(("target", *(f"compile.{key}" for key in Compile.model_fields)))
+        return frozenset(found)
+    if recipe.data_kind != "table" or recipe.dataset is not None:
+        found.add("target")
+    if not recipe.classes:
+        found.update(("classes", "sources", "per_class", "licenses", "mature"))
+    if recipe.data_kind != "pictures":
+        found.update(f"curate.{key}" for key in Curate.model_fields)
+        found.update(("train.view", "split.scene_cosine"))
+    return frozenset(found)
+
+
+def _data(recipe: Recipe) -> dict[str, str]:
+    """`data` as it is written where it is no path."""
+    if recipe.dataset is not None:
+        return {"data": recipe.dataset}
+    return {"data": f"project:{recipe.from_project}"} if recipe.from_project is not None else {}
 
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
