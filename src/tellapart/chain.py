@@ -8,13 +8,16 @@ was cut off is run again and goes on. The heavy steps of one run share one spawn
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from tellapart.errors import Interrupted, NotFoundError
 from tellapart.settings import Settings
-from tellapart.steps import Progress, open_context, run_step
+from tellapart.steps import Progress, StepContext, open_context, run_step
 from tellapart.worker import Worker
 
 #: collect → curate → split → train → evaluate → compile → package
@@ -63,10 +66,11 @@ def run(
         for step in steps:
             start = time.perf_counter()
             watch(Progress(step, 0, None, "starting"))
-            if worker is not None and step in HEAVY:
-                summaries[step] = worker.run(step, watch)
-            else:
-                summaries[step] = run_step(step, context)
+            with _stoppable(context, step):
+                if worker is not None and step in HEAVY:
+                    summaries[step] = worker.run(step, watch)
+                else:
+                    summaries[step] = run_step(step, context)
             seconds[step] = round(time.perf_counter() - start, 3)
     except KeyboardInterrupt:
         raise Interrupted(
@@ -80,6 +84,39 @@ def run(
         if context is not None:
             context.close()
     return summaries, seconds
+
+
+@contextlib.contextmanager
+def _stoppable(context: StepContext, step: str) -> Iterator[None]:
+    """While a network trains, the first Ctrl-C asks it to end after its batch.
+
+    The run then goes on with what was learned so far, up to the bundle; a second Ctrl-C ends it.
+    """
+    if step != "train" or context.recipe.model_kind != "network":
+        yield
+        return
+    context.stop_file.unlink(missing_ok=True)  # one asked for before concerns a run before
+    handler = signal.getsignal(signal.SIGINT)
+    catches = handler is signal.default_int_handler
+    # Only the main thread may set handlers; a caller's own handler is left alone.
+    catches = catches and threading.current_thread() is threading.main_thread()
+    if catches:
+        signal.signal(signal.SIGINT, lambda *_: _ask_to_stop(context.stop_file))
+    try:
+        yield
+    finally:
+        if catches:
+            signal.signal(signal.SIGINT, handler)
+        context.stop_file.unlink(missing_ok=True)
+
+
+def _ask_to_stop(file: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        return
+    raise KeyboardInterrupt
 
 
 def _guarded(progress: Watcher | None) -> Watcher:

@@ -352,14 +352,19 @@ def copy_bundle(bundle: Path, out: Path) -> Path:
 
 
 def _same_data(new: Recipe, old: Recipe) -> None:
-    if new.data != old.data:
+    if _origin(new) != _origin(old):
+        held = " ".join(str(part) for part in _origin(old) if part is not None)
         raise InputError(
-            f"A project named {new.name!r} exists and holds other pictures "
-            f"({old.data or 'collected for its class words'}).",
+            f"A project named {new.name!r} exists and holds other data "
+            f"({held or 'pictures collected for its class words'}).",
             expected="a name of its own for each project",
             do="Choose another name with --name, or remove the old project with "
             f"`tellapart clean {new.name}`.",
         )
+
+
+def _origin(recipe: Recipe) -> tuple[Path | str | int | None, ...]:
+    return recipe.data, recipe.dataset, recipe.from_project, recipe.target
 
 
 def _writable(out: Path) -> Path:

@@ -34,8 +34,16 @@ def run(context: StepContext) -> dict[str, Any]:
     usable picture, `InputError` for a data set or option that cannot be read, `StorageError`
     for a full disk. Whatever was fetched until then stays.
     """
+    if context.recipe.data_kind == "arrays":
+        from tellapart.steps.collect import arrays
+
+        return arrays.run(context)
+    if context.recipe.data_kind == "table":
+        from tellapart.steps.collect import tables
+
+        return tables.run(context)
     files = FileStore(context.settings.files_dir)
-    if context.recipe.data is not None:
+    if context.recipe.data is not None or context.recipe.from_project is not None:
         return _from_data(context, files)
     plan = Plan.of_recipe(context.recipe)
     mark = fingerprint(plan.asked())

@@ -30,6 +30,10 @@ def run(context: StepContext) -> dict[str, Any]:
     Raises `DataError`, after all verdicts are stored, for a class of which nothing is kept and
     for fewer than two classes.
     """
+    if context.recipe.data_kind != "pictures":
+        from tellapart.steps.curate import rows as of_rows
+
+        return of_rows.run(context)
     rows = context.catalog.pictures(status="ok")
     inputs = _inputs(context, rows)
     done = context.catalog.finished(STEP, inputs)

@@ -30,6 +30,10 @@ def run(context: StepContext) -> dict[str, Any]:
     Raises `DataError` for fewer than two classes and for a class of one picture, and, after the
     splits are stored, where no class has a test picture.
     """
+    if context.recipe.data_kind != "pictures":
+        from tellapart.steps.split import rows as of_rows
+
+        return of_rows.run(context)
     rows = context.catalog.pictures(status="ok", kept=True)
     _require_classes(context, rows)
     rules = _rules(context, rows)
