@@ -74,6 +74,17 @@ class Settings:
         "Threads for decoding and inference; 0: as many as cores.",
         default=0,
     )
+    datasets_dir: Path | None = _variable(
+        "TELLAPART_DATASETS",
+        "Folder of original data set files, such as MNIST's; used before any download.",
+        default=None,
+    )
+    datasets_urls: tuple[str, ...] = _variable(
+        "TELLAPART_DATASETS_URL",
+        "Mirrors of the data sets' files (`url,…`; `{name}` in one stands for the data set's); "
+        "none: the publishers'.",
+        default=(),
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -115,7 +126,7 @@ class Settings:
 
 def _read(name: str, raw: str, kind: str) -> Any:
     try:
-        if kind == "Path":
+        if kind.startswith("Path"):
             return Path(raw).expanduser().absolute()
         if kind == "int":
             return _positive(int(raw), whole=True)
@@ -133,7 +144,9 @@ def _read(name: str, raw: str, kind: str) -> Any:
             do=f"Set {name} to a value of that kind, or unset it.",
         ) from None
     if kind.startswith("tuple"):
-        return tuple(part.strip().lower() for part in raw.split(",") if part.strip())
+        parts = (part.strip() for part in raw.split(","))
+        # A host has no case, the path of a URL has.
+        return tuple(part if "/" in part else part.lower() for part in parts if part)
     return raw
 
 

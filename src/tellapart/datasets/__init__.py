@@ -5,13 +5,9 @@ Light to import: what reads them is loaded on first use.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tellapart.datasets.arrays import Arrays, Watch, silent
 from tellapart.datasets.facts import FACTS, Facts, canonical
 from tellapart.errors import NotFoundError
 
@@ -21,33 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FACTS", "Arrays", "Facts", "Watch", "canonical", "load_arrays", "load_table"]
 
-#: Told how far loading is: (done, total or None where that is not known, a word).
-Watch = Callable[[int, int | None, str], None]
 
-
-def _silent(done: int, total: int | None, word: str) -> None:
-    """Nobody watches."""
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """A picture data set in memory."""
-
-    #: uint8, shape (n, height, width, channels); 0 is black.
-    x: NDArray[np.uint8]
-    #: int64, shape (n,): places in `classes`.
-    y: NDArray[np.int64]
-    classes: tuple[str, ...]
-    #: (n,): `train`, `test`, or empty where the data set brings no split.
-    official: NDArray[np.str_]
-    #: SHA-256 (hex) over shape, pixels, labels and official split: the same wherever it lay.
-    sha256: str
-    #: Where it came from, in words.
-    origin: str = ""
-    notes: tuple[str, ...] = field(default=())
-
-
-def load_arrays(name: str, settings: Settings, watch: Watch = _silent) -> Arrays:
+def load_arrays(name: str, settings: Settings, watch: Watch = silent) -> Arrays:
     """The picture data set `name`: from scikit-learn, from the folder that `TELLAPART_DATASETS`
     names, from the cache, or fetched from the first mirror that has it unharmed.
 
