@@ -70,7 +70,7 @@ def test_a_change_replaces_lists_and_merges_groups(settings: Settings) -> None:
 
 def test_other_data_under_the_same_name_is_refused(settings: Settings, tmp_path: Path) -> None:
     make(settings, classes=["apple", "pear"])
-    with pytest.raises(InputError, match="holds other pictures"):
+    with pytest.raises(InputError, match="holds other data"):
         make(settings, data=str(tmp_path))
 
 
