@@ -1,51 +1,13 @@
-"""Charts as inline SVG. Colors come from the page's style, so that they follow light and dark."""
+"""The charts of the report, as inline SVG."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_WIDTH, _HEIGHT = 420, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 26, 42
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Maps figures to points of the drawing. `x1` may lie below `x0`: the axis then runs down."""
-
-    x0: float
-    x1: float
-    y0: float
-    y1: float
-
-    def x(self, value: float) -> float:
-        return _LEFT + (value - self.x0) / (self.x1 - self.x0) * (_WIDTH - _LEFT - _RIGHT)
-
-    def y(self, value: float) -> float:
-        return (
-            _HEIGHT - _BOTTOM - (value - self.y0) / (self.y1 - self.y0) * (_HEIGHT - _TOP - _BOTTOM)
-        )
-
-    def axes(
-        self, xs: Sequence[tuple[float, str]], ys: Sequence[tuple[float, str]], x: str, y: str
-    ) -> list[str]:
-        """Grid lines, ticks and titles."""
-        parts = []
-        for value, text in ys:
-            at = _n(self.y(value))
-            parts.append(
-                f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at}" y2="{at}"/>'
-            )
-            parts.append(_text(_LEFT - 7, self.y(value) + 3.5, text, "tick end"))
-        for value, text in xs:
-            parts.append(_text(self.x(value), _HEIGHT - _BOTTOM + 16, text, "tick mid"))
-        middle = (_LEFT + _WIDTH - _RIGHT) / 2
-        parts.append(_text(middle, _HEIGHT - 6, x, "axis mid"))
-        parts.append(_text(_LEFT, _TOP - 12, y, "axis"))
-        return parts
+from tellapart.report.svg import HEIGHT, LEFT, RIGHT, WIDTH, Frame, dot, label, path, pt, whole
 
 
 def share_bar(accuracy: float, low: float, high: float, baseline: float | None) -> Markup:
@@ -57,21 +19,21 @@ def share_bar(accuracy: float, low: float, high: float, baseline: float | None) 
 
     parts = [f'<line class="rule" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>']
     for step in range(0, 101, 25):
-        at = _n(x(step / 100))
+        at = pt(x(step / 100))
         parts.append(f'<line class="rule" x1="{at}" x2="{at}" y1="{y - 4}" y2="{y + 4}"/>')
         anchor = "tick" if step == 0 else "tick end" if step == 100 else "tick mid"
-        parts.append(_text(x(step / 100), y + 22, f"{step} %", anchor))
+        parts.append(label(x(step / 100), y + 22, f"{step} %", anchor))
     parts.append(
-        f'<rect class="span" x="{_n(x(low))}" y="{y - 8}" '
-        f'width="{_n(max(x(high) - x(low), 2))}" height="16" rx="8"/>'
+        f'<rect class="span" x="{pt(x(low))}" y="{y - 8}" '
+        f'width="{pt(max(x(high) - x(low), 2))}" height="16" rx="8"/>'
     )
     if baseline is not None:
-        at = _n(x(baseline))
+        at = pt(x(baseline))
         parts.append(f'<line class="base" x1="{at}" x2="{at}" y1="{y - 13}" y2="{y + 13}"/>')
         anchor = "note end" if baseline > 0.8 else "note" if baseline < 0.2 else "note mid"
-        parts.append(_text(x(baseline), y - 17, "always the same answer", anchor))
-    parts.append(f'<circle class="dot big" cx="{_n(x(accuracy))}" cy="{y}" r="6"/>')
-    return _svg(parts, width, 58, "Accuracy with its 95 % interval, and the baseline")
+        parts.append(label(x(baseline), y - 17, "always the same answer", anchor))
+    parts.append(f'<circle class="dot big" cx="{pt(x(accuracy))}" cy="{y}" r="6"/>')
+    return whole(parts, width, 58, "Accuracy with its 95 % interval, and the baseline")
 
 
 def reliability(bins: Sequence[tuple[float, float, int]]) -> Markup:
@@ -79,14 +41,14 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> Markup:
     frame = Frame(0, 1, 0, 1)
     ticks = [(step / 4, f"{step * 25}") for step in range(5)]
     parts = frame.axes(ticks, ticks, "how sure it was (%)", "how often it was right (%)")
-    parts.append(_path("ideal", [(frame.x(0), frame.y(0)), (frame.x(1), frame.y(1))]))
+    parts.append(path("ideal", [(frame.x(0), frame.y(0)), (frame.x(1), frame.y(1))]))
     most = max((n for _, _, n in bins), default=1)
     for confidence, accuracy, n in bins:
         x, y, ideal = frame.x(confidence), frame.y(accuracy), frame.y(confidence)
-        parts.append(f'<line class="gap" x1="{_n(x)}" x2="{_n(x)}" y1="{_n(y)}" y2="{_n(ideal)}"/>')
+        parts.append(f'<line class="gap" x1="{pt(x)}" x2="{pt(x)}" y1="{pt(y)}" y2="{pt(ideal)}"/>')
         title = f"{n} answers, {confidence:.0%} sure on average, {accuracy:.0%} right"
-        parts.append(_dot(x, y, 3 + 6 * (n / most) ** 0.5, "dot", title))
-    return _svg(parts, _WIDTH, _HEIGHT, "Reliability diagram")
+        parts.append(dot(x, y, 3 + 6 * (n / most) ** 0.5, "dot", title))
+    return whole(parts, WIDTH, HEIGHT, "Reliability diagram")
 
 
 def abstention(
@@ -103,12 +65,12 @@ def abstention(
     parts = frame.axes(xs, ys, "pictures that get an answer (%)", "wrong answers among them (%)")
     for kind, curve in (("line second", by_familiarity), ("line", by_probability)):
         points = [(frame.x(share), frame.y(1 - accuracy)) for share, accuracy in curve]
-        parts.append(_path(kind, points))
+        parts.append(path(kind, points))
     if chosen is not None:
         share, accuracy = chosen
         title = f"as shipped: {share:.1%} answered, {1 - accuracy:.1%} of them wrong"
-        parts.append(_dot(frame.x(share), frame.y(1 - accuracy), 6, "dot chosen", title))
-    return _svg(parts, _WIDTH, _HEIGHT, "Wrong answers by share of pictures answered")
+        parts.append(dot(frame.x(share), frame.y(1 - accuracy), 6, "dot chosen", title))
+    return whole(parts, WIDTH, HEIGHT, "Wrong answers by share of pictures answered")
 
 
 def grouping(
@@ -127,20 +89,18 @@ def grouping(
     if points:
         band = [(frame.x(p[0]), frame.y(p[3])) for p in points]
         band += [(frame.x(p[0]), frame.y(p[2])) for p in reversed(points)]
-        parts.append(_path("band", band, close=True))
-        parts.append(_path("line", [(frame.x(p[0]), frame.y(p[1])) for p in points]))
+        parts.append(path("band", band, close=True))
+        parts.append(path("line", [(frame.x(p[0]), frame.y(p[1])) for p in points]))
     for cosine, accuracy, low, high, grouped in points:
         title = (
             f"cosine {cosine:.2f}: {accuracy:.1%} ({low:.1%} to {high:.1%}); "
             f"{grouped:.0%} of the pictures are grouped"
         )
-        parts.append(_dot(frame.x(cosine), frame.y(accuracy), 3.5, "dot", title))
+        parts.append(dot(frame.x(cosine), frame.y(accuracy), 3.5, "dot", title))
     for kind, value in (("naive", naive[0]), ("ours", ours[0])):
-        at = _n(frame.y(value))
-        parts.append(
-            f'<line class="{kind}" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at}" y2="{at}"/>'
-        )
-    return _svg(parts, _WIDTH, _HEIGHT, "Accuracy by grouping distance")
+        at = pt(frame.y(value))
+        parts.append(f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
+    return whole(parts, WIDTH, HEIGHT, "Accuracy by grouping distance")
 
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
@@ -156,11 +116,11 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup
         total = sum(row)
         if named:
             parts.append(
-                _text(margin - 8, margin + (i + 0.5) * cell + 4, _cut(classes[i]), "tick end")
+                label(margin - 8, margin + (i + 0.5) * cell + 4, _cut(classes[i]), "tick end")
             )
             x = margin + (i + 0.5) * cell
             parts.append(
-                f'<text class="tick" transform="translate({_n(x + 4)} {margin - 8}) rotate(-55)">'
+                f'<text class="tick" transform="translate({pt(x + 4)} {margin - 8}) rotate(-55)">'
                 f"{escape(_cut(classes[i]))}</text>"
             )
         for j, count in enumerate(row):
@@ -175,21 +135,21 @@ def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup
             if count and cell >= 20:
                 strong = " strong" if total and count / total > 0.55 else ""
                 x, y = margin + (j + 0.5) * cell, margin + (i + 0.5) * cell + 4
-                parts.append(_text(x, y, str(count), f"count mid{strong}"))
+                parts.append(label(x, y, str(count), f"count mid{strong}"))
     if named:
-        parts.append(_text(margin - 8, margin - 24, "answered →", "axis end"))
-        parts.append(_text(margin - 8, margin - 8, "truth ↓", "axis end"))
+        parts.append(label(margin - 8, margin - 24, "answered →", "axis end"))
+        parts.append(label(margin - 8, margin - 8, "truth ↓", "axis end"))
     else:
-        side = _n(n * cell)
+        side = pt(n * cell)
         parts.append(
             f'<rect class="border" x="{margin}" y="{margin}" width="{side}" height="{side}"/>'
         )
-        parts.append(_text(margin, margin - 8, "answered →", "axis"))
+        parts.append(label(margin, margin - 8, "answered →", "axis"))
         parts.append(
             f'<text class="axis end" transform="translate({margin - 8} {margin}) rotate(-90)">'
             "← truth</text>"
         )
-    return _svg(parts, size, size, "Confusion matrix", limit=True)
+    return whole(parts, size, size, "Confusion matrix", limit=True)
 
 
 def _cell(x: float, y: float, cell: float, count: int, total: int, diagonal: bool) -> str:
@@ -200,8 +160,8 @@ def _cell(x: float, y: float, cell: float, count: int, total: int, diagonal: boo
         kind = "none"
     gap = 1 if cell > 12 else 0
     return (
-        f'<rect class="cell {kind}" x="{_n(x)}" y="{_n(y)}" width="{_n(cell - gap)}" '
-        f'height="{_n(cell - gap)}" fill-opacity="{opacity:.2f}"/>'
+        f'<rect class="cell {kind}" x="{pt(x)}" y="{pt(y)}" width="{pt(cell - gap)}" '
+        f'height="{pt(cell - gap)}" fill-opacity="{opacity:.2f}"/>'
     )
 
 
@@ -224,36 +184,3 @@ def _scale(lowest: float) -> tuple[float, float]:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}".rstrip("0").rstrip(".")
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".rstrip("0").rstrip(".")
-
-
-def _text(x: float, y: float, text: str, kind: str) -> str:
-    return f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}">{escape(text)}</text>'
-
-
-def _dot(x: float, y: float, radius: float, kind: str, title: str) -> str:
-    return (
-        f'<circle class="{kind}" cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}">'
-        f"<title>{escape(title)}</title></circle>"
-    )
-
-
-def _path(kind: str, points: Sequence[tuple[float, float]], *, close: bool = False) -> str:
-    if not points:
-        return ""
-    steps = " L".join(f"{_n(x)} {_n(y)}" for x, y in points)
-    return f'<path class="{kind}" d="M{steps}{"Z" if close else ""}"/>'
-
-
-def _svg(
-    parts: Sequence[str], width: float, height: float, title: str, *, limit: bool = False
-) -> Markup:
-    style = f' style="max-width:{_n(width)}px"' if limit else ""
-    inner = "".join(parts)
-    return Markup(  # noqa: S704 - every text in it went through `escape`
-        f'<svg viewBox="0 0 {_n(width)} {_n(height)}" role="img" aria-label="{escape(title)}"'
-        f"{style}>{inner}</svg>"
-    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from markupsafe import escape
 
 from tellapart.report.layers import quantity, settings, shape
+from tellapart.report.svg import label, pt
 
 if TYPE_CHECKING:
     from tellapart.recipe.network import Network, Traced
@@ -94,8 +95,8 @@ class _Drawing:
         if self.places:
             above = list(self.places.values())[-1][2]
             self.parts.append(
-                f'<path class="n-flow" d="M{_COLUMN} {_n(above + 3)}V{_n(top - 8)}"/>'
-                f'<path class="n-tip" d="M{_COLUMN - 4} {_n(top - 9)}h8l-4 6z"/>'
+                f'<path class="n-flow" d="M{_COLUMN} {pt(above + 3)}V{pt(top - 8)}"/>'
+                f'<path class="n-tip" d="M{_COLUMN - 4} {pt(top - 9)}h8l-4 6z"/>'
             )
         self.places[name] = (half, top, bottom)
 
@@ -124,8 +125,8 @@ def svg(network: Network) -> str:
     inner = "\n".join([*drawing.parts, *skips])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="network" viewBox="0 0 {_WIDTH} '
-        f'{_n(height)}" role="img" aria-label="{escape(title)}">\n<style>{_STYLE}</style>\n'
-        f'<rect class="n-paper" width="{_WIDTH}" height="{_n(height)}" rx="12"/>\n{inner}\n</svg>\n'
+        f'{pt(height)}" role="img" aria-label="{escape(title)}">\n<style>{_STYLE}</style>\n'
+        f'<rect class="n-paper" width="{_WIDTH}" height="{pt(height)}" rx="12"/>\n{inner}\n</svg>\n'
     )
 
 
@@ -144,8 +145,8 @@ def _input(drawing: _Drawing, values: Sequence[int]) -> None:
     drawing.put("", half, drawing.y, drawing.y + height)
     middle = drawing.y + height / 2
     words = [
-        _text(_WORDS, middle - 2, "input", "n-name"),
-        _text(_WORDS, middle + 15, _values(values), "n-soft"),
+        label(_WORDS, middle - 2, "input", "n-name"),
+        label(_WORDS, middle + 15, _values(values), "n-soft"),
     ]
     drawing.parts.append(f'<g class="input">{body}{"".join(words)}</g>')
     drawing.y += height
@@ -161,9 +162,9 @@ def _layer(drawing: _Drawing, layer: Traced, before: Sequence[int]) -> None:
     tall = max(height, 17.0 * len(words) + 3)
     shift = (tall - height) / 2
     top = drawing.y + shift
-    block = f'<g transform="translate(0 {_n(shift)})">{body}</g>' if shift else body
+    block = f'<g transform="translate(0 {pt(shift)})">{body}</g>' if shift else body
     first = drawing.y + tall / 2 - 17 * (len(words) - 1) / 2 + 4
-    texts = [word.replace("@", _n(first + 17 * row)) for row, word in enumerate(words)]
+    texts = [word.replace("@", pt(first + 17 * row)) for row, word in enumerate(words)]
     title = f"{layer.name}: {layer.kind}, {shape(layer.input)} to {shape(layer.output)}, "
     title += f"{layer.parameters:,} parameters, {quantity(layer.flops)} FLOPs"
     drawing.parts.append(
@@ -193,10 +194,10 @@ def _describe(layer: Traced, scale: _Scale, same: bool) -> list[str]:
         share = layer.parameters / scale.parameters
         lines.append(
             f'<g transform="translate({_WORDS} @)">'
-            f'<rect class="n-rail" y="-8" width="{_n(_METER)}" height="5" rx="2.5"/>'
-            f'<rect class="n-share" y="-8" width="{_n(max(_METER * share, 2))}" height="5" '
-            f'rx="{_n(min(2.5, max(_METER * share, 2) / 2))}"/>'
-            f'<text class="n-soft" x="{_n(_METER + 8)}" y="-1.5">{escape(_share(share))}</text></g>'
+            f'<rect class="n-rail" y="-8" width="{pt(_METER)}" height="5" rx="2.5"/>'
+            f'<rect class="n-share" y="-8" width="{pt(max(_METER * share, 2))}" height="5" '
+            f'rx="{pt(min(2.5, max(_METER * share, 2) / 2))}"/>'
+            f'<text class="n-soft" x="{pt(_METER + 8)}" y="-1.5">{escape(_share(share))}</text></g>'
         )
     return lines
 
@@ -226,7 +227,7 @@ def _box(
     face = [(left, top), (right, top), (right, low), (left, low)]
     body = "".join(
         f'<path class="{kind}" stroke-linejoin="round" d="M'
-        + " L".join(f"{_n(a)} {_n(b)}" for a, b in points)
+        + " L".join(f"{pt(a)} {pt(b)}" for a, b in points)
         + 'Z"/>'
         for kind, points in zip(kinds, (top_side, right_side, face), strict=True)
     )
@@ -240,16 +241,16 @@ def _vector(scale: _Scale, length: int, y: float, *, given: bool) -> tuple[str, 
         radius = min(5.5, step / 2 - 0.8)
         start = _COLUMN - step * (length - 1) / 2
         body = "".join(
-            f'<circle class="{kind}" cx="{_n(start + step * place)}" cy="{_n(y + 8)}" '
-            f'r="{_n(radius)}"/>'
+            f'<circle class="{kind}" cx="{pt(start + step * place)}" cy="{pt(y + 8)}" '
+            f'r="{pt(radius)}"/>'
             for place in range(length)
         )
         return body, step * length / 2, 16
     wide = _BAR * max(math.log(length) / math.log(max(scale.length, 64)), 0.2)
     kind = "n-given" if given else "n-bar"
     body = (
-        f'<rect class="{kind}" x="{_n(_COLUMN - wide / 2)}" y="{_n(y + 1)}" '
-        f'width="{_n(wide)}" height="14" rx="3"/>'
+        f'<rect class="{kind}" x="{pt(_COLUMN - wide / 2)}" y="{pt(y + 1)}" '
+        f'width="{pt(wide)}" height="14" rx="3"/>'
     )
     return body, wide / 2, 16
 
@@ -260,9 +261,9 @@ def _pill(layer: Traced, y: float) -> tuple[str, float, float]:
         text = settings(layer)
     half = 13.0 if layer.kind == "add" else 6 + 3.6 * len(text)
     body = (
-        f'<rect class="n-pill" x="{_n(_COLUMN - half)}" y="{_n(y)}" width="{_n(2 * half)}" '
+        f'<rect class="n-pill" x="{pt(_COLUMN - half)}" y="{pt(y)}" width="{pt(2 * half)}" '
         f'height="{_PILL}" rx="{_PILL / 2:g}"/>'
-        f"{_text(_COLUMN, y + 16.5, text, 'n-soft n-mid')}"
+        f"{label(_COLUMN, y + 16.5, text, 'n-soft n-mid')}"
     )
     return body, half, _PILL
 
@@ -282,9 +283,9 @@ def _skips(drawing: _Drawing, layers: Sequence[Traced]) -> list[str]:
         x = max(18.0 - 6 * lane, 4.0)
         parts.append(
             f'<path class="n-skip" data-add="{escape(layer.name)}" '
-            f'd="M{_n(_COLUMN - source[0] - 3)} {_n(start)}H{_n(x + 8)}q-8 0 -8 8V{_n(end - 8)}'
-            f'q0 8 8 8H{_n(_COLUMN - half - 8)}"/>'
-            f'<path class="n-skiptip" d="M{_n(_COLUMN - half - 9)} {_n(end - 4.5)}v9l7 -4.5z"/>'
+            f'd="M{pt(_COLUMN - source[0] - 3)} {pt(start)}H{pt(x + 8)}q-8 0 -8 8V{pt(end - 8)}'
+            f'q0 8 8 8H{pt(_COLUMN - half - 8)}"/>'
+            f'<path class="n-skiptip" d="M{pt(_COLUMN - half - 9)} {pt(end - 4.5)}v9l7 -4.5z"/>'
         )
     return parts
 
@@ -301,11 +302,3 @@ def _share(share: float) -> str:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _text(x: float, y: float, text: str, kind: str) -> str:
-    return f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}">{escape(text)}</text>'
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".rstrip("0").rstrip(".")
