@@ -1,0 +1,218 @@
+"""Fit a table: logistic regression, gradient boosting, their average; the best one is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tellapart.errors import DataError, InputError
+from tellapart.learn.calibration import softmax
+from tellapart.learn.tabular import boosting, columns, crossing, logistic
+from tellapart.learn.tabular.comparing import Candidate, against, reason
+from tellapart.learn.tabular.crossing import Crossed, Key, Score, Watch
+
+#: Names that reports show, in the order in which a tie is decided.
+LOGISTIC, BOOSTING, AVERAGE = "logistic regression", "gradient boosting", "their average"
+#: Above so many figures the trees may use every thread; below, threads only cost.
+_MANY_FIGURES = 200_000
+#: What is fitted where nothing can be held out.
+_PLAIN = 1.0
+
+Model = logistic.Logistic | boosting.Boosting
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`softmax` of the members' logits, each times its factor, are calibrated probabilities."""
+
+    columns: columns.Columns
+    #: Models over expanded rows, and the factor of each: share and temperatures.
+    members: tuple[tuple[Model, float], ...]
+    raw_columns: int
+    n_classes: int
+    #: All that were compared, the chosen one among them.
+    candidates: tuple[Candidate, ...]
+    #: (n, C) calibrated probabilities of training rows from models that had not seen them; NaN
+    #: where a row was never held out.
+    out_of_fold: NDArray[np.float64]
+    #: False where it was asked to stop before all comparisons were made.
+    finished: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate that the members are."""
+        return next(candidate for candidate in self.candidates if candidate.chosen)
+
+    def logits(self, rows: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated logits (n, C) of raw rows (n, f)."""
+        from threadpoolctl import threadpool_limits
+
+        expanded = self.columns.expand(rows)
+        with threadpool_limits(1):
+            parts = [model.logits(expanded) * factor for model, factor in self.members]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def probabilities(self, rows: ArrayLike) -> NDArray[np.float64]:
+        """Calibrated probabilities (n, C) of raw rows (n, f)."""
+        return softmax(self.logits(rows))
+
+    def to_onnx(self, metadata: Mapping[str, str] | None = None) -> bytes:
+        """The whole model, raw rows in: see `graph.assemble`."""
+        from tellapart.learn.tabular import graph
+
+        return graph.assemble(
+            self.columns,
+            self.members,
+            raw_columns=self.raw_columns,
+            n_classes=self.n_classes,
+            metadata=metadata or {},
+        )
+
+
+def fit(
+    rows: ArrayLike,
+    y: ArrayLike,
+    *,
+    n_classes: int,
+    categories: Sequence[int],
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    watch: Watch = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Fitted:
+    """Fit raw rows (n, f) and class numbers `y` (n,).
+
+    Rows hold NaN where a value is missing and the index of a category; `categories` says for
+    each column how many values it may have (0: a number). Candidates are compared by repeated,
+    stratified cross-validation that keeps `groups` (n,) whole: the highest accuracy wins, ties
+    go to the lower log loss. The strength of the penalty and the kind of trees are chosen
+    within each kind by log loss, a temperature by the same held-out rows (Guo et al. 2017).
+
+    The same rows in the same order give the same model on any number of `threads`. Raises
+    `DataError` for fewer than two classes or a class without a row, `InputError` for shapes or
+    figures that do not fit.
+    """
+    # SciPy and the trees bring thread pools of their own; a limit holds only for those loaded.
+    import sklearn.ensemble
+    import sklearn.linear_model  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    raw, labels = np.asarray(rows, np.float32), np.asarray(y, np.int64)
+    shape = columns.learn(raw, categories)
+    _check(labels, len(raw), n_classes)
+    expanded = shape.expand(raw)
+    teams = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    pools = ThreadpoolController()
+    trees = threads if expanded.size > _MANY_FIGURES else 1
+    # Two BLAS threads make logistic regression several times slower.
+    with pools.limit(limits=1, user_api="blas"), pools.limit(limits=trees, user_api="openmp"):
+        start = time.perf_counter()
+        planned = crossing.plan(labels, teams, seed)
+        crossed = crossing.cross(expanded, labels, n_classes, planned, seed, watch, stop)
+        spent = time.perf_counter() - start
+        candidates = _candidates(crossed, teams, spent)
+        best = next(candidate for candidate in candidates if candidate.chosen)
+        members = tuple(
+            (_fit(expanded, labels, n_classes, key, seed), factor) for key, factor in best.parts
+        )
+    out_of_fold = np.full((len(labels), n_classes), np.nan)
+    if best.score is not None:
+        out_of_fold[planned.rows] = best.score.probabilities
+    return Fitted(
+        shape,
+        members,
+        raw.shape[1],
+        n_classes,
+        candidates,
+        out_of_fold,
+        crossed.finished,
+        _notes(labels, crossed),
+    )
+
+
+def _candidates(
+    crossed: Crossed, groups: NDArray[np.int64] | None, seconds: float
+) -> tuple[Candidate, ...]:
+    """The best of each kind and their average, the chosen one marked, each with a reason."""
+    if not crossed.logits:
+        parts: tuple[tuple[Key, float], ...] = ((("logistic", _PLAIN), 1.0),)
+        alone = Candidate(LOGISTIC, "logistic", {"C": _PLAIN}, parts, None, chosen=True)
+        return (replace(alone, why=reason(alone, alone)),)
+    own = [_best(crossed, "logistic", LOGISTIC), _best(crossed, "boosting", BOOSTING)]
+    scored = [(one, score) for one, score in [*own, _average(crossed, own)]]
+    best, top = max(scored, key=lambda pair: (pair[1].accuracy, -pair[1].log_loss))
+    teams = None if groups is None else groups[crossed.plan.rows]
+    found = []
+    for one, score in scored:
+        gap = None if one is best else against(score, top, teams)
+        known = replace(one, chosen=one is best, difference=gap, seconds=round(seconds, 3))
+        found.append(replace(known, why=reason(known, best)))
+    return tuple(found)
+
+
+def _best(crossed: Crossed, kind: str, name: str) -> tuple[Candidate, Score]:
+    """Of one kind the setting with the lowest log loss; ties go to the first tried."""
+    scores = {
+        key: crossing.score(logits, crossed.y)
+        for key, logits in crossed.logits.items()
+        if key[0] == kind
+    }
+    key = min(scores, key=lambda one: scores[one].log_loss)
+    score = scores[key]
+    settings = {"C": key[1]} if kind == "logistic" else crossing.BOOSTINGS[str(key[1])].to_dict()
+    parts = ((key, 1 / score.temperature),)
+    return Candidate(name, kind, settings, parts, score), score
+
+
+def _average(crossed: Crossed, own: Sequence[tuple[Candidate, Score]]) -> tuple[Candidate, Score]:
+    """The mean of the calibrated logits, at a temperature of its own."""
+    parts = [(key, factor / len(own)) for one, _ in own for key, factor in one.parts]
+    logits = np.sum([crossed.logits[key] * factor for key, factor in parts], axis=0)
+    score = crossing.score(logits, crossed.y)
+    settings = {one.kind: one.settings for one, _ in own}
+    shares = tuple((key, factor / score.temperature) for key, factor in parts)
+    return Candidate(AVERAGE, "average", settings, shares, score), score
+
+
+def _fit(
+    expanded: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, key: Key, seed: int
+) -> Model:
+    kind, setting = key
+    if kind == "boosting":
+        settings = crossing.BOOSTINGS[str(setting)]
+        return boosting.fit(expanded, y, n_classes, settings, seed)
+    return next(logistic.path(expanded, y, n_classes, (float(setting),)))
+
+
+def _notes(y: NDArray[np.int64], crossed: Crossed) -> tuple[str, ...]:
+    notes = []
+    if len(crossed.plan.rows) < len(y):
+        notes.append(
+            f"Candidates were compared on {len(crossed.plan.rows)} of {len(y)} rows to learn from; "
+            "the chosen one learned from all."
+        )
+    if not crossed.finished:
+        notes.append("Stopped before all comparisons were made: the choice rests on fewer rows.")
+    return tuple(notes)
+
+
+def _check(y: NDArray[np.int64], n: int, n_classes: int) -> None:
+    if len(y) != n or (n and (y.min() < 0 or y.max() >= n_classes)):
+        raise InputError(
+            f"{len(y)} class numbers for {n} rows and {n_classes} classes.",
+            expected="one class number a row, each from 0 to the number of classes less one",
+            do="Pass the class numbers of these very rows.",
+        )
+    counts = np.bincount(y, minlength=n_classes)
+    if n_classes < 2 or not counts.all():
+        raise DataError(
+            f"Rows per class: {counts.tolist()}, for {n_classes} classes.",
+            expected="at least two classes and at least one row in each to learn from",
+            do="Add rows to the empty classes, or leave those classes out.",
+        )
