@@ -18,7 +18,7 @@ MAX_BYTES = 1 << 30
 MAX_COLUMNS = 10_000
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _WORDS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a blank"}
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d+|\d+)([eE][+-]?\d+)?", re.ASCII)
+DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d+|\d+)([eE][+-]?\d+)?", re.ASCII)
 #: Lines and rows looked at to find out the delimiter and whether there is a header.
 _LOOK = 200
 
@@ -48,7 +48,7 @@ def read_csv(
         header = (isinstance(target, str) and target.strip() in first) or _has_header(rows)
     width = len(first)
     if header:
-        columns, more = _names(first)
+        columns, more = column_names(first)
         notes += more
         rows = rows[1:]
     else:
@@ -187,7 +187,7 @@ def _has_header(rows: Sequence[Sequence[Cell]]) -> bool:
 
 def _is_number(cell: Cell) -> bool:
     return cell is not None and (
-        number_of(cell) is not None or _DECIMAL_COMMA.fullmatch(cell) is not None
+        number_of(cell) is not None or DECIMAL_COMMA.fullmatch(cell) is not None
     )
 
 
@@ -196,7 +196,7 @@ def _mostly_numbers(column: Sequence[Cell]) -> bool:
     return bool(there) and 2 * sum(map(_is_number, there)) > len(there)
 
 
-def _names(first: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+def column_names(first: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """Names of the columns, each once, none empty."""
     taken: list[str] = []
     twice: list[str] = []
@@ -219,7 +219,7 @@ def _without_decimal_commas(columns: Sequence[str], rows: list[tuple[Cell, ...]]
     for k in range(len(columns)):
         there = [row[k] for row in rows if row[k] is not None]
         if any("," in (cell or "") for cell in there) and all(
-            _DECIMAL_COMMA.fullmatch(cell or "") for cell in there
+            DECIMAL_COMMA.fullmatch(cell or "") for cell in there
         ):
             found.append(k)
     if not found:
