@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,15 +13,16 @@ from tellapart.catalog.base import now
 from tellapart.catalog.derived import Derived
 from tellapart.catalog.history import History
 from tellapart.catalog.ledger import Ledger
-from tellapart.catalog.rows import PictureRow
+from tellapart.catalog.rows import PictureRow, TableRow
+from tellapart.catalog.tabular import Tabular
 from tellapart.errors import InputError, NotFoundError
 from tellapart.store import database, schema
 
 _projects = schema.projects
 
 
-class Catalog(Ledger, Derived, History):
-    """Everything known of one project's pictures. Several threads and processes may use one."""
+class Catalog(Ledger, Derived, Tabular, History):
+    """Everything known of one project's pictures or rows; threads and processes may share it."""
 
     @classmethod
     def create(cls, engine: sa.Engine, name: str, recipe: Mapping[str, Any]) -> Catalog:
@@ -76,11 +77,11 @@ class Catalog(Ledger, Derived, History):
             return set(connection.scalars(query.distinct()))
 
     def counts(self) -> dict[str, Any]:
-        """How many pictures were found, kept and set aside, and why; see `count`."""
-        return count(self.pictures())
+        """How many pictures (or rows) were found, kept and set aside, and why; see `count`."""
+        return count([*self.pictures(), *self.rows()])
 
 
-def count(rows: Iterable[PictureRow]) -> dict[str, Any]:
+def count(rows: Iterable[PictureRow | TableRow]) -> dict[str, Any]:
     """Count pictures, in all and by class; JSON-able.
 
     `found`: pictures whose bytes are here (status `ok`), of which some are `kept` and some
@@ -89,13 +90,13 @@ def count(rows: Iterable[PictureRow]) -> dict[str, Any]:
     split (all four most first); `classes`: the same by class, in alphabetical order.
     """
     rows = list(rows)
-    labels: dict[str, list[PictureRow]] = {}
+    labels: dict[str, list[PictureRow | TableRow]] = {}
     for row in rows:
         labels.setdefault(row.label, []).append(row)
     return {**_count(rows), "classes": {label: _count(labels[label]) for label in sorted(labels)}}
 
 
-def _count(rows: list[PictureRow]) -> dict[str, Any]:
+def _count(rows: Sequence[PictureRow | TableRow]) -> dict[str, Any]:
     found = [row for row in rows if row.status == "ok"]
     kept = [row for row in found if row.kept]
     aside = [row for row in found if row.kept is False]

@@ -149,6 +149,71 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewRow:
+    """One row of a table, on its way into the ledger."""
+
+    #: Its place in the table, from 0.
+    number: int
+    #: Every cell but the target's, as it was written; None: missing.
+    cells: tuple[str | None, ...]
+    #: Its class; empty where it is missing.
+    label: str
+    #: Over the cells: equal rows have equal ones, whatever their class.
+    sha256: str
+    split_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row of a table with everything known about it. Field order is that of the columns."""
+
+    number: int
+    cells: tuple[str | None, ...]
+    label: str
+    sha256: str
+    split_hint: str
+    #: None: not curated yet.
+    kept: bool | None
+    #: Why it is set aside, one word; empty for a kept one.
+    reason: str
+    #: `train`, `validation`, `test`, `aside`; empty: none yet.
+    split: str
+    group: str
+
+    @property
+    def id(self) -> str:
+        """Its name: its number as text."""
+        return str(self.number)
+
+    @property
+    def status(self) -> Status:
+        """A row is here as soon as it is known."""
+        return "ok"
+
+    @property
+    def verdict(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowVerdict:
+    """Whether one row is kept; `reason` is empty for a kept one."""
+
+    number: int
+    kept: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSplit:
+    """The split and group of one row; an empty split takes it out of all."""
+
+    number: int
+    split: str
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One packaged version of a project. `file` is its name in the project's `versions` folder."""
 

@@ -163,6 +163,22 @@ steps = Table(
     Column("finished_at", Text, nullable=False),
 )
 
+#: The rows of a table: what a picture is to the ledger, a row is here.
+rows = Table(
+    "rows",
+    metadata,
+    _project(primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("cells", JSON, nullable=False),
+    _text("label"),
+    Column("sha256", String(64), nullable=False, server_default=""),
+    _text("split_hint"),
+    Column("kept", Boolean),
+    _text("reason"),
+    Column("split", String(16), nullable=False, server_default=""),
+    _text("group_id"),
+)
+
 versions = Table(
     "versions",
     metadata,
