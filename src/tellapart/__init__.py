@@ -3,7 +3,9 @@
     import tellapart
 
     result = tellapart.make(["apple", "pear"])            # search, or
-    result = tellapart.train("pictures/")                 # one folder a class
+    result = tellapart.train("pictures/")                 # one folder a class, or
+    result = tellapart.train("table.csv", target="kind")  # a column to foretell, or
+    result = tellapart.run("network.json")                # a recipe, a network layer by layer
     tellapart.Bundle.load(result.bundle).predict("new.jpg").label
 
 Names are loaded on first use; importing costs and changes nothing.
@@ -15,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tellapart.api import make, run, train
+    from tellapart.api import make, run, stop, train
     from tellapart.bundle import Bundle, Prediction
     from tellapart.bundle.verify import verify
     from tellapart.chain import ORDER
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from tellapart.steps import Progress
 
 _HOMES = {
-    "api": ("make", "run", "train"),
+    "api": ("make", "run", "stop", "train"),
     "bundle": ("Bundle", "Prediction", "verify"),
     "chain": ("ORDER",),
     "errors": (
@@ -90,6 +92,7 @@ __all__ = [
     "__version__",
     "make",
     "run",
+    "stop",
     "train",
     "verify",
 ]

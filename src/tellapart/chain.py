@@ -63,6 +63,7 @@ def run(
         if spawn and not HEAVY.isdisjoint(steps):
             worker = Worker(settings, name)
         context = open_context(settings, name, watch)
+        context.training_file.unlink(missing_ok=True)  # of a run that was killed
         for step in steps:
             start = time.perf_counter()
             watch(Progress(step, 0, None, "starting"))
@@ -96,6 +97,8 @@ def _stoppable(context: StepContext, step: str) -> Iterator[None]:
         yield
         return
     context.stop_file.unlink(missing_ok=True)  # one asked for before concerns a run before
+    with contextlib.suppress(OSError):  # a full disk: nobody can ask, but it trains
+        (context.work / context.training_file.name).touch()
     handler = signal.getsignal(signal.SIGINT)
     catches = handler is signal.default_int_handler
     # Only the main thread may set handlers; a caller's own handler is left alone.
@@ -107,6 +110,7 @@ def _stoppable(context: StepContext, step: str) -> Iterator[None]:
     finally:
         if catches:
             signal.signal(signal.SIGINT, handler)
+        context.training_file.unlink(missing_ok=True)
         context.stop_file.unlink(missing_ok=True)
 
 

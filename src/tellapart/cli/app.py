@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[Any, ...]] = {
         stepping.compile,
         stepping.package,
         stepping.relabel,
+        stepping.stop,
     ),
     "Look after projects": (
         projects.list_,
@@ -44,9 +45,9 @@ def build() -> Any:
     for panel, verbs in VERBS.items():
         for verb in verbs:
             app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
-    written = typer.Typer(help="Read, check and describe recipes.")
-    written.command("schema")(recipes.schema)
-    written.command("check")(recipes.check)
+    written = typer.Typer(help="Read, check, draw and rewrite recipes.")
+    for verb in (recipes.schema, recipes.check, recipes.show, recipes.convert):
+        written.command(verb.__name__)(verb)
     app.add_typer(written, name="recipe", rich_help_panel="Look after projects")
     return app
 

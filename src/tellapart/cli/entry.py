@@ -51,8 +51,9 @@ def _dispatch(argv: list[str]) -> int:
         write(tellapart.__version__)
         return 0
     from tellapart.cli.app import build
+    from tellapart.cli.options import fill_in
 
-    code = build()(argv, prog_name="tellapart", standalone_mode=False)
+    code = build()(fill_in(argv), prog_name="tellapart", standalone_mode=False)
     if code == 130:  # Typer turns Ctrl-C into this exit
         raise _stopped()
     sys.stdout.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +11,12 @@ import typer
 
 import tellapart
 from tellapart.cli import results
-from tellapart.cli.console import emit, program, write
+from tellapart.cli.console import emit, program, tell, write
 from tellapart.cli.options import Effort, Json, Name, Out, Quiet, Seed, Set, recipe_keys
 from tellapart.cli.progress import watching
+from tellapart.cli.signals import following
 from tellapart.errors import InputError, NotFoundError
+from tellapart.quickml import DEFAULT
 
 
 def make(
@@ -67,7 +71,7 @@ def make(
         effort=effort,
         seed=seed,
     )
-    with watching(quiet) as progress:
+    with following(quiet, json) as progress:
         result = tellapart.make(words, name=name, out=out, progress=progress, **options)
     results.show(result, quiet=quiet, as_json=json)
 
@@ -76,11 +80,21 @@ def train(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="FOLDER|CSV|NAME",
-            help="A labelled folder (one sub-folder a class) or CSV: the whole chain on it. "
+            metavar="FOLDER|TABLE|DATASET|NAME",
+            help="A labelled folder (one sub-folder a class), a CSV of pictures, or with --target "
+            "a table; else the name of a data set, such as mnist: the whole chain on it. "
             "Else a project's name: its train step.",
         ),
     ],
+    column: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="COLUMN",
+            help="The column to foretell: the file is a table. Its name, or its number from 0.",
+        ),
+    ] = None,
     effort: Effort = None,
     name: Name = None,
     seed: Seed = None,
@@ -89,18 +103,18 @@ def train(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train on your own labelled pictures and write a verified bundle.
+    """Train on your own labelled data, or on a known data set, and write a verified bundle.
 
-    The pictures stay where they are. Given the name of a project where no file or folder is
-    called so, only its train step is run, and the steps before it as far as they are not done.
+    Pictures stay where they are. Given the name of a project where no file or folder is called
+    so, only its train step is run, and the steps before it as far as they are not done.
     """
-    options = recipe_keys(set_, effort=effort, seed=seed)
-    if Path(target).exists():
-        with watching(quiet) as progress:
+    options = recipe_keys(set_, effort=effort, seed=seed, target=_column(column))
+    project = _meant(target, quiet)
+    if project is None:
+        with following(quiet, json) as progress:
             result = tellapart.train(target, name=name, out=out, progress=progress, **options)
         results.show(result, quiet=quiet, as_json=json)
         return
-    project = _project(target)
     if name is not None or out is not None:
         raise InputError(
             f"{target!r} is a project, and its train step takes no --name and no --out.",
@@ -109,32 +123,47 @@ def train(
         )
     if options:
         project.update(options)
-    with watching(quiet) as progress:
+    with following(quiet, json) as progress:
         result = project.run(upto="train", progress=progress, spawn=False)
     results.show_step("train", project, result, quiet=quiet, as_json=json)
 
 
 def run(
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE", help="A recipe: a YAML or JSON file.")
+        Path,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe, a YAML or JSON file, or a spec of the older program."
+        ),
     ],
     name: Name = None,
     set_: Set = None,
     out: Out = None,
+    quickml_layout: Annotated[
+        Path | None,
+        typer.Option(
+            "--quickml-layout",
+            metavar="[FOLDER]",
+            help="Write the older program's files too, one folder a model; "
+            f"without a value in {DEFAULT}.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Walk the whole chain as a recipe says; `tellapart recipe schema` says what it may say."""
-    from tellapart import registry
-    from tellapart.recipe import asked, check, read, with_changes
+    """Walk the whole chain as a recipe says; `tellapart recipe schema` says what it may say.
 
-    known = registry.names("source")
-    wanted = read(recipe, sources=known)
+    Of a network, standard output says when it is built, trained and compiled. Ctrl-C while it
+    trains ends it after the batch at hand; what it has learned is compiled and packaged.
+    """
     changes = recipe_keys(set_, name=name)
-    if changes:
-        wanted = check(with_changes(asked(wanted), changes), sources=known)
-    with watching(quiet) as progress:
-        result = tellapart.run(wanted, out=out, progress=progress)
+    with following(quiet, json) as progress:
+        result = tellapart.run(
+            recipe,
+            out=out,
+            progress=progress,
+            quickml_layout=quickml_layout,
+            changes=changes,
+        )
     results.show(result, quiet=quiet, as_json=json)
 
 
@@ -164,19 +193,45 @@ def demo(
     outcome.check()
 
 
-def _project(target: str) -> Any:
-    """The project called `target`; the error names both things that it could have been."""
+def _column(text: str | None) -> str | int | None:
+    """A table's column as given: a whole number counts, anything else names."""
+    if text is not None and re.fullmatch(r"-?\d{1,6}", text):
+        return int(text)
+    return text
+
+
+def _meant(target: str, quiet: bool) -> Any:
+    """The project that `target` means; None where it means data. Says so where it could be both.
+
+    A file or folder comes first. A project that holds the data set of its own name is the data
+    set: the same command goes on, up to the bundle.
+    """
+    from tellapart.datasets import FACTS, canonical
     from tellapart.recipe import guess, is_name
 
+    known = canonical(target)
+    if Path(target).exists():
+        if known and not quiet:
+            tell(f"{target}: taken as the file or folder here, not as the data set of that name")
+        return None
+    project = None
     if is_name(target):
-        try:
-            return tellapart.Project.open(target)
-        except NotFoundError:
-            pass
-    near = guess(target, tellapart.Project.names())
+        with contextlib.suppress(NotFoundError):
+            project = tellapart.Project.open(target)
+    if known and (project is None or project.recipe.dataset == known):
+        if not quiet:
+            tell(f"{target}: taken as the data set {known}: {FACTS[known].about}")
+        return None
+    if project is not None:
+        if known and not quiet:
+            tell(f"{target}: taken as the project of that name, not as the data set")
+        return project
+    names = tellapart.Project.names()
+    near = guess(target, [*names, *FACTS])
+    kind = "project" if near in names else "data set"
     raise NotFoundError(
-        f"There is no file or folder {target!r}, and no project of that name.",
+        f"There is no file or folder {target!r}, no project and no data set of that name.",
         expected="a folder with one sub-folder a class, a CSV with the columns path and label, "
-        "or a project's name",
-        do=f"Did you mean the project {near!r}?" if near else "Check the path.",
+        "a table with --target, the name of a data set, or a project's name",
+        do=f"Did you mean the {kind} {near!r}?" if near else "Check the path.",
     )

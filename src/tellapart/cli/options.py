@@ -31,7 +31,11 @@ Out = Annotated[
 ]
 Effort = Annotated[
     str | None,
-    typer.Option("--effort", metavar="quick", help="The one dial; quick: seconds on a CPU."),
+    typer.Option(
+        "--effort",
+        metavar="quick|good",
+        help="The one dial; quick: seconds on a CPU; good: a network, for tables and data sets.",
+    ),
 ]
 Seed = Annotated[
     str | None,
@@ -54,6 +58,22 @@ BundlePath = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def fill_in(argv: list[str]) -> list[str]:
+    """`argv` with the value of an option whose value may be left out.
+
+    `--quickml-layout` alone, before another option or before an existing file (the recipe) means
+    its default folder.
+    """
+    from tellapart.quickml import DEFAULT
+
+    found = list(argv)
+    for place, word in enumerate(argv):
+        after = argv[place + 1] if place + 1 < len(argv) else "-"
+        if word == "--quickml-layout" and (after.startswith("-") or Path(after).is_file()):
+            found[place] = f"{word}={DEFAULT}"
+    return found
 
 
 def recipe_keys(pairs: list[str] | None, **values: Any) -> dict[str, Any]:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tellapart.cli.console import tell
+from tellapart.cli.console import plain, tell
 
 if TYPE_CHECKING:
     from tellapart import Progress
 
 #: Seconds between two lines of one step where the output is not a terminal.
 PLAIN_SECONDS = 2.0
+#: The same within an epoch: its end has a line of its own.
+EPOCH_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -78,15 +80,24 @@ class Lines(Display):
         self.step = ""
         self.pace = Pace(time.monotonic())
         self.shown = 0.0
+        #: How many epochs the step under way trains; 0 where it trains none.
+        self.epochs = 0
 
     def __call__(self, event: Progress) -> None:
         now = time.monotonic()
         if event.step != self.step:
             self._finish(now)
-            self.step, self.pace, self.shown = event.step, Pace(now), now
+            self.step, self.pace, self.shown, self.epochs = event.step, Pace(now), now, 0
+            if not is_epoch(event):
+                return
+        if is_epoch(event):
+            self.shown, self.epochs = now, self.epochs + 1
+            tell(f"{event.step}: {epoch(event.figures or {})}")
+            return
+        if event.signal:
             return
         self.pace.update(event.done, event.total, now)
-        if now - self.shown >= PLAIN_SECONDS:
+        if now - self.shown >= (EPOCH_SECONDS if self.epochs else PLAIN_SECONDS):
             self.shown = now
             tell(line(event, self.pace.left(now)))
 
@@ -96,6 +107,8 @@ class Lines(Display):
     def _finish(self, now: float, how: str = "done in") -> None:
         if self.step:
             count = f"{self.pace.last} " if self.pace.last else ""
+            if self.epochs:
+                count = f"{self.epochs} epoch{'s' if self.epochs > 1 else ''} "
             tell(f"{self.step}: {count}{how} {duration(now - self.pace.began)}")
             self.step = ""
 
@@ -114,6 +127,8 @@ class Bars(Display):
             TextColumn("{task.fields[count]}", markup=False),
             TextColumn("{task.fields[note]}", markup=False, style="dim"),
             console=Console(stderr=True),
+            # What goes to standard output while bars are drawn stays there where it is piped.
+            redirect_stdout=sys.stdout.isatty(),
         )
         self.bars.start()
         self.step = ""
@@ -126,6 +141,12 @@ class Bars(Display):
             self._finish(now)
             self.step, self.pace = event.step, Pace(now)
             self.task = self.bars.add_task(f"{event.step:<9}", total=None, count="", note="")
+        if is_epoch(event):
+            text = plain(f"{event.step}: {epoch(event.figures or {})}")
+            self.bars.console.print(text, markup=False, highlight=False)
+            return
+        if event.signal:
+            return
         self.pace.update(event.done, event.total, now)
         self.bars.update(
             self.task,
@@ -160,6 +181,45 @@ def count(event: Progress, left: float | None) -> str:
         return str(event.done) if event.done else ""
     text = f"{event.done}/{event.total}"
     return text if left is None else f"{text}, {duration(left)} left"
+
+
+def is_epoch(event: Progress) -> bool:
+    """Whether the event is the end of an epoch, with its figures."""
+    return not event.signal and "epoch" in (event.figures or {})
+
+
+def epoch(figures: Mapping[str, Any]) -> str:
+    """`epoch 2/12: loss 0.213, accuracy 93.4 %, validation loss 0.19, …, 12 s, 2 min 05 s left`."""
+    parts = [
+        f"{key.replace('_', ' ')} {told(float(figures[key]))}"
+        for key, told in _EPOCH
+        if isinstance(figures.get(key), int | float)
+    ]
+    if isinstance(figures.get("seconds"), int | float):
+        parts.append(duration(figures["seconds"]))
+    if isinstance(figures.get("seconds_left"), int | float):
+        parts.append(f"{duration(figures['seconds_left'])} left")
+    place = f"epoch {figures['epoch']}"
+    if figures.get("total_epochs"):
+        place += f"/{figures['total_epochs']}"
+    return f"{place}: {', '.join(parts) or 'done'}"
+
+
+def share(value: float) -> str:
+    """`93.4 %`."""
+    return f"{100 * value:.1f} %"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}"
+
+
+_EPOCH: tuple[tuple[str, Callable[[float], str]], ...] = (
+    ("loss", _figure),
+    ("accuracy", share),
+    ("validation_loss", _figure),
+    ("validation_accuracy", share),
+)
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ import typer
 import tellapart
 from tellapart.cli import results
 from tellapart.cli.options import Json, Out, Project, Quiet, recipe_keys
-from tellapart.cli.progress import watching
+from tellapart.cli.signals import following
 from tellapart.errors import NotFoundError
 
 
@@ -134,6 +134,21 @@ def relabel(
         write(f"{found} is now {label!r}\nnext: {program()} package {name}")
 
 
+def stop(name: Project, json: Json = False) -> None:
+    """Ask a training that is under way to end after its batch; what it has learned is kept.
+
+    The run goes on to the bundle, marked as unfinished. Only the training of a network can be
+    asked; run the same command again, and the training goes on where it ended.
+    """
+    from tellapart.cli.console import emit, write
+
+    tellapart.stop(name)
+    if json:
+        emit({"name": name, "asked": True})
+    else:
+        write(f"asked: {name} ends its training after the batch and goes on to the bundle")
+
+
 def picture_id(project: Any, text: str) -> str:
     """The whole id of the picture whose id begins with `text`. Raises `NotFoundError`."""
     found = [row.id for row in project.pictures() if row.id.startswith(text.lower())]
@@ -150,7 +165,7 @@ def picture_id(project: Any, text: str) -> str:
 def _upto(step: str, name: str, quiet: bool, as_json: bool, **options: Any) -> Any:
     """Run a step, and those before it as far as they are not done; here, as the methods do."""
     project = tellapart.Project.open(name)
-    with watching(quiet) as progress:
+    with following(quiet, as_json) as progress:
         result = project.run(upto=step, progress=progress, spawn=False, **options)
     results.show_step(step, project, result, quiet=quiet, as_json=as_json)
     return result

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Name of the file, in a project's `work` folder, that asks its training to end.
 STOP = "stop"
+#: The same, while a network is being trained: that can be asked to end.
+TRAINING = "training"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class StepContext:
     def stop_file(self) -> Path:
         """Whoever makes this file asks a training to end after its batch."""
         return self.folder / "work" / STOP
+
+    @property
+    def training_file(self) -> Path:
+        """There while a network trains; after a kill it stays until the project is run again."""
+        return self.folder / "work" / TRAINING
 
     def stop_asked(self) -> bool:
         """Whether the training is to end after its batch; what it has learned is kept."""

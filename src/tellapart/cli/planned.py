@@ -1,0 +1,79 @@
+"""What training a recipe's network would mean, before anything is trained or fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tellapart import Recipe
+    from tellapart.recipe import Network
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The network as far as it is known without its data."""
+
+    #: None where its layers are chosen, or its shape is known, once the data are read.
+    network: Network | None
+    #: Samples an epoch trains on; None where that is not known yet.
+    samples: int | None
+    #: An estimate for this machine; None where network or samples are not known.
+    epoch_seconds: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        network = self.network
+        return {
+            "network": None if network is None else network.to_dict(),
+            "parameters": None if network is None else network.parameters,
+            "flops": None if network is None else network.flops,
+            "samples": self.samples,
+            "epoch_seconds": self.epoch_seconds,
+        }
+
+
+def plan(recipe: Recipe) -> Planned:
+    """The network of `recipe`, how many samples it would learn from, and the time of an epoch."""
+    network, samples = _network(recipe), _samples(recipe)
+    seconds = None
+    if network is not None and samples is not None:
+        from tellapart.recipe.network import epoch_seconds
+
+        seconds = round(epoch_seconds(network, samples, recipe.train.batch_size), 2)
+    return Planned(network, samples, seconds)
+
+
+def _network(recipe: Recipe) -> Network | None:
+    from tellapart.recipe import trace
+
+    if not recipe.layers:
+        return None
+    shape, classes = _shape(recipe)
+    return None if shape is None else trace(recipe.layers, shape, classes)
+
+
+def _shape(recipe: Recipe) -> tuple[tuple[int, ...] | None, int | None]:
+    """What goes into the network, and the number of classes where it is known."""
+    from tellapart.datasets import FACTS
+
+    if recipe.dataset is not None:
+        facts = FACTS[recipe.dataset]
+        return recipe.input or facts.shape, len(facts.classes)
+    if recipe.data_kind == "pictures":
+        return recipe.input or _PICTURE, len(recipe.classes) or None
+    return recipe.input, None
+
+
+#: Height, width and channels of pictures from folders, where the recipe does not say.
+_PICTURE = (64, 64, 3)
+
+
+def _samples(recipe: Recipe) -> int | None:
+    """Of the training part, as far as the data set's size is known."""
+    from tellapart.datasets import FACTS
+
+    if recipe.dataset is None:
+        return None
+    facts, split = FACTS[recipe.dataset], recipe.split
+    return round(facts.rows * split.train / (split.train + split.validation + split.test))
