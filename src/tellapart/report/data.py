@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -107,3 +107,14 @@ class ReportData:
     notes: Sequence[str] = ()
     #: Words for the reasons that pictures are set aside for.
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+class Measured(Protocol):
+    """What is read of any kind of report's data."""
+
+    @property
+    def classes(self) -> Sequence[str]: ...
+    @property
+    def metrics(self) -> Mapping[str, Any] | None: ...
+    @property
+    def reliability(self) -> Sequence[tuple[float, float, int]]: ...

@@ -9,7 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tellapart.report import charts
-from tellapart.report.data import Aside, ReportData, Shot
+from tellapart.report.data import Aside, Measured, ReportData, Shot
+from tellapart.report.layers import quantity
 
 #: What each reason for setting a picture aside means, in plain words.
 REASONS = {
@@ -30,12 +31,12 @@ _CONFUSIONS = 12
 
 def render(data: ReportData) -> str:
     """The page. A pure function: the same data give the same text."""
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         data=data,
         metrics=data.metrics,
         charts=charts,
-        confusions=_confusions(data),
+        confusions=confusions(data),
         asides=_by_reason(data.asides),
         credits=_credits(data),
         withheld=sum(not shot.uri for shot in _shots(data)),
@@ -44,7 +45,8 @@ def render(data: ReportData) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of all reports, with their filters."""
     environment = Environment(
         loader=PackageLoader("tellapart.report"),
         autoescape=True,
@@ -52,7 +54,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(pct=_pct, link=_link, number=_number)
+    environment.filters.update(pct=_pct, link=_link, number=_number, quantity=quantity)
     return environment
 
 
@@ -69,7 +71,7 @@ def _link(address: str) -> str:
     return address if address.startswith(("https://", "http://")) else ""
 
 
-def _confusions(data: ReportData) -> list[tuple[str, str, int, int]]:
+def confusions(data: Measured) -> list[tuple[str, str, int, int]]:
     """Truth, answer, count and number of that truth; most frequent first."""
     if data.metrics is None:
         return []

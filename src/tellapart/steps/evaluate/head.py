@@ -7,14 +7,11 @@ pictures whose licence does not say that they may be passed on.
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,32 +19,23 @@ from numpy.typing import NDArray
 
 from tellapart.catalog import PictureRow
 from tellapart.catalog.catalog import count
-from tellapart.errors import StorageError
 from tellapart.learn import backbone, features, measuring, metrics, trained
 from tellapart.recipe import canonical
 from tellapart.report import ReportData
 from tellapart.report.page import render
 from tellapart.report.plots import write_plots
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.steps.evaluate import figures, showing, telling
+from tellapart.steps.evaluate import figures, showing, telling, writing
+from tellapart.steps.evaluate.writing import METRICS, PUBLIC_REPORT, REPORT
 from tellapart.store.files import FileStore, write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same head and pictures would give another report.
 VERSION = 3
-METRICS, REPORT, PUBLIC_REPORT, PLOTS = (
-    "metrics.json",
-    "report.html",
-    "report-public.html",
-    "plots",
-)
 #: Figures of the summary; `metrics.json` holds all.
 _HEADLINE = (*metrics.HEADLINE, "with_doubtful")
 #: Verdicts that may take out a picture because the model finds it hard.
 _DOUBTFUL = ("mislabelled", "off_topic")
-
-#: What the system says of a disk without room.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 #: All that a report may show of a picture: not where it lies, nor when it was fetched.
 _shown = attrgetter(
@@ -66,7 +54,7 @@ def run(context: StepContext) -> dict[str, Any]:
     rows = context.catalog.pictures()
     inputs = _inputs(context, model, features.cache_key(net, context.recipe.train.view), rows)
     done = context.catalog.finished(STEP, inputs)
-    if done is not None and _is_there(context, done):
+    if done is not None and writing.is_there(context, done):
         return done
     kept = [row for row in rows if row.status == "ok" and row.kept and row.label in model.classes]
     kept.sort(key=lambda row: (row.label, row.sha256, row.id))
@@ -82,10 +70,10 @@ def run(context: StepContext) -> dict[str, Any]:
     }
     for name, text in files.items():
         write_file(context.work / name, text.encode())
-    plots, failed = _plots(context, data)
+    plots, failed = writing.plots(context, partial(write_plots, data))
     result = {
         "metrics": {name: table[name] for name in _HEADLINE if name in table},
-        "files": {name: _sha256(context.work / name) for name in (*files, *plots)},
+        "files": {name: writing.sha256(context.work / name) for name in (*files, *plots)},
         "notes": [*_notes(table), *failed],
     }
     # Plots that could not be drawn are tried again.
@@ -105,18 +93,9 @@ def _inputs(
             "features": key,
             "recipe": canonical(context.recipe),
             "pictures": shown,
-            "notes": _earlier_notes(context),
+            "notes": writing.earlier_notes(context),
         }
     )
-
-
-def _is_there(context: StepContext, done: dict[str, Any]) -> bool:
-    """Whether the files are those that the stored result tells of."""
-    return all(_sha256(context.work / name) == digest for name, digest in done["files"].items())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _features(
@@ -185,7 +164,7 @@ def _measured(
             licenses=telling.license_rows(kept),
             choices=telling.choices(context.recipe),
             training=telling.training(model),
-            notes=[*_earlier_notes(context), *_spread_note(found)],
+            notes=[*writing.earlier_notes(context), *_spread_note(found)],
         )
 
     full = data(only_free=False)
@@ -231,15 +210,6 @@ def _table(
     }
 
 
-def _earlier_notes(context: StepContext) -> list[str]:
-    """What the steps before this one want a person to know, each once."""
-    notes: dict[str, None] = {}
-    for step in ("collect", "curate", "split", "train"):
-        for note in (context.catalog.finished(step) or {}).get("notes", ()):
-            notes.setdefault(str(note))
-    return list(notes)
-
-
 def _notes(found: dict[str, Any]) -> list[str]:
     if not found["n"]:
         return ["The test split is empty: nothing could be measured."]
@@ -259,20 +229,3 @@ def _spread_note(found: dict[str, Any] | None) -> list[str]:
         "95 % interval takes them for unrelated, and is too narrow."
     )
     return [note]
-
-
-def _plots(context: StepContext, data: ReportData) -> tuple[list[str], list[str]]:
-    """The names of the plots written, and notes on failure."""
-    try:
-        written = write_plots(data, context.work / PLOTS, context.settings.cache_dir)
-    except OSError as error:
-        if error.errno not in _FULL:
-            return [], [f"The plots could not be drawn: {error}"]
-        raise StorageError(
-            f"The plots cannot be written to {str(context.work / PLOTS)!r} ({error.strerror}).",
-            expected="free space on the disk that holds it",
-            do="Free some space, then run the same command again: it goes on where it stopped.",
-        ) from error
-    except Exception as error:  # a plot that cannot be drawn never fails a run
-        return [], [f"The plots could not be drawn: {type(error).__name__}: {error}"]
-    return [f"{PLOTS}/{path.name}" for path in written], []
