@@ -7,7 +7,6 @@ and run it, so that only what answers right is shipped.
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -18,9 +17,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from tellapart.errors import InputError, MissingExtraError
+from tellapart.errors import InputError
 from tellapart.learn.deep.deployed import Deployed, Rows
-from tellapart.learn.deep.onnx import first_line, quiet
+from tellapart.learn.deep.quiet import coremltools, first_line, quiet
 
 Precision = Literal["fp32", "fp16"]
 LABEL = "classLabel"
@@ -70,7 +69,7 @@ def convert(deployed: Deployed, wanted: Wanted, *, single_file: bool = False) ->
 
 def package(deployed: Deployed, wanted: Wanted) -> dict[str, bytes]:
     """The files of an `.mlpackage` by name: an ML program for iOS 15, macOS 12 and newer."""
-    tools = _coremltools()
+    tools = coremltools()
     model = _converted(deployed, wanted, "mlprogram")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.mlpackage"
@@ -134,7 +133,7 @@ class _Row(nn.Module):  # type: ignore[misc]
 
 def _input(deployed: Deployed, wanted: Wanted, form: str) -> tuple[nn.Module, Tensor, Any]:
     """The module to convert, an example of its input, and how Core ML is to describe it."""
-    tools = _coremltools()
+    tools = coremltools()
     how = deployed.how
     if isinstance(how, Rows):
         # An old neural network has no way to tell a missing number; an ML program has.
@@ -160,7 +159,7 @@ def _input(deployed: Deployed, wanted: Wanted, form: str) -> tuple[nn.Module, Te
 
 
 def _converted(deployed: Deployed, wanted: Wanted, form: str) -> Any:
-    tools = _coremltools()
+    tools = coremltools()
     options: dict[str, Any] = {"convert_to": form}
     if form == "mlprogram":
         half = wanted.precision == "fp16"
@@ -188,7 +187,7 @@ def _converted(deployed: Deployed, wanted: Wanted, form: str) -> Any:
 def _finished(spec: Any, wanted: Wanted) -> bytes:
     """Names and descriptions as wanted; versions and dates of the making taken out."""
     about = spec.description
-    given, rename = about.predictedProbabilitiesName, _coremltools().utils.rename_feature
+    given, rename = about.predictedProbabilitiesName, coremltools().utils.rename_feature
     if given != wanted.output:
         rename(spec, given, wanted.output)
         about.predictedProbabilitiesName = wanted.output
@@ -228,18 +227,3 @@ def _manifest(weights: bool) -> bytes:
         "rootModelIdentifier": keys[_MODEL],
     }
     return (json.dumps(facts, indent=4, sort_keys=True) + "\n").encode()
-
-
-def _coremltools() -> Any:
-    """The module, imported quietly. Raises `MissingExtraError`."""
-    logging.getLogger("coremltools").setLevel(logging.CRITICAL)
-    try:
-        with quiet():
-            import coremltools
-    except ImportError as error:
-        raise MissingExtraError(
-            "Core ML models are made by coremltools, which is not installed.",
-            expected="the extra [deep]",
-            do="Run: pip install 'tellapart[deep]'",
-        ) from error
-    return coremltools

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-#: How logits become probabilities: a softmax, or sigmoids divided by their sum.
-Final = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -142,12 +139,13 @@ class Deployed(nn.Module):  # type: ignore[misc]
     """A trained network from raw input to (logits, probabilities, features), float32 each.
 
     `module`: float input as `Prepare` gives it to (logits, features), to a dict of the two, or to
-    logits alone (they are then the features too). It is put into evaluation mode.
+    logits alone (they are then the features too). The probabilities are the softmax of the
+    logits. It is put into evaluation mode.
     """
 
-    def __init__(self, module: nn.Module, how: Preparation, final: Final = "softmax") -> None:
+    def __init__(self, module: nn.Module, how: Preparation) -> None:
         super().__init__()
-        self.how, self.final = how, final
+        self.how = how
         self.prepare, self.module = Prepare(how), module
         self.eval()
 
@@ -160,7 +158,7 @@ class Deployed(nn.Module):  # type: ignore[misc]
         if isinstance(found, dict):
             found = (found["logits"], found["features"])
         logits, features = found if isinstance(found, tuple | list) else (found, found)
-        return logits, probabilities(logits, self.final), features.flatten(1)
+        return logits, torch.softmax(logits, dim=1), features.flatten(1)
 
     def example(self, count: int = 2) -> Tensor:
         """Raw input of the right shape and type."""
@@ -168,14 +166,6 @@ class Deployed(nn.Module):  # type: ignore[misc]
             shape = (count, self.how.height, self.how.width, self.how.channels)
             return torch.zeros(shape, dtype=torch.uint8)
         return torch.zeros((count, self.how.columns))
-
-
-def probabilities(logits: Tensor, final: Final = "softmax") -> Tensor:
-    """(N, C) figures that sum to 1."""
-    if final == "softmax":
-        return torch.softmax(logits, dim=1)
-    # The same as sigmoid / sum, but never 0 / 0: log sigmoid(x) = -softplus(-x).
-    return torch.softmax(-nn.functional.softplus(-logits), dim=1)
 
 
 def predict(deployed: Deployed, raw: NDArray[Any], batch: int = 256) -> NDArray[np.float32]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import onnx
@@ -14,6 +10,7 @@ import torch
 
 from tellapart.errors import InputError
 from tellapart.learn.deep.deployed import Deployed, Pictures
+from tellapart.learn.deep.quiet import first_line, quiet
 
 #: Read by ONNX Runtime 1.17, OpenVINO 2024 and newer.
 OPSET, IR_VERSION = 18, 10
@@ -91,29 +88,3 @@ def _bare(graph: onnx.GraphProto) -> None:
 def _clear(item: Any) -> None:
     if "metadata_props" in item.DESCRIPTOR.fields_by_name:
         del item.metadata_props[:]
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Exporters tell their progress and their doubts; ours are in the proof that follows."""
-    loggers = [logging.getLogger(n) for n in ("coremltools", "torch", "torch.onnx", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stderr(io.StringIO()),
-        contextlib.redirect_stdout(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-
-
-def first_line(error: Exception) -> str:
-    """What went wrong, in one line without the type's path."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
