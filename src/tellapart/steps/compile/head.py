@@ -1,4 +1,4 @@
-"""Compile: make the one ONNX of a version, and prove that it answers as the trained model.
+"""Compile a head of pictures: one ONNX with its backbone, proved picture by picture.
 
 Leaves `model.onnx`, `golden.json` and the drawn golden pictures in the work folder, or nothing
 where a check fails.
