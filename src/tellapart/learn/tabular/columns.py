@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tellapart.errors import InputError
+from tellapart.errors import DataError, InputError
 
 #: Of a category with more values, the most frequent ones get a column each; the rest have none.
 MOST_VALUES = 64
@@ -46,7 +46,8 @@ def learn(rows: ArrayLike, categories: Sequence[int]) -> Columns:
     """Which columns to make of raw training rows (n, f).
 
     `categories` holds for each raw column how many values it may have; 0: it is a number.
-    Raises `InputError` where shapes do not fit or a value is infinite.
+    Raises `InputError` where shapes do not fit or a value is infinite, `DataError` where every
+    cell is empty.
     """
     raw = np.asarray(rows, dtype=np.float32)
     if raw.ndim != 2 or raw.shape[1] != len(categories) or not raw.shape[1]:
@@ -62,15 +63,21 @@ def learn(rows: ArrayLike, categories: Sequence[int]) -> Columns:
             expected="finite numbers, or NaN where a value is missing",
             do="Leave the cell empty, or write the number smaller than 3.4e38.",
         )
-    numbers = tuple(column for column, many in enumerate(categories) if not many)
-    return Columns(
-        numbers,
+    found = Columns(
+        tuple(column for column, many in enumerate(categories) if not many),
         tuple(
             (column, _frequent(raw[:, column], many))
             for column, many in enumerate(categories)
             if many
         ),
     )
+    if np.isnan(raw).all():
+        raise DataError(
+            f"All {raw.size} cells of the rows to learn from are empty.",
+            expected="at least one column that holds values",
+            do="Fill the cells in, or check how missing values are written.",
+        )
+    return found
 
 
 def _frequent(values: NDArray[np.float32], many: int) -> tuple[int, ...]:

@@ -30,12 +30,14 @@ class Fitted:
     """`softmax` of the members' logits, each times its factor, are calibrated probabilities."""
 
     columns: columns.Columns
-    #: Models over expanded rows, and the factor of each: share and temperatures.
-    members: tuple[tuple[Model, float], ...]
+    #: The models over expanded rows that the candidates are made of, each fitted to all rows.
+    models: Mapping[Key, Model]
     raw_columns: int
     n_classes: int
     #: All that were compared, the chosen one among them.
     candidates: tuple[Candidate, ...]
+    #: What the comparison held out, and how often.
+    plan: crossing.Plan
     #: (n, C) calibrated probabilities of training rows from models that had not seen them; NaN
     #: where a row was never held out.
     out_of_fold: NDArray[np.float64]
@@ -45,29 +47,34 @@ class Fitted:
 
     @property
     def chosen(self) -> Candidate:
-        """The candidate that the members are."""
+        """The candidate that the probabilities are of."""
         return next(candidate for candidate in self.candidates if candidate.chosen)
 
-    def logits(self, rows: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated logits (n, C) of raw rows (n, f)."""
+    def logits(self, rows: ArrayLike, candidate: Candidate | None = None) -> NDArray[np.float64]:
+        """Calibrated logits (n, C) of raw rows (n, f); by default the chosen candidate's."""
         from threadpoolctl import threadpool_limits
 
         expanded = self.columns.expand(rows)
         with threadpool_limits(1):
-            parts = [model.logits(expanded) * factor for model, factor in self.members]
+            parts = [
+                self.models[key].logits(expanded) * factor
+                for key, factor in (candidate or self.chosen).parts
+            ]
         return np.asarray(np.sum(parts, axis=0))
 
-    def probabilities(self, rows: ArrayLike) -> NDArray[np.float64]:
+    def probabilities(
+        self, rows: ArrayLike, candidate: Candidate | None = None
+    ) -> NDArray[np.float64]:
         """Calibrated probabilities (n, C) of raw rows (n, f)."""
-        return softmax(self.logits(rows))
+        return softmax(self.logits(rows, candidate))
 
     def to_onnx(self, metadata: Mapping[str, str] | None = None) -> bytes:
-        """The whole model, raw rows in: see `graph.assemble`."""
+        """The chosen candidate from raw rows on: see `graph.assemble`."""
         from tellapart.learn.tabular import graph
 
         return graph.assemble(
             self.columns,
-            self.members,
+            [(self.models[key], factor) for key, factor in self.chosen.parts],
             raw_columns=self.raw_columns,
             n_classes=self.n_classes,
             metadata=metadata or {},
@@ -118,18 +125,18 @@ def fit(
         spent = time.perf_counter() - start
         candidates = _candidates(crossed, teams, spent)
         best = next(candidate for candidate in candidates if candidate.chosen)
-        members = tuple(
-            (_fit(expanded, labels, n_classes, key, seed), factor) for key, factor in best.parts
-        )
+        keys = dict.fromkeys(key for candidate in candidates for key, _ in candidate.parts)
+        models = {key: _fit(expanded, labels, n_classes, key, seed) for key in keys}
     out_of_fold = np.full((len(labels), n_classes), np.nan)
     if best.score is not None:
         out_of_fold[planned.rows] = best.score.probabilities
     return Fitted(
         shape,
-        members,
+        models,
         raw.shape[1],
         n_classes,
         candidates,
+        planned,
         out_of_fold,
         crossed.finished,
         _notes(labels, crossed),
