@@ -169,7 +169,7 @@ class Layout:
 
     def _write_model(self, archive: zipfile.ZipFile, files: list[str]) -> None:
         """One `.mlmodel` where there is one, else the package: whole under its own name."""
-        single = [name for name in files if name.endswith(".mlmodel")]
+        single = [n for n in files if n.endswith(".mlmodel") and len(PurePosixPath(n).parts) == 2]
         if single:
             outcome.replace(self.folder / f"{self.name}.mlmodel", archive.read(single[0]))
             return

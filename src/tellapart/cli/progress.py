@@ -6,6 +6,7 @@ Watching never breaks the watched: whatever fails here is swallowed.
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -194,6 +195,8 @@ def epoch(figures: Mapping[str, Any]) -> str:
         f"{key.replace('_', ' ')} {told(float(figures[key]))}"
         for key, told in _EPOCH
         if isinstance(figures.get(key), int | float)
+        # A loss that is no number any more is worth knowing; a share of nothing is not.
+        and (key == "loss" or math.isfinite(figures[key]))
     ]
     if isinstance(figures.get("seconds"), int | float):
         parts.append(duration(figures["seconds"]))
