@@ -18,14 +18,14 @@ def permutation(
     y: NDArray[np.int64],
     names: Sequence[str],
     seed: int,
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     """What shuffling each column of raw rows (n, f), alone, costs; JSON-able.
 
-    `predict` gives probabilities (n, C). Returns how many rows and turns, the accuracy and log
-    loss of the rows as they are, and `columns`, the most important first: `accuracy` and
-    `log_loss` are what is lost by shuffling, means over the turns (`spread`: their standard
-    deviation of the accuracy). A column that the model does not use loses 0; of columns that
-    say the same, each loses little (Breiman: Random Forests, Machine Learning 45, 2001).
+    `predict` gives probabilities (n, C). One entry a column, the most important first: `drop` is
+    the accuracy that shuffling costs, `log_loss` what it adds to the log loss, means over
+    `turns`; `spread` is the standard deviation of the drop, `n` the rows. A column that the model
+    does not use costs 0; of columns that say the same, each costs little (Breiman: Random
+    Forests, Machine Learning 45, 2001). Nothing without a row.
     """
     draw = np.random.default_rng(seed)
     if len(rows) > _MOST_ROWS:
@@ -33,9 +33,9 @@ def permutation(
         rows, y = rows[places], y[places]
     turns = min(_MOST_TURNS, max(1, _PASSES // max(len(names), 1)))
     if not len(rows):
-        return {"n": 0, "turns": 0, "columns": []}
+        return []
     accuracy, log_loss = _judge(predict(rows), y)
-    found = []
+    found: list[dict[str, Any]] = []
     for column, name in enumerate(names):
         lost = np.zeros((turns, 2))
         for turn in range(turns):
@@ -45,20 +45,15 @@ def permutation(
             lost[turn] = accuracy - worse[0], worse[1] - log_loss
         found.append(
             {
-                "name": name,
-                "accuracy": round(float(lost[:, 0].mean()), 6),
+                "column": name,
+                "drop": round(float(lost[:, 0].mean()), 6),
                 "spread": round(float(lost[:, 0].std()), 6),
                 "log_loss": round(float(lost[:, 1].mean()), 6),
+                "turns": turns,
+                "n": len(rows),
             }
         )
-    found.sort(key=lambda one: (-one["log_loss"], -one["accuracy"]))  # type: ignore[operator]
-    return {
-        "n": len(rows),
-        "turns": turns,
-        "accuracy": round(accuracy, 6),
-        "log_loss": round(log_loss, 6),
-        "columns": found,
-    }
+    return sorted(found, key=lambda one: (-float(one["log_loss"]), -float(one["drop"])))
 
 
 def _judge(probabilities: NDArray[Any], y: NDArray[np.int64]) -> tuple[float, float]:
