@@ -42,8 +42,12 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.collect import tables
 
         return tables.run(context)
+    if context.recipe.from_project is not None:
+        from tellapart.steps.collect import taken
+
+        return taken.run(context)
     files = FileStore(context.settings.files_dir)
-    if context.recipe.data is not None or context.recipe.from_project is not None:
+    if context.recipe.data is not None:
         return _from_data(context, files)
     plan = Plan.of_recipe(context.recipe)
     mark = fingerprint(plan.asked())

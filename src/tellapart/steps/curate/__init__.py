@@ -34,6 +34,10 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.curate import rows as of_rows
 
         return of_rows.run(context)
+    if context.recipe.from_project is not None:
+        from tellapart.steps.curate import taken
+
+        return taken.run(context)
     rows = context.catalog.pictures(status="ok")
     inputs = _inputs(context, rows)
     done = context.catalog.finished(STEP, inputs)

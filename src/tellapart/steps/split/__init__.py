@@ -34,6 +34,10 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.split import rows as of_rows
 
         return of_rows.run(context)
+    if context.recipe.from_project is not None:
+        from tellapart.steps.split import taken
+
+        return taken.run(context)
     rows = context.catalog.pictures(status="ok", kept=True)
     _require_classes(context, rows)
     rules = _rules(context, rows)
