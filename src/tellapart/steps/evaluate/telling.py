@@ -18,7 +18,8 @@ def choices(recipe: Recipe) -> list[Choice]:
     """Every value of the resolved recipe with its reason; no machine path is in it."""
     resolved, reasons = resolve(recipe)
     plain = canonical(resolved)
-    plain["classes"] = list(plain["classes"])
+    if "classes" in plain:  # else they come with the data
+        plain["classes"] = list(plain["classes"])
     return [
         Choice(key=key, value=_plain(value), reason=reasons.get(key, ""))
         for key, value in _leaves(plain)
@@ -73,6 +74,72 @@ def training(trained: Trained) -> list[tuple[str, str]]:
         )
         rows.append(("Checked on validation", share))
     return rows
+
+
+def learned(facts: Mapping[str, Any], *, private: bool) -> list[tuple[str, str]]:
+    """How a network or table model was trained, in words.
+
+    Only with `private` where and how long: those go into no bundle, whose bytes they would change.
+    """
+    optimizer, rate = facts.get("optimizer"), facts.get("learning_rate")
+    if isinstance(optimizer, Mapping):
+        rate = optimizer.get("learning_rate", rate)
+        optimizer = optimizer.get("name")
+    if optimizer and rate:
+        optimizer = f"{optimizer}, learning rate {rate:g}"
+    chosen: Mapping[str, Any] = next(
+        (one for one in facts.get("candidates") or () if one.get("chosen")), {}
+    )
+    network = facts.get("network")
+    history = facts.get("history") or ()
+    parameters = facts.get("parameters")
+    rows = [
+        ("Model", "" if network else chosen.get("name", "")),
+        ("Settings", "" if network else _settings(chosen.get("settings") or {})),
+        ("Parameters", f"{parameters:,}" if isinstance(parameters, int) else ""),
+        ("Optimizer", str(optimizer or "")),
+        ("Loss", str(facts.get("loss") or "").replace("_", " ")),
+        ("Batch", f"{facts['batch_size']} samples" if facts.get("batch_size") else ""),
+        ("Epochs", _epochs(facts)),
+        ("Precision", str(facts.get("precision") or "")),
+    ]
+    if private:
+        spent = [float(epoch["seconds"]) for epoch in history if epoch.get("seconds")]
+        mean = f"{sum(spent) / len(spent):.2f} s on average" if spent else ""
+        whole = facts.get("seconds")
+        rows += [
+            ("Device", str(facts.get("device") or "")),
+            ("Time per epoch", mean),
+            ("Time in all", f"{whole:.1f} s" if isinstance(whole, int | float) else ""),
+        ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _epochs(facts: Mapping[str, Any]) -> str:
+    done, asked = len(facts.get("history") or ()), facts.get("epochs_asked")
+    if not done and not asked:
+        return ""
+    best = (
+        f"; the weights of epoch {facts['best_epoch']} were kept" if facts.get("best_epoch") else ""
+    )
+    return f"{done}" + (f" of {asked}" if asked and asked != done else "") + best
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    """Flat settings in one line; those of several models one after the other."""
+    parts = [
+        f"{name}: {_settings(value)}"
+        if isinstance(value, Mapping)
+        else f"{name} = {value:g}"
+        if isinstance(value, int | float)
+        else f"{name} = {value}"
+        for name, value in settings.items()
+    ]
+    return (
+        "; ".join(parts)
+        if any(isinstance(v, Mapping) for v in settings.values())
+        else ", ".join(parts)
+    )
 
 
 def license_rows(rows: Sequence[PictureRow]) -> list[tuple[str, str, int, str]]:
