@@ -19,11 +19,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from tellapart.bundle import golden
 from tellapart.bundle.manifest import Manifest, to_json
 from tellapart.bundle.predictor import Bundle, Session
 from tellapart.bundle.standalone import runtime_files
 from tellapart.bundle.verify import labels_text
 from tellapart.bundle.write import write_zip
+from tellapart.tables import Column, Schema
 
 LABELS = ("blue", "green", "red")
 SIZE = 32
@@ -88,7 +90,7 @@ def picture(color: str | tuple[int, int, int] = "red", size: tuple[int, int] = (
 def contents(**changes: Any) -> dict[str, bytes]:
     """The files of a tiny bundle, without SHA256SUMS."""
     model = tiny_model()
-    golden = {"golden/00-red.png": picture("red"), "golden/01-gray.png": picture("gray")}
+    drawn = {"golden/00-red.png": picture("red"), "golden/01-gray.png": picture("gray")}
     manifest: dict[str, Any] = {
         "format": 1,
         "name": "colors",
@@ -101,7 +103,7 @@ def contents(**changes: Any) -> dict[str, bytes]:
     found, _ = Manifest.parse(to_json(manifest))
     assert found is not None
     bundle = Bundle(found, Session(model), Path())
-    answers = {file: bundle.predict(data) for file, data in golden.items()}
+    answers = {file: bundle.predict(data) for file, data in drawn.items()}
     manifest["golden"] = [
         {
             "file": file,
@@ -115,7 +117,137 @@ def contents(**changes: Any) -> dict[str, bytes]:
         "manifest.json": to_json(manifest),
         "model.onnx": model,
         "labels.txt": labels_text(LABELS).encode(),
-        **golden,
+        **drawn,
+        **runtime_files(),
+    }
+
+
+SCHEMA = Schema(
+    columns=(
+        Column("width", "number", low=0.0, high=10.0),
+        Column("height", "number", missing=2, low=-1.5, high=2.5, words=("-",)),
+        Column("color", "category", ("blue", "green", "red")),
+    ),
+    target="size",
+    classes=("large", "small"),
+    left_out={"number": "numbers the rows"},
+)
+
+
+def table_model(labels: tuple[str, ...] = SCHEMA.classes) -> bytes:
+    """Missing cells count as 0; large where 2 * width + height + color is above 9."""
+    weight = np.array([[2, -2], [1, -1], [1, -1]], np.float32)
+    constants = {"weight": weight, "bias": np.array([-9, 9], np.float32), "zero": np.float32(0)}
+    nodes = [
+        helper.make_node("IsNaN", ["rows"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "rows"], ["filled"]),
+        helper.make_node("MatMul", ["filled", "weight"], ["weighed"]),
+        helper.make_node("Add", ["weighed", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "table",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["N", 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    model.metadata_props.add(key="names", value=repr(dict(enumerate(labels))))
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def table_contents(**changes: Any) -> dict[str, bytes]:
+    """The files of a tiny bundle for tables, without SHA256SUMS."""
+    model = table_model()
+    manifest: dict[str, Any] = {
+        "format": 2,
+        "name": "sizes",
+        "version": 1,
+        "task": "tabular-classification",
+        "labels": list(SCHEMA.classes),
+        "input": {
+            "kind": "row",
+            "name": "rows",
+            "type": "float32",
+            "columns": SCHEMA.to_dict()["columns"],
+            "target": SCHEMA.target,
+            "left_out": list(SCHEMA.left_out),
+        },
+        "outputs": ["probabilities"],
+        "thresholds": {"familiarity": None, "probability": None},
+        "golden": golden.rows(SCHEMA, Session(model)),
+        "finished": True,
+        **changes,
+    }
+    return {
+        "manifest.json": to_json(manifest),
+        "model.onnx": model,
+        "labels.txt": labels_text(SCHEMA.classes).encode(),
+        **runtime_files(),
+    }
+
+
+def gray_model() -> bytes:
+    """Light or dark, of gray pictures of 6 by 9 pixels; nothing else is given."""
+    constants = {
+        "scale": np.float32(1 / 255),
+        "weight": np.array([[-8, 8]], np.float32),
+        "bias": np.array([4, -4], np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["numbers", "scale"], ["unit"]),
+        helper.make_node("ReduceMean", ["unit"], ["light"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["light", "weight"], ["weighed"]),
+        helper.make_node("Add", ["weighed", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "gray",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 6, 9, 1])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def gray_contents(**changes: Any) -> dict[str, bytes]:
+    """The files of a tiny bundle for small gray pictures, its training stopped."""
+    model = gray_model()
+    drawn = golden.small((6, 9), "gray")
+    manifest: dict[str, Any] = {
+        "format": 2,
+        "name": "shades",
+        "version": 1,
+        "task": "image-classification",
+        "labels": ["dark", "light"],
+        "input": {
+            "kind": "picture",
+            "name": "image",
+            "type": "uint8",
+            "layout": "NHWC",
+            "color": "gray",
+            "size": [6, 9],
+            "view": "squash",
+        },
+        "outputs": ["probabilities"],
+        "thresholds": {"familiarity": None, "probability": None},
+        "golden": golden.answers(Session(model), drawn, (6, 9), "squash", "gray", familiar=False),
+        "finished": False,
+        **changes,
+    }
+    return {
+        "manifest.json": to_json(manifest),
+        "model.onnx": model,
+        "labels.txt": b"dark\nlight\n",
+        **drawn,
         **runtime_files(),
     }
 
@@ -141,6 +273,34 @@ def tiny_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the tiny model. Read-only by agreement."""
     path = tmp_path_factory.mktemp("tiny") / "colors-1.zip"
     write_zip(path, contents())
+    return path
+
+
+@pytest.fixture(scope="session")
+def table_files() -> Maker:
+    """`table_contents`: makes a bundle for tables, its manifest changed by keywords."""
+    return table_contents
+
+
+@pytest.fixture(scope="session")
+def table_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for tables. Read-only by agreement."""
+    path = tmp_path_factory.mktemp("table") / "sizes-1.zip"
+    write_zip(path, table_contents())
+    return path
+
+
+@pytest.fixture(scope="session")
+def gray_files() -> Maker:
+    """`gray_contents`: makes a bundle for small gray pictures, changed by keywords."""
+    return gray_contents
+
+
+@pytest.fixture(scope="session")
+def gray_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for small gray pictures, unfinished. Read-only by agreement."""
+    path = tmp_path_factory.mktemp("gray") / "shades-1.zip"
+    write_zip(path, gray_contents())
     return path
 
 

@@ -52,6 +52,8 @@ class RowInput:
     columns: tuple[Mapping[str, Any], ...]
     #: The column that held the answer; ignored where rows have it.
     target: str = ""
+    #: Columns of the training table that tell nothing: ignored too.
+    left_out: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,7 +137,8 @@ class Manifest:
 def _input(raw: Mapping[str, Any]) -> PictureInput | RowInput:
     given = raw["input"]
     if given.get("kind") == "row":
-        return RowInput(tuple(given["columns"]), given.get("target", ""))
+        left_out = tuple(given.get("left_out", ()))
+        return RowInput(tuple(given["columns"]), given.get("target", ""), left_out)
     size = given["size"]
     both = (size, size) if isinstance(size, int) else (size[0], size[1])
     color = given["color"] if raw["format"] != HEAD_FORMAT else "RGB"

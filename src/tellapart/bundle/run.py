@@ -45,12 +45,19 @@ def main(bundle: Path, arguments: Sequence[str] | None = None) -> int:
 
 def _parser(bundle: Path) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"python {bundle.name}", description="A picture classifier that runs by itself."
+        prog=f"python {bundle.name}", description="A classifier that runs by itself."
     )
     commands = parser.add_subparsers(required=True, metavar="predict|verify")
-    predict = commands.add_parser("predict", help="say what is on pictures")
-    predict.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file; -: the input")
-    predict.add_argument("--json", action="store_true", help="one JSON object a line")
+    predict = commands.add_parser("predict", help="say what is on pictures, or of rows")
+    predict.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="FILE",
+        help="a picture, or a CSV file where the bundle is for tables; -: the input",
+    )
+    form = predict.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument("--csv", action="store_true", help="the answers to rows as CSV")
     predict.add_argument("--why", metavar="OUT.png", help="draw what spoke for the first one")
     predict.set_defaults(run=_predict)
     verify = commands.add_parser("verify", help="prove that the bundle is whole and right")
@@ -63,12 +70,20 @@ def _predict(path: Path, asked: argparse.Namespace) -> int:
     from tellapart.bundle.predictor import Bundle
 
     bundle = Bundle.load(path)
-    piped = sys.stdin.buffer.read() if "-" in asked.pictures else b""
-    pictures: list[Picture] = [piped if name == "-" else name for name in asked.pictures]
+    if bundle.columns is not None and asked.why is None:
+        return max(_predict_rows(bundle, name, asked) for name in asked.inputs)
+    if asked.csv:
+        raise InputError(
+            f"--csv was given, but the bundle {bundle.name!r} answers pictures.",
+            expected="--csv with a bundle for tables alone",
+            do="Leave it out, or take --json.",
+        )
+    piped = sys.stdin.buffer.read() if "-" in asked.inputs else b""
+    pictures: list[Picture] = [piped if name == "-" else name for name in asked.inputs]
     if asked.why:
         _why(bundle, pictures[0], Path(asked.why))
     worst = 0
-    for name, found in zip(asked.pictures, bundle.stream(pictures), strict=True):
+    for name, found in zip(asked.inputs, bundle.stream(pictures), strict=True):
         if asked.json:
             _say(json.dumps({"picture": name, **found.to_dict()}, ensure_ascii=False))
         elif found.error is None:
@@ -78,6 +93,26 @@ def _predict(path: Path, asked: argparse.Namespace) -> int:
             _complain(found.error)
             worst = found.error.exit_code
     return worst
+
+
+def _predict_rows(bundle: Bundle, name: str, asked: argparse.Namespace) -> int:
+    from tellapart.bundle import answering
+    from tellapart.bundle.row_files import open_rows
+
+    source = sys.stdin.buffer if name == "-" else Path(name)
+    form: answering.Form = "json" if asked.json else "csv" if asked.csv else "table"
+    with open_rows(source, bundle.row_reader) as rows:
+        tally = answering.answer(bundle, rows, form, _say, _complain)
+        said = answering.notes(rows, tally)
+    if asked.json:
+        _say(json.dumps({"name": bundle.name, "version": bundle.version, **tally.to_dict()}))
+    elif asked.csv:
+        said.append(tally.sentence())
+    else:
+        _say(tally.sentence())
+    for line in said:
+        sys.stderr.write(line + "\n")
+    return 0 if tally.error is None else tally.error.exit_code
 
 
 def _why(bundle: Bundle, picture: Picture, out: Path) -> None:
@@ -100,8 +135,10 @@ def _verify(path: Path, asked: argparse.Namespace) -> int:
     else:
         _say(
             f"{report.name} {report.version} is whole: {report.files:,} files; "
-            f"{report.golden} golden pictures within {report.max_difference:.1g}."
+            f"{report.golden} golden {report.kind}s within {report.max_difference:.1g}."
         )
+        if not report.finished:
+            _say("Its training was stopped before its end.")
     return 0
 
 

@@ -39,10 +39,14 @@ class Report:
     version: int
     #: Files whose SHA-256 was compared.
     files: int
-    #: Golden pictures predicted again, and their largest difference of probability.
+    #: Golden examples predicted again, and their largest difference of probability.
     golden: int
     max_difference: float
     engine: str
+    #: What the bundle answers, and so what the golden examples are: `picture` or `row`.
+    kind: str = "picture"
+    #: False: training was stopped before its end.
+    finished: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -50,11 +54,11 @@ class Report:
 
 
 def verify(path: str | Path, *, engine: EngineName = "onnxruntime", threads: int = 0) -> Report:
-    """Check a bundle, zip or folder: names, sums, manifest, labels, golden pictures.
+    """Check a bundle, zip or folder: names, sums, manifest, labels, golden pictures or rows.
 
-    A file too many counts like a file too few. Golden pictures must get their probabilities and
-    familiarity within 1e-3. Raises `NotFoundError`, or `VerificationError` that lists every
-    problem found.
+    A file too many counts like a file too few. Golden examples must get their probabilities and
+    familiarity within 1e-3. An unfinished training is no fault: the report says so. Raises
+    `NotFoundError`, or `VerificationError` that lists every problem found.
     """
     with open_archive(path) as archive:
         problems = [problem for problem in [archive.seal_problem()] if problem]
@@ -78,6 +82,8 @@ def verify(path: str | Path, *, engine: EngineName = "onnxruntime", threads: int
         golden=len(manifest.golden),
         max_difference=worst,
         engine=engine,
+        kind="picture" if manifest.rows is None else "row",
+        finished=manifest.finished,
     )
 
 
@@ -137,16 +143,20 @@ def _names(text: str) -> tuple[str, ...] | None:
 
 
 def _golden(archive: Archive, manifest: Manifest, bundle: Bundle, problems: list[str]) -> float:
-    """Predict each golden picture again, one at a time as they were; the largest difference."""
+    """Predict each golden example again, one at a time as they were; the largest difference."""
     worst = 0.0
-    for golden in manifest.golden:
-        if golden.file not in archive:
-            problems.append(f"the golden picture {golden.file!r} is missing")
+    for number, golden in enumerate(manifest.golden):
+        name = f"row {number}" if manifest.rows else f"picture {golden.file!r}"
+        if not manifest.rows and golden.file not in archive:
+            problems.append(f"the golden {name} is missing")
             continue
         try:
-            found = bundle.predict(archive.read(golden.file))
+            if manifest.rows:
+                found = bundle.predict(golden.row or {})
+            else:
+                found = bundle.predict(archive.read(golden.file))
         except TellapartError as error:
-            problems.append(f"the golden picture {golden.file!r} gets no answer: {error.what}")
+            problems.append(f"the golden {name} gets no answer: {error.what}")
             continue
         odds = np.array(list(found.probabilities.values()))
         away = np.abs(odds - np.array(golden.probabilities)).max()
@@ -155,7 +165,7 @@ def _golden(archive: Archive, manifest: Manifest, bundle: Bundle, problems: list
         away = float(away)
         if not away <= TOLERANCE:
             problems.append(
-                f"the golden picture {golden.file!r} is answered {away:.2g} away from what the "
+                f"the golden {name} is answered {away:.2g} away from what the "
                 f"manifest says (at most {TOLERANCE:g})"
             )
         worst = max(worst, away)

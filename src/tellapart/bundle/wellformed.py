@@ -31,6 +31,7 @@ def _number(value: Any) -> bool:
 
 
 def _words(value: Any, most: int) -> bool:
+    """Whether `value` is a list of different texts."""
     return (
         isinstance(value, list)
         and len(value) <= most
@@ -93,7 +94,7 @@ def _check_kinds(check: _Check) -> None:
     else:
         size = given.get("size")
         sides = isinstance(size, list) and len(size) == 2
-        sides = sides and all(_whole(side, 1, _LARGEST) for side in size)
+        sides = sides and all(_whole(side, 1, _LARGEST) for side in size or ())
         check(sides, "input.size", "[height, width] in pixels")
         check(given.get("view") in VIEWS, "input.view", "one of " + ", ".join(VIEWS))
         check(given.get("color") in COLORS, "input.color", "one of " + ", ".join(COLORS))
@@ -106,6 +107,8 @@ def _check_columns(check: _Check, given: Mapping[str, Any]) -> None:
     some = isinstance(columns, list) and 0 < len(columns) <= _MOST_COLUMNS
     check(some, "input.columns", "a list of columns")
     check(isinstance(given.get("target", ""), str), "input.target", "a word")
+    left_out = _words(given.get("left_out", []), _MOST_COLUMNS)
+    check(left_out, "input.left_out", "a list of different words")
     seen: set[str] = set()
     for index, column in enumerate(columns if isinstance(columns, list) and some else []):
         key = f"input.columns[{index}]"
@@ -117,12 +120,13 @@ def _check_columns(check: _Check, given: Mapping[str, Any]) -> None:
             seen.add(name)
         kind = column.get("kind")
         check(kind in ("number", "category"), f"{key}.kind", "number or category")
-        words = _words(column.get("categories", []), _MOST_CATEGORIES)
-        check(words, f"{key}.categories", "a list of different words")
+        for part in ("categories", "words"):
+            words = _words(column.get(part), _MOST_CATEGORIES)
+            check(words, f"{key}.{part}", "a list of different words")
         for bound in ("low", "high"):
-            value = column.get(bound)
+            value = column.get(bound, "")
             check(value is None or _number(value), f"{key}.{bound}", "a number or null")
-        check(_whole(column.get("missing", 0), 0, 2**53), f"{key}.missing", "a count")
+        check(_whole(column.get("missing"), 0, 2**53), f"{key}.missing", "a count")
 
 
 def _check_golden(check: _Check, *, rows: bool, familiarity: bool) -> None:
