@@ -1,24 +1,30 @@
 """A torch module from a traced network.
 
-What SPEC traced (names, kinds, options, shapes) is built here and nothing is checked again. The
+What was traced (names, kinds, options, shapes) is built here and nothing is checked again. The
 last activation is left out of the module's walk: `scores` gives what goes into it, and `forward`
 gives logits whose softmax is the probabilities, whatever that activation was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from tellapart.learn.deep import layers, starts
+from tellapart.learn.deep import layers, limits, starts
 from tellapart.recipe.network import Network, Traced
 
-#: Kinds with weights of their own.
+#: Kinds with weights of their own and an activation.
 _WEIGHTED = ("conv2d", "dense")
+#: What an activation passes unchanged on its way out.
+_TRANSPARENT = ("flatten", "reshape", "dropout")
+#: They never fall, so that the largest of a window may be taken first: a quarter of the work.
+_RISING = ("relu", "relu6", "sigmoid", "tanh", "leaky_relu", "softplus")
 
 
 def build(network: Network, seed: int) -> Net:
@@ -26,32 +32,40 @@ def build(network: Network, seed: int) -> Net:
 
     Its `forward` takes float (n, c, h, w) pictures in 0..1, or (n, f) scaled rows, and returns
     (logits (n, C), features (n, d)): softmax of the logits gives the probabilities; the features
-    are what goes into the last layer with weights, pooled if it is a map.
+    are what goes into the last layer with weights, its mean over the picture if it is a map.
     """
     net = Net(network)
-    starts.fill(net, seed)
+    starts.fill(net.weighted(), torch.Generator().manual_seed(seed))
+    net.to(memory_format=torch.channels_last)
     return net
 
 
-class Net(nn.Module):
+class Net(nn.Module):  # type: ignore[misc]
     """A sequential network with residual `add`s."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
         traced = network.layers
-        #: Name of the activation that the logits stand for: "softmax", "sigmoid", another, or "".
-        self.final = _final(traced[-1])
+        wanted = {str(t.options["with"]) for t in traced if t.kind == "add"}
+        last, self.final = _final(traced)
+        late = _late(traced, wanted, last)
+        self._late = late
+        #: One module a layer, by its place: "0", "1" …
         self.walk = nn.ModuleDict()
-        wanted = {str(t.options.get("with")) for t in traced if t.kind == "add"}
-        weighted = [number for number, t in enumerate(traced) if t.kind in _WEIGHTED]
-        self._features_at = weighted[-1] if weighted else 0
-        self._steps: list[tuple[str, str, bool]] = []
         for number, layer in enumerate(traced):
-            last = number == len(traced) - 1
-            self.walk[f"layer_{number}"] = _module(layer, last)
-            other = str(layer.options["with"]) if layer.kind == "add" else ""
-            self._steps.append((layer.name, other, layer.name in wanted))
+            now = "" if number == last or number in late else _activation(layer)
+            module = _module(layer, now, late.get(number - 1, ""))
+            if number == last and isinstance(module, _Activated):
+                module.penalized = self.final
+            self.walk[str(number)] = module
+        places = [number for number, t in enumerate(traced) if t.kind in _WEIGHTED]
+        self._features_at = places[-1] if places else 0
+        self._steps = [
+            (t.name, str(t.options["with"]) if t.kind == "add" else "", t.name in wanted)
+            for t in traced
+        ]
+        self._activities = [m for m in self.walk.values() if getattr(m, "activity", None)]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (n, c, h, w) or rows (n, f) to logits (n, C) and features (n, d)."""
@@ -62,23 +76,43 @@ class Net(nn.Module):
         """What goes into the last activation, (n, C), and the features (n, d)."""
         features = x
         kept: dict[str, Tensor] = {}
-        for number, (module, (name, other, keep)) in enumerate(
-            zip(self.walk.values(), self._steps, strict=True)
-        ):
+        for number, module in enumerate(self.walk.values()):
             if number == self._features_at:
                 features = x
+            name, other, keep = self._steps[number]
             x = module(x, kept[other]) if other else module(x)
             if keep:
                 kept[name] = x
         return x.flatten(1), features.mean((2, 3)) if features.dim() == 4 else features
 
     def looks(self, x: Tensor) -> dict[str, Tensor]:
-        """The output of every layer by name, for pictures or rows `x`, in the layers' order."""
+        """Every layer's output by its name, activation included, in the layers' order."""
         out: dict[str, Tensor] = {}
-        for module, (name, other, _) in zip(self.walk.values(), self._steps, strict=True):
+        for number, module in enumerate(self.walk.values()):
+            name, other, _ = self._steps[number]
             x = module(x, out[other]) if other else module(x)
             out[name] = x
+        for number, activation in self._late.items():
+            name = self._steps[number][0]
+            out[name] = layers.activate(out[name], activation)
+        out[self._steps[-1][0]] = torch.softmax(logits_of(x.flatten(1), self.final), 1)
         return out
+
+    def weighted(self) -> list[tuple[Mapping[str, Any], nn.Module]]:
+        """(options, torch module with `weight` and `bias`) of each layer that has them."""
+        pairs = zip(self.network.layers, self.walk.values(), strict=True)
+        return [(t.options, plain(module)) for t, module in pairs if t.kind in _WEIGHTED]
+
+    def activity(self) -> Tensor | None:
+        """The penalty on the outputs of the last forward pass; None where nobody asked for it."""
+        found = [m.penalty for m in self._activities]
+        return torch.stack(found).sum() if found else None
+
+
+def plain(module: nn.Module) -> nn.Module:
+    """The torch layer inside a module of the walk."""
+    inner = getattr(module, "inner", module)
+    return getattr(inner, "conv", inner)
 
 
 def logits_of(scores: Tensor, final: str) -> Tensor:
@@ -90,24 +124,59 @@ def logits_of(scores: Tensor, final: str) -> Tensor:
     return layers.ACTIVATIONS[final](scores)
 
 
-def _final(layer: Traced) -> str:
+def _activation(layer: Traced) -> str:
     key = "function" if layer.kind == "activation" else "activation"
     return str(layer.options.get(key) or "")
 
 
-class _Activated(nn.Module):
-    """A layer with weights and the activation after it."""
+def _final(traced: Sequence[Traced]) -> tuple[int, str]:
+    """Which layer's activation is left out of the walk, and what it is; (-1, "") for none."""
+    for number in range(len(traced) - 1, -1, -1):
+        layer = traced[number]
+        if layer.kind in _TRANSPARENT:
+            continue
+        # Over a map that is flattened later, softmax is something else than over the classes.
+        if math.prod(layer.output[:-1]) != 1 or layer.kind not in (*_WEIGHTED, "activation"):
+            return -1, ""
+        return number, _activation(layer)
+    return -1, ""
 
-    def __init__(self, inner: nn.Module, activation: str) -> None:
+
+def _late(traced: Sequence[Traced], wanted: set[str], last: int) -> dict[int, str]:
+    """Activations by their layer's place that are reckoned after the pooling behind them."""
+    late = {}
+    for number, (layer, after) in enumerate(itertools.pairwise(traced)):
+        alone = layer.name not in wanted and number != last
+        alone = alone and not layer.options.get("activity_regularizer")
+        if after.kind == "max_pool2d" and layer.kind == "conv2d" and alone:
+            name = _activation(layer)
+            if name in _RISING:
+                late[number] = name
+    return late
+
+
+class _Activated(nn.Module):  # type: ignore[misc]
+    """A layer and the activation after it."""
+
+    def __init__(
+        self, inner: nn.Module, activation: str, activity: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
         self.inner = inner
         self.activation = activation
+        #: The penalty on the outputs, and the activation left out here that they still go through.
+        self.activity, self.penalized = activity, ""
+        self.penalty: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return layers.activate(self.inner(x), self.activation)
+        x = layers.activate(self.inner(x), self.activation, own=self.training)
+        if self.activity and self.training:
+            given = layers.activate(x, self.penalized)
+            self.penalty = limits.penalty(given, self.activity) / len(x)
+        return x
 
 
-class _Activation(nn.Module):
+class _Activation(nn.Module):  # type: ignore[misc]
     def __init__(self, activation: str) -> None:
         super().__init__()
         self.activation = activation
@@ -116,25 +185,27 @@ class _Activation(nn.Module):
         return layers.activate(x, self.activation)
 
 
-class _Add(nn.Module):
+class _Add(nn.Module):  # type: ignore[misc]
     """The sum of what came before and an earlier layer's output."""
 
     def forward(self, x: Tensor, other: Tensor) -> Tensor:
         return x + other
 
 
-def _module(layer: Traced, last: bool) -> nn.Module:
-    options: Mapping[str, Any] = layer.options
-    activation = "" if last else str(options.get("activation") or "")
+def _module(layer: Traced, activation: str, late: str) -> nn.Module:
+    """`activation` belongs to the layer, `late` to the one before it."""
+    options = layer.options
     match layer.kind:
         case "conv2d":
-            return _Activated(layers.Conv2d(layer.input, options), activation)
+            made = layers.Conv2d(layer.input, options)
+            return _Activated(made, activation, options.get("activity_regularizer"))
         case "dense":
             bias = bool(options.get("use_bias", True))
             dense = nn.Linear(layer.input[-1], int(options["units"]), bias=bias)
-            return _Activated(dense, activation)
+            return _Activated(dense, activation, options.get("activity_regularizer"))
         case "max_pool2d":
-            return layers.MaxPool(layer.input, options)
+            pool = layers.MaxPool(layer.input, options)
+            return _Activated(pool, late) if late else pool
         case "avg_pool2d":
             return layers.AvgPool(layer.input, options)
         case "global_avg_pool":
@@ -148,17 +219,7 @@ def _module(layer: Traced, last: bool) -> nn.Module:
         case "reshape":
             return layers.Reshape(layer.output)
         case "activation":
-            return _Activation("" if last else str(options.get("function") or ""))
+            return _Activation(activation)
         case "add":
             return _Add()
     raise ValueError(f"there is no layer kind {layer.kind!r}")
-
-
-def parameters(net: nn.Module) -> int:
-    """How many numbers a network learns."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)
-
-
-def device_of(net: nn.Module) -> torch.device:
-    """Where a network lies."""
-    return next((p.device for p in net.parameters()), torch.device("cpu"))

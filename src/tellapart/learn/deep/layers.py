@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 #: Left, right, top, bottom: the order of `torch.nn.functional.pad`.
 Padding = tuple[int, int, int, int]
@@ -39,7 +39,7 @@ def same_padding(
     return (*ends[1], *ends[0])
 
 
-class Conv2d(nn.Module):
+class Conv2d(nn.Module):  # type: ignore[misc]
     """A convolution over (n, c, h, w) with padding `valid` or TensorFlow's `same`."""
 
     def __init__(self, size: tuple[int, ...], options: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ class Conv2d(nn.Module):
         return self.conv(x if self.around is None else F.pad(x, self.around))
 
 
-class MaxPool(nn.Module):
+class MaxPool(nn.Module):  # type: ignore[misc]
     """The largest value of each window; what lies outside the picture never counts."""
 
     def __init__(self, size: tuple[int, ...], options: Mapping[str, Any]) -> None:
@@ -80,7 +80,7 @@ class MaxPool(nn.Module):
         return F.max_pool2d(x, self.kernel, self.stride)
 
 
-class AvgPool(nn.Module):
+class AvgPool(nn.Module):  # type: ignore[misc]
     """The mean of each window, over the pixels that lie inside the picture."""
 
     share: Tensor | None
@@ -111,7 +111,7 @@ def _pooling(
     return kernel, stride, around if any(around) else None
 
 
-class Flatten(nn.Module):
+class Flatten(nn.Module):  # type: ignore[misc]
     """(n, c, h, w) to (n, h*w*c): Keras' order, and without a copy where channels lie last."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class Flatten(nn.Module):
         return x.flatten(1)
 
 
-class Reshape(nn.Module):
+class Reshape(nn.Module):  # type: ignore[misc]
     """Another shape, (h, w, c) or (n,), for the same numbers in Keras' order."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -135,17 +135,17 @@ class Reshape(nn.Module):
         return x.reshape(-1, *self.shape).permute(0, 3, 1, 2)
 
 
-class GlobalAvgPool(nn.Module):
+class GlobalAvgPool(nn.Module):  # type: ignore[misc]
     """(n, c, h, w) to (n, c)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.mean((2, 3))
 
 
-class Dropout(nn.Module):
+class Dropout(nn.Module):  # type: ignore[misc]
     """Zeros with the chance `rate`, the rest scaled up; `noise_shape` shares the draw."""
 
-    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None) -> None:
+    def __init__(self, rate: float, noise_shape: Sequence[int | None] | None = None) -> None:
         super().__init__()
         self.rate = rate
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
@@ -153,19 +153,48 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate <= 0:
             return x
-        if self.noise_shape is None:
+        if self.noise_shape is not None:
+            ones = torch.ones(self._noise(x), device=x.device, dtype=x.dtype)
+            return F.dropout(ones, self.rate) * x
+        if x.device.type != "cpu":
             return F.dropout(x, self.rate)
-        return F.dropout(torch.ones(self._noise(x), device=x.device), self.rate) * x
+        return _Drop.apply(x, self.rate)
 
     def _noise(self, x: Tensor) -> list[int]:
-        """The shape of the draw in torch's order; a null or -1 stands for the tensor's own."""
+        """The shape of the draw in torch's order; null stands for the tensor's own size."""
         own = list(x.shape)
-        wanted = list(self.noise_shape or ())
-        if len(wanted) == len(own) - 1:  # without the batch
-            wanted = [own[0], *wanted]
+        wanted: list[int | None] = list(self.noise_shape or ())
+        if len(wanted) == len(own) - 1:  # written without the batch
+            wanted = [None, *wanted]
         if len(wanted) == 4:
             wanted = [wanted[0], wanted[3], wanted[1], wanted[2]]
-        return [o if w is None or w < 0 or w > o else w for w, o in zip(wanted, own, strict=True)]
+        return [size if w != 1 else 1 for w, size in zip(wanted, own, strict=True)]
+
+
+class _Drop(torch.autograd.Function):  # type: ignore[misc]
+    """Dropout on a CPU: torch's own draws a float for every number, which costs a fifth of a step.
+
+    Here one byte decides (two, where the rate is no whole number of 256ths).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rate: float) -> Tensor:
+        kind, steps = (torch.uint8, 256) if rate * 256 == int(rate * 256) else (torch.int16, 65536)
+        size = x.numel() * (1 if kind is torch.uint8 else 2)
+        words = torch.empty((size + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        draws = words.view(kind)[: x.numel()]
+        dropped = round(rate * steps) - (steps // 2 if kind is torch.int16 else 0)
+        mask = draws.ge_(dropped).to(x.dtype).mul_(1 / (1 - rate))
+        last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+        shape = (x.shape[0], x.shape[2], x.shape[3], x.shape[1]) if last else x.shape
+        mask = mask.view(shape).permute(0, 3, 1, 2) if last else mask.view(shape)
+        ctx.save_for_backward(mask)
+        return x * mask
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return gradient * mask, None
 
 
 def _hard_sigmoid(x: Tensor) -> Tensor:
@@ -199,9 +228,14 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def activate(x: Tensor, name: str) -> Tensor:
-    """`x` after the activation `name`; unchanged for "" and "linear"."""
-    return x if name in ("", "linear") else ACTIVATIONS[name](x)
+def activate(x: Tensor, name: str, own: bool = False) -> Tensor:
+    """`x` after the activation `name`; unchanged for "" and "linear".
+
+    `own`: nobody else needs `x`, so that it may be written over.
+    """
+    if name in ("", "linear"):
+        return x
+    return F.relu_(x) if own and name == "relu" else ACTIVATIONS[name](x)
 
 
 def batch_norm(size: tuple[int, ...], options: Mapping[str, Any]) -> nn.Module:

@@ -8,7 +8,7 @@ by 1 / .8796 so that the variance stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,18 +18,15 @@ from torch import Tensor, nn
 _CUT = 0.87962566103423978
 
 
-def fill(net: nn.Module, seed: int) -> None:
-    """Fill every layer's weights as its options say, from one seed."""
-    generator = torch.Generator().manual_seed(seed)
-    for traced, module in zip(net.network.layers, net.walk.values(), strict=True):
-        inner = getattr(module, "inner", None)
-        if inner is None:
-            continue
-        plain = getattr(inner, "conv", inner)
-        kernel = traced.options.get("kernel_initializer") or "glorot_uniform"
-        initialize(plain.weight, kernel, generator)
-        if plain.bias is not None:
-            initialize(plain.bias, traced.options.get("bias_initializer") or "zeros", generator)
+def fill(
+    weighted: Sequence[tuple[Mapping[str, Any], nn.Module]], generator: torch.Generator
+) -> None:
+    """Fill every layer's weights as its options say: [(options, module with weight and bias)]."""
+    for options, module in weighted:
+        kernel = options.get("kernel_initializer") or "glorot_uniform"
+        initialize(module.weight, kernel, generator)
+        if module.bias is not None:
+            initialize(module.bias, options.get("bias_initializer") or "zeros", generator)
 
 
 def initialize(weight: Tensor, asked: Any, generator: torch.Generator) -> None:
