@@ -68,7 +68,8 @@ class RecipeError(InputError):
         self, what: str, *, expected: str, do: str, problems: Sequence[dict[str, str]] = ()
     ) -> None:
         super().__init__(what, expected=expected, do=do)
-        #: One dict a problem: `path` (such as `split.test`), `what`, `expected`, `do`.
+        #: One dict a problem: `path` (such as `split.test`), `what`, `expected`, `do`, and
+        #: `line` where the recipe was read from a file.
         self.problems = list(problems)
 
     def _parts(self) -> dict[str, Any]:
@@ -76,7 +77,8 @@ class RecipeError(InputError):
 
     def __str__(self) -> str:
         lines = [
-            f"  - {p['path']}: {p['what']}\n    expected: {p['expected']}\n    do next:  {p['do']}"
+            f"  - {'line ' + p['line'] + ', ' if 'line' in p else ''}{p['path']}: {p['what']}\n"
+            f"    expected: {p['expected']}\n    do next:  {p['do']}"
             for p in self.problems
         ]
         return "\n".join([self.what, *lines]) if lines else super().__str__()

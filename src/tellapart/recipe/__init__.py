@@ -6,7 +6,7 @@ from tellapart.recipe.layers import KINDS, Layer
 from tellapart.recipe.naming import is_name, name_of, slug
 from tellapart.recipe.network import Network, Traced, trace
 from tellapart.recipe.problems import guess, quote
-from tellapart.recipe.reading import parse, read
+from tellapart.recipe.reading import load, parse, parse_lines, read
 from tellapart.recipe.resolving import asked, canonical, resolve, with_changes
 from tellapart.recipe.schema import (
     LICENSES,
@@ -37,8 +37,10 @@ __all__ = [
     "check",
     "guess",
     "is_name",
+    "load",
     "name_of",
     "parse",
+    "parse_lines",
     "quote",
     "read",
     "resolve",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,20 +10,32 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from tellapart.errors import RecipeError
+from tellapart.recipe.agreeing import Agreement, material
 from tellapart.recipe.forms import Forms, licenses
+from tellapart.recipe.layering import Draft, build
+from tellapart.recipe.layering import drafts as layer_drafts
+from tellapart.recipe.layers import Broken
+from tellapart.recipe.positions import Lines, line_of
 from tellapart.recipe.problems import Problems, guess, quote
+from tellapart.recipe.quickml import is_old, translate
 from tellapart.recipe.resolving import GROUPS
 from tellapart.recipe.schema import MAX_CLASSES, Recipe, Split, extra_of
+from tellapart.recipe.wording import OURS_WHOLE, Spelling
 
 
 def check(
-    data: object, *, base: Path | None = None, sources: Collection[str] | None = None
+    data: object,
+    *,
+    base: Path | None = None,
+    sources: Collection[str] | None = None,
+    lines: Lines | None = None,
 ) -> Recipe:
-    """The recipe that `data` (as read from YAML or JSON) describes.
+    """The recipe that `data` (as read from YAML or JSON) describes, in our spelling or the old.
 
     Relative paths count from `base` (default: the current folder). `sources` are the known
-    names; None leaves them unchecked. Raises `RecipeError` whose `problems` lists every problem
-    with its path, what was found, what was expected and what to do.
+    names; None leaves them unchecked. `lines` are the line numbers by path, as `parse_lines`
+    gives them. Raises `RecipeError` whose `problems` lists every problem with its path, its line
+    where known, what was found, what was expected and what to do.
     """
     if not isinstance(data, Mapping):
         raise RecipeError(
@@ -32,22 +44,76 @@ def check(
             do="Write `key: value` lines; `tellapart recipe schema` lists the keys.",
         )
     problems = Problems()
+    spelling, said = OURS_WHOLE, Problems()
+    drafts: Sequence[Draft] | None = None
+    if is_old(data):
+        old = translate(data)
+        data, drafts, spelling, said = old.data, old.drafts, old.spelling, old.problems
     written = _without_auto(data)
-    values = _normalize(dict(written), Forms(problems, base or Path.cwd(), sources))
+    if drafts is None and "layers" in written:
+        drafts = layer_drafts(written["layers"], problems)
+    recipe = _whole(written, drafts, Forms(problems, base or Path.cwd(), sources), spelling)
+    if problems.found or said.found or recipe is None:
+        raise _error(said.found + _respelled(problems, spelling), lines)
+    return recipe
+
+
+def _whole(
+    written: dict[Any, Any], drafts: Sequence[Draft] | None, forms: Forms, spelling: Spelling
+) -> Recipe | None:
+    """Check every key by itself and all together; None where the schema refuses some."""
+    problems = forms.problems
+    values = _normalize(dict(written), forms)
+    built = build(drafts, problems) if drafts is not None else []
+    values["layers"] = tuple(layer for layer in built if not isinstance(layer, Broken))
+    known = material(values, drafts is not None)
+    if known.model_kind == "network":
+        values.setdefault("effort", "good")
     recipe = _Validation(problems).run(values)
     if recipe is not None:
-        # What was made here (the name, …) was not asked for: `resolve` gives its reason.
-        recipe.model_fields_set.intersection_update(written)
         _shares(recipe.split, problems)
-    if problems.found or recipe is None:
-        found = sorted(problems.found, key=lambda p: _order(p["path"]))
-        raise RecipeError(
-            f"The recipe has {len(found)} problem{'s' * (len(found) != 1)}.",
-            expected="a recipe that follows `tellapart recipe schema`",
-            do="Correct the places listed.",
-            problems=found,
-        )
+    agreement = Agreement(values, written, known, problems, spelling.words)
+    if spelling is OURS_WHOLE or "data" in written:
+        agreement.check()
+    shape = agreement.shape()
+    if drafts:
+        agreement.follow(built, [draft.place for draft in drafts], shape)
+    if recipe is None:
+        return None
+    if known.model_kind == "network" and recipe.input is None and shape and all(shape):
+        recipe = recipe.model_copy(update={"input": shape})
+    # What was made here (the name, …) was not asked for: `resolve` gives its reason.
+    recipe.model_fields_set.intersection_update(written)
     return recipe
+
+
+def _respelled(problems: Problems, spelling: Spelling) -> list[dict[str, str]]:
+    """The problems in the order of our keys, with the paths of the file."""
+    found = []
+    for problem in sorted(problems.found, key=lambda p: _order(p["path"])):
+        ours, path = problem["path"], spelling.path(problem["path"])
+        if ours == "classes" and spelling is not OURS_WHOLE:
+            continue  # an old spec without a data set was told so
+        if path != ours:
+            what, do = problem["what"], problem["do"].replace(f"leave {ours} ", f"leave {path} ")
+            if what.startswith(f"{ours} "):
+                what = path + what[len(ours) :]
+            problem = {**problem, "path": path, "what": what, "do": do}
+        found.append(problem)
+    return found
+
+
+def _error(found: list[dict[str, str]], lines: Lines | None) -> RecipeError:
+    """All problems, in the file's order where its lines are known."""
+    if lines is not None:
+        found = [{**p, "line": str(line_of(p["path"], lines) or 1)} for p in found]
+        found.sort(key=lambda p: int(p["line"]))
+    return RecipeError(
+        f"The recipe has {len(found)} problem{'s' * (len(found) != 1)}.",
+        expected="a recipe that follows `tellapart recipe schema`",
+        do="Correct the places listed.",
+        problems=found,
+    )
 
 
 def _normalize(values: dict[Any, Any], forms: Forms) -> dict[Any, Any]:

@@ -59,6 +59,18 @@ class Layer(Part):
         values = inner[self.kind] if isinstance(inner, dict) else {}
         return {key: value for key, value in values.items() if key != "name"}
 
+    def brief(self) -> Any:
+        """As a person would write it: only what differs from the defaults, pairs as one number."""
+        values: dict[str, Any] = {"name": self.name} if self.name else {}
+        plain = self.options()
+        for key, field in type(self).model_fields.items():
+            if key != "name" and getattr(self, key) != field.default:
+                word = "with" if key == "with_" else key
+                value = plain[word]
+                alike = isinstance(value, list) and len(value) == 2 and value[0] == value[1]
+                values[word] = value[0] if alike else value
+        return {self.kind: values} if values else self.kind
+
     @model_serializer(mode="wrap")
     def _short(self, handler: SerializerFunctionWrapHandler) -> Any:
         """Back to the form a recipe is written in; a bare kind where nothing was written."""
@@ -270,6 +282,17 @@ class Add(Layer):
     with_: str = says(
         ..., "Name of the earlier layer.", expected="the name of an earlier layer", why=_MUST
     )
+
+
+class Broken(Layer):
+    """Stands for a layer that was written wrongly, so that the others are checked too."""
+
+    kind = "broken"
+
+    #: What it would most likely give; None: not known.
+    gives: tuple[int, ...] | None = None
+    #: The kind that was written; empty where it was none.
+    was: str = ""
 
 
 KINDS: dict[str, type[Layer]] = {

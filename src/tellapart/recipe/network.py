@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from tellapart.errors import RecipeError
-from tellapart.recipe.layers import Layer
+from tellapart.recipe.layers import Broken, Layer
 from tellapart.recipe.problems import Problems
 from tellapart.recipe.shapes import Site, apply
 from tellapart.recipe.wording import Place, Shape, our_places, shape_words
@@ -178,7 +178,7 @@ def follow(
             Traced(
                 name=name,
                 kind=layer.kind,
-                options=layer.options(),
+                options={} if isinstance(layer, Broken) else layer.options(),
                 input=shape or (),
                 output=result.output or (),
                 parameters=result.parameters,
@@ -197,8 +197,9 @@ def follow(
             shape = None
     _end(layers, places, shape, classes, problems)
     _weight(found, places, problems)
-    known = input is not None and all(input) and all(all(t.output) and t.output for t in found)
-    if len(problems.found) > before or not known:
+    known = bool(input) and all(input or ()) and all(all(t.output) and t.output for t in found)
+    broken = any(isinstance(layer, Broken) for layer in layers)
+    if len(problems.found) > before or broken or not known:
         return None
     return Network(tuple(input or ()), tuple(found), classes, last_notes(layers, places))
 
@@ -223,6 +224,8 @@ def _end(
     if not layers or shape is None:
         return
     last, place = layers[-1], places[-1]
+    if isinstance(last, Broken):
+        return
     number = "one number a class" if classes is None else f"{classes} numbers, one a class"
     dense = place.words.kind("dense")
     units = "one unit a class" if classes is None else f"{classes} units"

@@ -29,9 +29,11 @@ class Problems:
     def __init__(self) -> None:
         #: One dict a problem, as `RecipeError.problems` holds them.
         self.found: list[dict[str, str]] = []
+        self._said: set[tuple[str, str]] = set()
 
     def say(self, path: str, what: str, expected: str, do: str) -> None:
-        if not any(p["path"] == path and p["what"] == what for p in self.found):
+        if (path, what) not in self._said:
+            self._said.add((path, what))
             self.found.append({"path": path, "what": what, "expected": expected, "do": do})
 
     def unknown(

@@ -17,10 +17,13 @@ import yaml
 
 from tellapart.errors import InputError, NotFoundError, RecipeError
 from tellapart.recipe.checking import check
+from tellapart.recipe.positions import scan_json, step, yaml_lines
+from tellapart.recipe.problems import quote
 from tellapart.recipe.schema import Recipe
 
 MAX_BYTES = 1_000_000
 _MAX_DEPTH = 40
+_MAX_TWICE = 100
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -60,10 +63,15 @@ def read(path: str | Path, *, sources: Collection[str] | None = None) -> Recipe:
     checked). Raises `NotFoundError` for a missing file, `RecipeError` with all problems.
     """
     path = Path(path)
-    return check(_load(path), base=path.absolute().parent, sources=sources)
+    data, lines = load(path)
+    return check(data, base=path.absolute().parent, sources=sources, lines=lines)
 
 
-def _load(path: Path) -> Any:
+def load(path: Path) -> tuple[Any, dict[str, int]]:
+    """The plain data in the file `path`, not yet checked, and the line of every value.
+
+    Raises `NotFoundError` for a missing file, `RecipeError` for text that is refused.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -85,7 +93,7 @@ def _load(path: Path) -> Any:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unreadable(f"The recipe {str(path)!r} is not UTF-8 text: {error}.") from None
-    return parse(text, form="json" if path.suffix.lower() == ".json" else "yaml")
+    return parse_lines(text, form="json" if path.suffix.lower() == ".json" else "yaml")
 
 
 def parse(text: str, *, form: str = "yaml") -> Any:
@@ -93,6 +101,11 @@ def parse(text: str, *, form: str = "yaml") -> Any:
 
     Raises `RecipeError` for text that is not of this form or that is refused (see above).
     """
+    return parse_lines(text, form=form)[0]
+
+
+def parse_lines(text: str, *, form: str = "yaml") -> tuple[Any, dict[str, int]]:
+    """As `parse`, with the line of every value by its path, for `check`."""
     if len(text) > MAX_BYTES:
         raise _unreadable(f"The recipe is larger than {MAX_BYTES // 10**6} MB.")
     try:
@@ -104,19 +117,70 @@ def parse(text: str, *, form: str = "yaml") -> Any:
         raise _unreadable(f"The recipe is not valid {form.upper()}: {error}.") from None
 
 
-def _parse_json(text: str) -> Any:
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, value in items:
-            if key in result:
-                raise ValueError(f"the key {key!r} is written twice")
-            result[key] = value
-        return result
+def _parse_json(text: str) -> tuple[Any, dict[str, int]]:
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _unreadable(*_explain_json(error, text)) from None
+    scan = scan_json(text, json.loads)
+    if scan.depth > _MAX_DEPTH:
+        raise _unreadable(f"The recipe is not valid JSON: nested deeper than {_MAX_DEPTH}.")
+    if scan.twice:
+        raise RecipeError(
+            f"The recipe is not valid JSON: {_twice(scan.twice)}.",
+            expected="every key once",
+            do="Keep one of the two.",
+            problems=[
+                {
+                    "path": step(path, key),
+                    "what": f"the key {quote(key)} is written twice, in lines {first} and {second}",
+                    "expected": "every key once",
+                    "do": "Keep one of the two.",
+                    "line": str(second),
+                }
+                for path, key, first, second in scan.twice[:_MAX_TWICE]
+            ],
+        )
+    return data, scan.lines
 
-    return json.loads(text, object_pairs_hook=pairs)
+
+def _twice(found: list[tuple[str, str, int, int]]) -> str:
+    _, key, first, second = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"the key {quote(key)} is written twice, in lines {first} and {second}{more}"
 
 
-def _parse_yaml(text: str) -> Any:
+def _explain_json(error: json.JSONDecodeError, text: str) -> tuple[str, str]:
+    """What is wrong with broken JSON and where; the usual slips are guessed."""
+    where = f"in line {error.lineno}, column {error.colno}"
+    before, rest = text[: error.pos].rstrip(), text[error.pos :].lstrip()
+    # From Python 3.13 on, the parser points at the comma before the bracket itself.
+    trailing = before.endswith(",") and rest[:1] in {"}", "]"}
+    trailing = trailing or (rest[:1] == "," and rest[1:].lstrip()[:1] in {"}", "]"})
+    if not text.strip():
+        do = "Write a mapping in braces, or give another file."
+    elif trailing:
+        do = "Remove the comma before the closing bracket."
+    elif rest.startswith("'"):
+        do = "Write words in double quotes."
+    elif rest.startswith(("//", "#", "/*")):
+        do = "Remove the comment; JSON has none (YAML does)."
+    elif rest.startswith(("True", "False", "None")):
+        do = "Write true, false or null in lower case."
+    elif error.msg.startswith("Expecting ',' delimiter"):
+        do = "Put a comma after the value before it, or close its bracket."
+    elif error.msg.startswith("Expecting property name"):
+        do = "Write the key in double quotes."
+    elif "control character" in error.msg or "Unterminated" in error.msg:
+        do = "Close the word with a double quote on its own line."
+    elif not rest:
+        do = "Close what is open: brackets, braces and quotes."
+    else:
+        do = "Correct that place; `tellapart recipe check FILE` shows what is left."
+    return f"The recipe is not valid JSON {where}: {error.msg}.", do
+
+
+def _parse_yaml(text: str) -> tuple[Any, dict[str, int]]:
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
@@ -131,9 +195,9 @@ def _parse_yaml(text: str) -> Any:
     try:
         node = loader.get_single_node()
         if node is None:
-            return None
+            return None, {}
         _keep_words(node)
-        return loader.construct_document(node)
+        return loader.construct_document(node), yaml_lines(node)
     finally:
         loader.dispose()
 

@@ -193,7 +193,7 @@ def _dropout(layer: kinds.Dropout, site: Site) -> Result:
                 f"has the {site.place.word('noise_shape')} {list(layer.noise_shape)} for "
                 f"{shape_words(shape)}",
                 f"{len(shape)} number{'s' * (len(shape) > 1)}, each 1 or the size of that axis",
-                f"Remove {site.place.word('noise_shape')}, or write {list(shape)}.",
+                f"Remove {site.place.word('noise_shape')}.",
                 "noise_shape",
             )
     return Result(shape)
@@ -208,9 +208,10 @@ def _reshape(layer: kinds.Reshape, site: Site) -> Result:
     word = site.place.word("dim")
     if len(dim) == 2 or dim.count(-1) > 1 or any(size < 1 and size != -1 for size in dim):
         site.say(
-            f"has the {word} {list(dim)}",
-            "[numbers] or [height, width, channels], -1 at most once",
-            f"Write for example {[*dim, 1] if len(dim) == 2 and min(dim) > 0 else [-1]}.",
+            f"has the {word} {site.place.words.shape(dim)}",
+            "one size, or height, width and channels"
+            + ("" if site.place.words.old else "; -1 at most once"),
+            f"Write for example {site.place.words.shape(_better(dim))}.",
             "dim",
         )
         return Result(None)
@@ -223,11 +224,16 @@ def _reshape(layer: kinds.Reshape, site: Site) -> Result:
             f"makes {shape_words(dim).replace('-1', '?')} of {shape_words(site.shape)}, "
             f"which is {total} numbers",
             f"sizes whose product is {total}",
-            f"Change its {word}, for example to {[total]}.",
+            f"Change its {word}, for example to {site.place.words.shape([total])}.",
             "dim",
         )
         return Result(None if -1 in dim else dim)
     return Result(tuple(total // known if size == -1 else size for size in dim))
+
+
+def _better(dim: tuple[int, ...]) -> list[int]:
+    """What `dim` may have been meant as."""
+    return [*dim, 1] if len(dim) == 2 and min(dim) > 0 else [28, 28, 1]
 
 
 def _activation(layer: kinds.ActivationLayer, site: Site) -> Result:
@@ -263,6 +269,11 @@ def _add(layer: kinds.Add, site: Site) -> Result:
     return Result(site.shape)
 
 
+def _broken(layer: kinds.Broken, site: Site) -> Result:
+    same = {"batch_norm", "dropout", "activation", "add"}
+    return Result(site.shape if layer.was in same else layer.gives)
+
+
 _RULES: dict[str, Callable[[Any, Site], Result]] = {
     "conv2d": _conv2d,
     "dense": _dense,
@@ -275,6 +286,7 @@ _RULES: dict[str, Callable[[Any, Site], Result]] = {
     "reshape": _reshape,
     "activation": _activation,
     "add": _add,
+    "broken": _broken,
 }
 
 

@@ -16,6 +16,19 @@ class Words:
     kinds: Mapping[str, str] = field(default_factory=dict)
     #: By our word of an option.
     options: Mapping[str, str] = field(default_factory=dict)
+    #: Values for examples, as they are written, by our word of an option.
+    examples: Mapping[str, str] = field(default_factory=dict)
+    #: Our words of options whose numbers stand in a string; empty in our spelling.
+    tuples: frozenset[str] = frozenset()
+
+    @property
+    def old(self) -> bool:
+        return bool(self.tuples)
+
+    def shape(self, sizes: Sequence[int]) -> str:
+        """A list of sizes as it is written."""
+        inner = ", ".join(map(str, sizes))
+        return f'"({inner})"' if self.old else f"[{inner}]"
 
     def kind(self, kind: str) -> str:
         return self.kinds.get(kind, kind)
@@ -24,7 +37,17 @@ class Words:
         return self.options.get(key, key)
 
 
-OURS = Words()
+OURS = Words(
+    examples={
+        "units": "10",
+        "filters": "32",
+        "kernel_size": "3",
+        "rate": "0.5",
+        "dim": "[28, 28, 1]",
+        "function": "relu",
+        "with": "conv2d_1",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,15 @@ class Place:
     def word(self, key: str) -> str:
         """How this spelling calls the option `key`."""
         return self.words.option(key)
+
+    def value(self, key: str) -> str:
+        """A value that the option `key` may have, as it is written."""
+        return self.words.examples.get(key, "1")
+
+    def example(self, key: str) -> str:
+        """The option `key` with a value, as it is written."""
+        word = f'"{self.word(key)}"' if self.words.old else self.word(key)
+        return f"{word}: {self.value(key)}"
 
 
 def our_places(named: Sequence[tuple[str, str, bool]]) -> list[Place]:
@@ -66,3 +98,24 @@ def shape_words(shape: Sequence[int] | None) -> str:
             return "a row of numbers"
         return f"{shape[0]} number{'s' * (shape[0] != 1)}"
     return "×".join(str(size) if size else "?" for size in shape)
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a file says what our keys mean: words of layers, and written paths by our paths."""
+
+    words: Words = OURS
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, ours: str) -> str:
+        """The path as it was written; that of the nearest key above where this one was not."""
+        found = max((p for p in self.paths if _within(ours, p)), key=len, default=None)
+        return ours if found is None else self.paths[found] + ours[len(found) :]
+
+
+#: Our own spelling.
+OURS_WHOLE = Spelling()
+
+
+def _within(path: str, parent: str) -> bool:
+    return path == parent or path.startswith((f"{parent}.", f"{parent}["))
