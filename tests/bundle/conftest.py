@@ -108,7 +108,7 @@ def contents(**changes: Any) -> dict[str, bytes]:
         {
             "file": file,
             "probabilities": [round(p, 6) for p in answer.probabilities.values()],
-            "familiarity": round(answer.familiarity, 6),
+            "familiarity": round(answer.familiarity or 0.0, 6),
         }
         for file, answer in answers.items()
     ]

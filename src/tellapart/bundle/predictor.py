@@ -200,6 +200,8 @@ class Bundle:
         fits = known is None or len(known) == len(batch)
         if odds.shape != (len(batch), len(self.labels)) or not fits:
             raise bad_model(f"gives {odds.shape} probabilities for {len(self.labels)} labels")
+        if not np.isfinite(odds).all():
+            raise bad_model("gives probabilities that are no numbers")
         return [
             self._answer(
                 odds[row],

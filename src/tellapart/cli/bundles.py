@@ -12,6 +12,7 @@ import typer
 import tellapart
 from tellapart.cli.console import emit, table, tell, write
 from tellapart.cli.options import BundlePath, Json, Quiet
+from tellapart.cli.rows import predict_rows
 from tellapart.errors import InputError, NotFoundError, StorageError, TellapartError
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ _SUFFIXES = frozenset(
 
 def predict(
     bundle: BundlePath,
-    pictures: Annotated[
+    inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="PICTURE…", help="Files, folders, http(s) addresses, or - for standard input."
+            metavar="PICTURE…|ROWS.csv",
+            help="Pictures: files, folders, http(s) addresses. For a table's model: CSV files. "
+            "- is standard input.",
         ),
     ],
     why: Annotated[
@@ -37,20 +40,34 @@ def predict(
             "--why", metavar="OUT.png", help="Write the picture with what speaks for its class lit."
         ),
     ] = None,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="The answers to rows as CSV: label and probabilities.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Say what is on pictures, or that it is none of the classes.
+    """Say what is on pictures, or that it is none of the classes; or answer the rows of a table.
 
-    A picture that cannot be used is named on standard error; the others are answered all the
-    same, and the exit code is that of the first such picture.
+    A picture or row that cannot be used is named on standard error; the others are answered all
+    the same, and the exit code is that of the first such one. Rows are matched by the names in
+    the file's first line, or else by place; where the file has the right answers too, the
+    accuracy is said. With --json, rows are answered one object a line.
     """
     model = tellapart.Bundle.load(bundle_path(bundle))
+    if model.columns is not None and why is None:
+        predict_rows(model, inputs, csv, json)
+        return
+    if csv:
+        raise InputError(
+            f"--csv was given, but {model.name!r} answers pictures.",
+            expected="--csv with a model for tables alone",
+            do="Leave it out, or take --json.",
+        )
     if why is not None:
-        _explain(model, pictures, why, json)
+        _explain(model, inputs, why, json)
         return
     rows: list[dict[str, Any]] = []
     failed: TellapartError | None = None
-    names = list(_expanded(pictures))
+    names = list(_expanded(inputs))
     for name, found in _predictions(model, names):
         rows.append({"picture": name, **found.to_dict()})
         if found.error is not None:
@@ -74,8 +91,9 @@ def verify(bundle: BundlePath, quiet: Quiet = False, json: Json = False) -> None
     elif not quiet:
         write(
             f"{report.name}, version {report.version}: whole and true\n"
-            f"{report.files} files match their sums; {report.golden} golden pictures are answered "
-            f"within {report.max_difference:.1g} ({report.engine})"
+            f"{report.files} files match their sums; {report.golden} golden {report.kind}s are "
+            f"answered within {report.max_difference:.1g} ({report.engine})"
+            + ("" if report.finished else "\nIts training was stopped before its end.")
         )
 
 
