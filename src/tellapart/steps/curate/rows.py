@@ -60,7 +60,7 @@ def run(context: StepContext) -> dict[str, Any]:
 
 def _arrays(context: StepContext) -> dict[str, Any]:
     known = context.catalog.finished("collect") or {"found": 0, "classes": {}}
-    return {
+    result: dict[str, Any] = {
         "found": known["found"],
         "kept": known["found"],
         "set_aside": 0,
@@ -71,6 +71,10 @@ def _arrays(context: StepContext) -> dict[str, Any]:
         },
         "notes": [],
     }
+    inputs = fingerprint([VERSION, known["found"], known["classes"]])
+    if context.catalog.step_fingerprint(STEP) != inputs:
+        context.catalog.finish(STEP, inputs, result)
+    return result
 
 
 def _empty(context: StepContext, rows: Sequence[TableRow]) -> set[int]:
@@ -112,9 +116,9 @@ def _notes(rows: Sequence[TableRow], reasons: dict[int, str], kept: Counter[str]
     counts = Counter(reasons.values())
     notes = []
     if counts["no_label"]:
-        notes.append(f"{counts['no_label']} rows have no class and are set aside.")
+        notes.append(f"{_rows(counts['no_label'])} without a class: set aside.")
     if counts["no_values"]:
-        notes.append(f"{counts['no_values']} rows have no value at all and are set aside.")
+        notes.append(f"{_rows(counts['no_values'])} without any value: set aside.")
     alone = sorted(row.label for row in rows if reasons.get(row.number) == "only_one")
     if alone:
         notes.append(
@@ -133,15 +137,19 @@ def _notes(rows: Sequence[TableRow], reasons: dict[int, str], kept: Counter[str]
             same[row.sha256][row.label] += 1
     copies = sum(labels.total() - 1 for labels in same.values())
     if copies:
-        notes.append(f"{copies} rows are equal to another one: equal rows stay in one part.")
+        notes.append(f"{_rows(copies)} equal to another one: equal rows stay in one part.")
     torn = [labels for labels in same.values() if len(labels) > 1]
     if torn:
         words = ", ".join(f"{count} {label!r}" for label, count in sorted(torn[0].items()))
         notes.append(
-            f"{sum(labels.total() for labels in torn)} rows have the same values as a row of "
+            f"{_rows(sum(labels.total() for labels in torn))} with the same values as a row of "
             f"another class (the first: {words}): no model can tell them apart."
         )
     return notes
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _listed(labels: Sequence[str]) -> str:
