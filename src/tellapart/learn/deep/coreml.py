@@ -158,6 +158,11 @@ def _input(deployed: Deployed, wanted: Wanted, form: str) -> tuple[nn.Module, Te
     return _Picture(deployed, stretched).eval(), torch.zeros(shape), kind
 
 
+def _log_sigmoid(x: Tensor) -> Tensor:
+    """In operators that coremltools converts."""
+    return -nn.functional.softplus(-x)
+
+
 def _converted(deployed: Deployed, wanted: Wanted, form: str) -> Any:
     tools = coremltools()
     options: dict[str, Any] = {"convert_to": form}
@@ -168,7 +173,9 @@ def _converted(deployed: Deployed, wanted: Wanted, form: str) -> Any:
     module, example, kind = _input(deployed, wanted, form)
     try:
         with quiet():
-            exported = torch.export.export(module.eval(), (example,)).run_decompositions({})
+            exported = torch.export.export(module.eval(), (example,)).run_decompositions(
+                {torch.ops.aten.log_sigmoid.default: _log_sigmoid}
+            )
             return tools.convert(
                 exported,
                 inputs=[kind],
