@@ -224,6 +224,8 @@ class Project:
 
     def counts(self) -> dict[str, Any]:
         """How many were found, kept and set aside, by class and reason."""
+        if self.recipe.data_kind == "arrays":
+            return self._steps_counts()
         return self._catalog.counts()
 
     def overrule(self, picture: str, keep: bool | None) -> None:
@@ -272,6 +274,30 @@ class Project:
                 do=f"Run `tellapart package {self.name}`.",
             )
         return self.folder / "versions" / latest.file
+
+    def _steps_counts(self) -> dict[str, Any]:
+        """Counts of a data set that has no rows in the catalog, as its steps noted them."""
+        curated = self._catalog.finished("curate") or {"found": 0, "kept": 0, "classes": {}}
+        dealt = self._catalog.finished("split") or {}
+
+        def counted(found: dict[str, Any], splits: dict[str, int]) -> dict[str, Any]:
+            parts = {split: number for split, number in splits.items() if number}
+            number = found["kept"]
+            return {
+                "found": number,
+                "kept": number,
+                "set_aside": 0,
+                "reasons": {},
+                "statuses": {"ok": number},
+                "failures": {},
+                "splits": dict(sorted(parts.items(), key=lambda item: (-item[1], item[0]))),
+            }
+
+        classes = {
+            label: counted(found, dealt.get("classes", {}).get(label, {}))
+            for label, found in sorted(curated["classes"].items())
+        }
+        return {**counted(curated, dealt.get("splits", {})), "classes": classes}
 
     # -- inside -----------------------------------------------------------------------------
 
