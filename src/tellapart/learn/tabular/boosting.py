@@ -80,7 +80,9 @@ def fit(
     model = HistGradientBoostingClassifier(
         **settings.to_dict(), early_stopping=stops, random_state=seed
     )
-    model.fit(expanded, y)
+    # scikit-learn cannot bin a column without any value; as a constant it is never split by.
+    empty = np.isnan(expanded).all(axis=0)
+    model.fit(np.where(empty, np.float32(0), expanded), y)
     return Boosting(model, tuple(present.tolist()), n_classes, settings)
 
 

@@ -103,12 +103,12 @@ def cross(
             done += 1
             held = fold_of == fold
             known = np.unique(labels[~held])
-            if not held.any() or len(known) < 2:
+            # A class that lies in the held-out fold alone could not be learned: not counted.
+            asked = np.flatnonzero(held & np.isin(labels, known))
+            if not len(asked) or len(known) < 2:
                 continue
             if stop():
                 return Crossed(planned, labels, logits, False)
-            # A class that lies in the held-out fold alone could not be learned: not counted.
-            asked = np.flatnonzero(held & np.isin(labels, known))
             for key, answer in _answers(own[~held], labels[~held], n_classes, seed, own[asked]):
                 full = logits.setdefault(key, np.full(shape, np.nan))
                 full[turn, asked] = answer
