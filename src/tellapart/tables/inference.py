@@ -18,6 +18,8 @@ MAX_CATEGORIES = 200
 MAX_CLASSES = 1000
 #: A number column may hold a few words (`-`, `unknown`) that stand for missing numbers.
 _NUMBERS, _MOST_WORDS = 0.95, 5
+#: From so many rows on, a column of words that are all different names its rows.
+_FEW_ROWS = 10
 #: From so many rows on, a word is a category only if it comes twice, or once in a thousand rows.
 _MANY_ROWS = 50
 #: A target of more different numbers than this, not all whole, is a measure and no class.
@@ -129,7 +131,8 @@ def _category(
     name: str, cells: Sequence[Cell], counts: Counter[str], notes: list[str]
 ) -> Column | str:
     rows = counts.total()
-    if len(counts) == rows or (rows >= _MANY_ROWS and len(counts) > 0.9 * rows):
+    alike = rows >= _FEW_ROWS and len(counts) == rows
+    if alike or (rows >= _MANY_ROWS and len(counts) > 0.9 * rows):
         return (
             "its words are all different"
             if len(counts) == rows

@@ -59,19 +59,18 @@ def read_csv(
 
 
 def _text(source: Path | str | bytes, where: str) -> tuple[str, list[str]]:
-    if isinstance(source, str):
-        return source.removeprefix("\ufeff"), []
-    data = _bytes(source, where) if isinstance(source, Path) else source
     notes: list[str] = []
-    try:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            text = data.decode("utf-16")
-        else:
-            text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Every byte is a letter there, so that this never fails: spreadsheets write it.
-        text = data.decode("cp1252", errors="replace")
-        notes.append(f"{where} is not UTF-8; it was read as Windows-1252 (Western European).")
+    if isinstance(source, str):
+        text = source.removeprefix("\ufeff")
+    else:
+        data = _bytes(source, where) if isinstance(source, Path) else source
+        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        try:
+            text = data.decode("utf-16" if wide else "utf-8-sig")
+        except UnicodeDecodeError:
+            # Almost every byte is a letter there; spreadsheets write it.
+            text = data.decode("cp1252", errors="replace")
+            notes.append(f"{where} is not UTF-8; it was read as Windows-1252 (Western European).")
     if "\0" in text:
         raise InputError(
             f"{where} is no text: it holds zero bytes.",
