@@ -47,6 +47,15 @@ def _refit(figures: Figures) -> None:
     assert figures["went on from the last head"] is True
 
 
+def _signals(figures: Figures) -> None:
+    stopped, killed = figures["stopped"], figures["killed"]
+    assert stopped["exit_code"] == 0 and stopped["verified"] and stopped["marked_unfinished"]
+    assert stopped["signals"] == ["built", "trained", "compiled"] == killed["next_run"]["signals"]
+    assert stopped["each_came_before_what_follows"] is True
+    assert killed["signals"] == ["built"]
+    assert killed["next_run"]["goes_on_with_epoch"] >= 2
+
+
 def _train_folder(figures: Figures) -> None:
     trash = figures["trashnet_100"]
     assert trash["test_accuracy_mean"] >= 0.76
@@ -65,6 +74,7 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "familiarity": _familiarity,
     "kills": _kills,
     "refit": _refit,
+    "signals": _signals,
     "train_folder": _train_folder,
     "versus": _versus,
 }

@@ -35,7 +35,7 @@ class Planned:
 
 def plan(recipe: Recipe) -> Planned:
     """The network of `recipe`, how many samples it would learn from, and the time of an epoch."""
-    network, samples = _network(recipe), _samples(recipe)
+    network, samples = network_of(recipe), _samples(recipe)
     seconds = None
     if network is not None and samples is not None:
         from tellapart.recipe.network import epoch_seconds
@@ -44,7 +44,8 @@ def plan(recipe: Recipe) -> Planned:
     return Planned(network, samples, seconds)
 
 
-def _network(recipe: Recipe) -> Network | None:
+def network_of(recipe: Recipe) -> Network | None:
+    """The network whose layers `recipe` writes; None where it writes none, or no shape is known."""
     from tellapart.recipe import trace
 
     if not recipe.layers:

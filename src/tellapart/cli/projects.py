@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ import tellapart
 from tellapart.cli import results
 from tellapart.cli.console import emit, program, table, write
 from tellapart.cli.options import Json, Project
+from tellapart.datasets import FACTS
 
 if TYPE_CHECKING:
     from tellapart.catalog import PictureRow
@@ -44,14 +47,18 @@ def list_(json: Json = False) -> None:
 def show(
     name: Project,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="List every picture with what became of it.")
+        bool,
+        typer.Option(
+            "--pictures", help="List every picture, or row of a table, with what became of it."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
     """Show a project: classes, pictures, versions; with --pictures every picture and why."""
     project = tellapart.Project.open(name)
+    kind = project.recipe.data_kind
     if pictures:
-        _pictures(project, json)
+        (_rows if kind == "table" else _pictures)(project, json)
         return
     counts = project.counts()
     versions = project.versions()
@@ -66,7 +73,7 @@ def show(
             }
         )
         return
-    lines = [name, results.pictures(counts)]
+    lines = [name, results.pictures(counts, kind)]
     lines += results.failures(counts)
     lines.append(
         table(
@@ -78,12 +85,13 @@ def show(
         )
     )
     for version in versions:
-        lines.append(f"version {version.version}: {results.accuracy(version.metrics)}")
+        lines.append(f"version {version.version}: {results.accuracy(version.metrics, kind)}")
     if versions:
         lines.append(f"report: {results.report(name)}")
         lines.append(f"bundle: {project.bundle_path}")
     lines.append(f"folder: {project.folder}")
-    lines.append(f"next: {program()} show {name} --pictures")
+    if kind != "arrays":
+        lines.append(f"next: {program()} show {name} --pictures")
     write("\n".join(line for line in lines if line))
 
 
@@ -145,14 +153,13 @@ def _pictures(project: tellapart.Project, as_json: bool) -> None:
     if as_json:
         emit(rows)
         return
-    words = {True: "kept", False: "set aside", None: "not curated"}
     write(
         table(
             [
                 (
                     row["id"],
                     row["class"],
-                    words[row["kept"]],
+                    _KEPT[row["kept"]],
                     row["reason"],
                     row["split"],
                     row["path"] or row["file_url"],
@@ -164,13 +171,60 @@ def _pictures(project: tellapart.Project, as_json: bool) -> None:
     )
 
 
+def _rows(project: tellapart.Project, as_json: bool) -> None:
+    """Every row of a table, by its number in the file, counted from 0."""
+    context = project.context()
+    with contextlib.closing(context):
+        found: list[dict[str, Any]] = [
+            {
+                "number": row.number,
+                "class": row.label,
+                "kept": row.kept,
+                "reason": row.reason,
+                "split": row.split if row.kept else "",
+                "cells": row.cells,
+            }
+            for row in context.catalog.rows()
+        ]
+    if as_json:
+        emit(found)
+        return
+    write(
+        table(
+            [
+                (
+                    row["number"],
+                    row["class"],
+                    _KEPT[row["kept"]],
+                    row["reason"],
+                    row["split"],
+                    _cells(row["cells"]),
+                )
+                for row in found
+            ],
+            header=("number", "class", "kept", "reason", "split", "cells"),
+        )
+    )
+
+
+_KEPT: dict[object, str] = {True: "kept", False: "set aside", None: "not curated"}
+
+
+def _cells(cells: Sequence[str | None]) -> str:
+    text = ", ".join(cell or "" for cell in cells)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 def _overview(project: tellapart.Project) -> dict[str, Any]:
-    counts, versions = project.counts(), project.versions()
+    counts, versions, recipe = project.counts(), project.versions(), project.recipe
+    facts = FACTS[recipe.dataset] if recipe.dataset is not None else None
+    listed = facts is None or facts.kind == "table"  # not one by one: a picture data set by name
     return {
         "name": project.name,
-        "classes": sorted(counts.get("classes", {})) or list(project.recipe.labels),
-        "found": counts.get("found", 0),
-        "kept": counts.get("kept", 0),
+        "classes": sorted(counts.get("classes", {}))
+        or list(recipe.labels or (facts.classes if facts is not None else ())),
+        "found": counts.get("found", 0) if listed or facts is None else facts.rows,
+        "kept": counts.get("kept", 0) if listed or facts is None else facts.rows,
         "version": versions[-1].version if versions else None,
         "accuracy": versions[-1].metrics.get("accuracy") if versions else None,
         "folder": str(project.folder),

@@ -63,12 +63,11 @@ def show(
     json: Json = False,
 ) -> None:
     """Show the network of a recipe: its layers as a table, and drawn with --svg."""
-    from tellapart.cli.planned import plan
+    from tellapart.cli.planned import network_of
     from tellapart.report import network as drawn
 
     recipe = _read(file)
-    planned = plan(recipe) if recipe.model_kind == "network" else None
-    network = planned.network if planned is not None else None
+    network = network_of(recipe)
     if network is None:
         raise InputError(
             f"The recipe {str(file)!r} has no layers to show.",
@@ -101,9 +100,10 @@ def convert(
     """Write a recipe, or a spec of the older program, in this program's own spelling."""
     from tellapart.cli.spelling import as_json, as_yaml, prove
     from tellapart.recipe import asked
+    from tellapart.recipe.quickml import convert as spell
 
     recipe = _read(file)
-    values = asked(recipe)
+    values = spell(asked(recipe))
     if out is not None and out.suffix.lower() not in {".yaml", ".yml", ".json"}:
         raise InputError(
             f"--out is {str(out)!r}.",

@@ -19,15 +19,16 @@ def show(result: Result, *, quiet: bool, as_json: bool) -> None:
     elif quiet:
         write(str(result.bundle))
     else:
+        kind = data_kind(result.name)
         lines = [
             f"{result.name}, version {result.version}",
-            pictures(result.pictures),
-            accuracy(result.metrics),
+            pictures(result.pictures, kind),
+            accuracy(result.metrics, kind),
             *(f"note: {note}" for note in result.notes),
             f"time: {duration(result.seconds.get('total', 0.0))}",
             f"report: {report(result.name)}",
             f"bundle: {result.bundle}",
-            f"next: {program()} predict {result.name} PICTURE",
+            f"next: {program()} predict {result.name} {_GIVEN[kind]}",
         ]
         write("\n".join(line for line in lines if line))
 
@@ -42,9 +43,10 @@ def show_step(step: str, project: Project, result: Result, *, quiet: bool, as_js
     elif step == "package":
         show(result, quiet=quiet, as_json=False)
     elif not quiet:
-        lines = [pictures(result.pictures)]
+        kind = project.recipe.data_kind
+        lines = [pictures(result.pictures, kind)]
         if step == "evaluate":
-            lines.append(accuracy(result.metrics))
+            lines.append(accuracy(result.metrics, kind))
             lines.append(f"report: {report(project.name)}")
         lines += [f"note: {note}" for note in result.notes]
         lines.append(f"next: {_next(step, again=bool(project.versions()))} {project.name}")
@@ -66,17 +68,30 @@ def report(name: str) -> str:
     return str(folder / "work" / "report.html")
 
 
-def pictures(counts: Mapping[str, Any]) -> str:
-    """`pictures: 210 found, 180 kept, 30 set aside (near_duplicate 20, …)`."""
+def data_kind(name: str) -> str:
+    """Of the project's data: `pictures`, `arrays` or `table`."""
+    import tellapart
+
+    with tellapart.Project.open(name) as project:
+        return project.recipe.data_kind
+
+
+def pictures(counts: Mapping[str, Any], kind: str = "pictures") -> str:
+    """`pictures: 210 found, 180 kept, 30 set aside (near_duplicate 20, …)`; of a table, its rows.
+
+    Empty for a picture data set by name, of which none is listed one by one.
+    """
+    if kind == "arrays":
+        return ""
     text = (
-        f"pictures: {counts.get('found', 0)} found, {counts.get('kept', 0)} kept, "
-        f"{counts.get('set_aside', 0)} set aside"
+        f"{'rows' if kind == 'table' else 'pictures'}: {counts.get('found', 0)} found, "
+        f"{counts.get('kept', 0)} kept, {counts.get('set_aside', 0)} set aside"
     )
     reasons = counts.get("reasons") or {}
     return text + (f" ({_numbers(reasons)})" if reasons else "")
 
 
-def accuracy(metrics: Mapping[str, Any]) -> str:
+def accuracy(metrics: Mapping[str, Any], kind: str = "pictures") -> str:
     """The figure with its interval and what always guessing the commonest class would give."""
     if "accuracy" not in metrics:
         return ""
@@ -84,12 +99,15 @@ def accuracy(metrics: Mapping[str, Any]) -> str:
     text = f"accuracy: {share['accuracy']}"
     if "low" in share and "high" in share:
         text += f" (95 % interval {share['low']} to {share['high']}"
-        text += f", {metrics['n']} test pictures)" if "n" in metrics else ")"
+        word = "rows" if kind == "table" else "pictures"
+        text += f", {metrics['n']} test {word})" if "n" in metrics else ")"
     if "baseline" in share:
         text += f"; always the commonest class: {share['baseline']}"
     return text
 
 
+#: What a bundle made of this kind of data is asked about.
+_GIVEN = {"pictures": "PICTURE", "arrays": "PICTURE", "table": "ROWS.csv"}
 _SHARES = ("accuracy", "low", "high", "baseline")
 
 
