@@ -55,14 +55,15 @@ def abstention(
     by_probability: Sequence[tuple[float, float]],
     by_familiarity: Sequence[tuple[float, float]],
     chosen: tuple[float, float] | None,
+    thing: str = "picture",
 ) -> Markup:
-    """Share of wrong answers against the share of pictures that get one."""
+    """Share of wrong answers against the share of pictures (or `thing`s) that get one."""
     risks = [1 - accuracy for _, accuracy in (*by_probability, *by_familiarity)]
     top = _ceiling(max([*risks, 1 - chosen[1] if chosen else 0, 0.02]))
     frame = Frame(0, 1, 0, top)
     xs = [(step / 4, f"{step * 25}") for step in range(5)]
     ys = [(top * step / 4, _percent(top * step / 4)) for step in range(5)]
-    parts = frame.axes(xs, ys, "pictures that get an answer (%)", "wrong answers among them (%)")
+    parts = frame.axes(xs, ys, f"{thing}s that get an answer (%)", "wrong answers among them (%)")
     for kind, curve in (("line second", by_familiarity), ("line", by_probability)):
         points = [(frame.x(share), frame.y(1 - accuracy)) for share, accuracy in curve]
         parts.append(path(kind, points))

@@ -103,6 +103,8 @@ class Looks:
     picture: NDArray[np.uint8] | None = None
     #: In words: what it is, and what it was taken for.
     caption: str = ""
+    #: Classes and their probabilities for it, in the order to show them.
+    answers: Sequence[tuple[str, float]] = ()
     layers: Sequence[Layer] = ()
 
 

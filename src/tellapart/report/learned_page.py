@@ -47,6 +47,8 @@ def render(data: LearnedData) -> str:
             listing=table(data.network) if data.network else "",
             heaviest=_heaviest(data),
             has_add="add" in kinds,
+            has_boxes=data.network is not None and len(data.network.input) == 3,
+            has_pills=bool({"activation", "add", "batch_norm", "dropout"} & set(kinds)),
             has_dropout="dropout" in kinds,
             looks=_looks(data.looks) if data.looks else None,
             measured_columns=len(measured),
@@ -88,7 +90,7 @@ def _looks(looks: Looks) -> dict[str, Any]:
         layers.append(
             {
                 "name": layer.name,
-                "shape": shape(layer.values.shape),
+                "shape": shape(layer.values.shape) + (" values" if layer.values.ndim == 1 else ""),
                 "uri": mosaics.uri(pixels),
                 "shown": shown,
                 "channels": layer.values.shape[-1],
@@ -103,5 +105,6 @@ def _looks(looks: Looks) -> dict[str, Any]:
         "colored": filters is not None and filters.shape[3] == 3,
         "picture": "" if looks.picture is None else mosaics.uri(mosaics.crisp(looks.picture)),
         "caption": looks.caption,
+        "answers": looks.answers,
         "layers": layers,
     }

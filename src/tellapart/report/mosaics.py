@@ -15,7 +15,7 @@ _SIDE = 112
 TILES = 32
 #: Weights: below 0, 0, above 0. Activations: least, middle, most. Both readable without color.
 _DIVERGING = ((178, 90, 28), (250, 250, 247), (14, 124, 134))
-_SEQUENTIAL = ((16, 24, 32), (14, 124, 134), (244, 233, 168))
+_SEQUENTIAL = ((36, 52, 62), (14, 124, 134), (244, 233, 168))
 
 Pixels = NDArray[np.uint8]
 

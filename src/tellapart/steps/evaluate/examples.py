@@ -71,7 +71,7 @@ def cells(samples: Samples, place: int) -> list[str]:
         if value != value
         else column.categories[int(value)]
         if column.kind == "category"
-        else f"{value:.6g}"
+        else f"{value:.7g}"
         for column, value in zip(samples.schema.columns, row, strict=True)
     ]
 

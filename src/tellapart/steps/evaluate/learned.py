@@ -189,7 +189,7 @@ def _public(
     looks = data.looks
     if looks is not None and not free:
         # Activations show the picture as well as the picture does.
-        looks = replace(looks, picture=None, caption="", layers=())
+        looks = replace(looks, picture=None, caption="", answers=(), layers=())
     kept = [one for one in shown if one.shot.uri]
     hidden = len(data.mistakes) - len(kept)
     return replace(data, mistakes=kept, withheld=hidden, looks=looks, training=training)

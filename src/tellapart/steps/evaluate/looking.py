@@ -17,6 +17,8 @@ from tellapart.steps.samples import Samples
 _QUIET = ("dropout", "flatten", "reshape")
 #: Layers shown at most, spread over the network; values of a vector at most.
 _LAYERS, _VALUES = 16, 1024
+#: Classes whose probability is shown.
+_CLASSES = 12
 
 
 def read(
@@ -30,19 +32,22 @@ def read(
         return None
     picture = arrays.get("picture")
     filters = arrays.get("first_filters")
+    place = None if picture is None else _find(picture, samples)
     first = next((layer.name for layer in network.layers if layer.kind == "conv2d"), "")
     return Looks(
         filters=filters if filters is not None and filters.ndim == 4 and first else None,
         filters_layer=first,
         picture=picture if picture is not None and picture.ndim == 3 else None,
-        caption=_caption(picture, samples, probabilities),
+        caption="" if place is None else _caption(place, samples, probabilities),
+        answers=() if place is None else _answers(samples.classes, probabilities[place]),
         layers=_layers(network, arrays),
     )
 
 
 def _layers(network: Network, arrays: dict[str, Any]) -> list[Layer]:
     found = []
-    for layer in network.layers:
+    # The last layer's numbers are the answer, which is shown with its classes.
+    for layer in network.layers[:-1]:
         values = arrays.get(f"layer:{layer.name}")
         if values is None or layer.kind in _QUIET or values.ndim not in (1, 3):
             continue
@@ -55,15 +60,26 @@ def _layers(network: Network, arrays: dict[str, Any]) -> list[Layer]:
     return [found[place] for place in places]
 
 
-def _caption(picture: Any, samples: Samples, probabilities: NDArray[np.float32]) -> str:
-    """What the picture is and what it was taken for, found by its pixels."""
-    if picture is None:
-        return ""
+def _find(picture: NDArray[np.uint8], samples: Samples) -> int | None:
+    """Which sample it is, by its pixels."""
     for split in ("test", "validation", "train"):
         for place in samples.rows_of(split).tolist():
             if np.array_equal(samples.x[place], picture):
-                truth = samples.classes[int(samples.y[place])]
-                answer = samples.classes[int(probabilities[place].argmax())]
-                sure = float(probabilities[place].max())
-                return f"A {split} picture of “{truth}”, taken for “{answer}” ({sure:.0%} sure)."
-    return ""
+                return int(place)
+    return None
+
+
+def _caption(place: int, samples: Samples, probabilities: NDArray[np.float32]) -> str:
+    """What the picture is and what it was taken for."""
+    truth = samples.classes[int(samples.y[place])]
+    answer = samples.classes[int(probabilities[place].argmax())]
+    sure = float(probabilities[place].max())
+    return f"A {samples.split[place]} picture of “{truth}”, taken for “{answer}” ({sure:.0%} sure)."
+
+
+def _answers(classes: tuple[str, ...], told: NDArray[np.float32]) -> list[tuple[str, float]]:
+    """All classes in their order, or of many the most probable ones."""
+    pairs = [(name, round(float(value), 6)) for name, value in zip(classes, told, strict=True)]
+    if len(pairs) <= _CLASSES:
+        return pairs
+    return sorted(pairs, key=lambda pair: -pair[1])[:_CLASSES]

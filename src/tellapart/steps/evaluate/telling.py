@@ -96,6 +96,7 @@ def learned(facts: Mapping[str, Any], *, private: bool) -> list[tuple[str, str]]
     rows = [
         ("Model", "" if network else chosen.get("name", "")),
         ("Settings", "" if network else _settings(chosen.get("settings") or {})),
+        ("Compared by", _compared(facts.get("cross_validation") or {})),
         ("Parameters", f"{parameters:,}" if isinstance(parameters, int) else ""),
         ("Optimizer", str(optimizer or "")),
         ("Loss", str(facts.get("loss") or "").replace("_", " ")),
@@ -113,6 +114,13 @@ def learned(facts: Mapping[str, Any], *, private: bool) -> list[tuple[str, str]]
             ("Time in all", f"{whole:.1f} s" if isinstance(whole, int | float) else ""),
         ]
     return [(name, value) for name, value in rows if value]
+
+
+def _compared(plan: Mapping[str, Any]) -> str:
+    if not plan.get("folds") or not plan.get("n"):
+        return ""
+    times = f", {plan['repeats']} times over" if (plan.get("repeats") or 1) > 1 else ""
+    return f"{plan['folds']}-fold cross-validation{times}, on {plan['n']:,} training rows"
 
 
 def _epochs(facts: Mapping[str, Any]) -> str:
