@@ -119,27 +119,21 @@ class _Picture(nn.Module):  # type: ignore[misc]
 class _Row(nn.Module):  # type: ignore[misc]
     """From one row (f,) to probabilities (1, C)."""
 
-    def __init__(self, deployed: Deployed, *, may_miss: bool) -> None:
+    def __init__(self, deployed: Deployed) -> None:
         super().__init__()
-        self.deployed, self.may_miss = deployed, may_miss
+        self.deployed = deployed
 
     def forward(self, row: Tensor) -> Tensor:
-        raw = row.unsqueeze(0)
-        if self.may_miss:
-            return self.deployed(raw)[1]
-        prepare = self.deployed.prepare
-        return self.deployed.answer(raw * prepare.scale + prepare.shift)[1]
+        return self.deployed(row.unsqueeze(0))[1]
 
 
-def _input(deployed: Deployed, wanted: Wanted, form: str) -> tuple[nn.Module, Tensor, Any]:
+def _input(deployed: Deployed, wanted: Wanted) -> tuple[nn.Module, Tensor, Any]:
     """The module to convert, an example of its input, and how Core ML is to describe it."""
     tools = coremltools()
     how = deployed.how
     if isinstance(how, Rows):
-        # An old neural network has no way to tell a missing number; an ML program has.
-        simple = form == "neuralnetwork" and not any(how.categories)
         kind = tools.TensorType(name=wanted.input, shape=(how.columns,))
-        return _Row(deployed, may_miss=not simple), torch.zeros(how.columns), kind
+        return _Row(deployed), torch.zeros(how.columns), kind
     shape = (1, how.channels, how.height, how.width)
     mean = how.mean * (how.channels if len(how.mean) == 1 else 1)
     std = how.std * (how.channels if len(how.std) == 1 else 1)
@@ -170,7 +164,7 @@ def _converted(deployed: Deployed, wanted: Wanted, form: str) -> Any:
         half = wanted.precision == "fp16"
         options["compute_precision"] = tools.precision.FLOAT16 if half else tools.precision.FLOAT32
         options["minimum_deployment_target"] = tools.target.iOS15
-    module, example, kind = _input(deployed, wanted, form)
+    module, example, kind = _input(deployed, wanted)
     try:
         with quiet():
             exported = torch.export.export(module.eval(), (example,)).run_decompositions(
