@@ -17,6 +17,7 @@ from tellapart.recipe.wording import OURS, Place, Shape, Words, shape_words
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 _PICTURE_INPUT = (64, 64, 3)
 #: Names that Core ML gives to its own outputs.
+_HEAD = "keys of a linear head: " + ", ".join(sorted((*HEAD_KEYS, "view")))
 _CORE_ML_OWN = "classLabel"
 
 
@@ -166,7 +167,8 @@ class Agreement:
                 f"input is {self.words.shape(given)}, but {self.known.called} holds "
                 + shape_words(wanted),
                 self.words.shape(wanted),
-                f"Write {self.words.shape(wanted)}, or leave it out"
+                f"Write {self.words.shape(wanted)}"
+                + ("" if self.words.old else ", or leave it out")
                 + (
                     f"; a {self.words.kind('flatten')} as first layer makes one row of it."
                     if len(given) == 1 and len(wanted) == 3
@@ -197,9 +199,9 @@ class Agreement:
         kind = self.known.model_kind
         for key in sorted((k for k in given if isinstance(k, str)), key=list(given).index):
             if key in NETWORK_KEYS and kind != "network":
-                does = "linear head" if kind == "head" else "quick models of a table"
                 do = "Add `layers`, or remove it."
-                what, expected = "with a network", f"keys of the {does}"
+                what = "with a network"
+                expected = "no such key for a table" if kind == "table" else _HEAD
             elif key in HEAD_KEYS and kind != "head":
                 do = "Remove it."
                 what = "for a linear head on frozen features"
@@ -235,7 +237,12 @@ class Agreement:
             ):
                 self.problems.say(
                     f"compile.{key}",
-                    f"compile.{key} is {quote(name)}, which Core ML needs for something else",
+                    f"compile.{key} is {quote(name)}, "
+                    + (
+                        "a name of Core ML's own"
+                        if name == _CORE_ML_OWN
+                        else "the input's name too"
+                    ),
                     f"a name of its own, not {_CORE_ML_OWN} and not the input's",
                     "Use another name, such as "
                     + ("image" if key == "coreml_input" else "probabilities")

@@ -95,7 +95,10 @@ def _respelled(problems: Problems, spelling: Spelling) -> list[dict[str, str]]:
         if ours == "classes" and spelling is not OURS_WHOLE:
             continue  # an old spec without a data set was told so
         if path != ours:
-            what, do = problem["what"], problem["do"].replace(f"leave {ours} ", f"leave {path} ")
+            what, do = problem["what"], problem["do"]
+            if do.startswith("Change it") and ours in spelling.examples:
+                do = f"Change it, for example to {spelling.examples[ours]}."
+            do = do.replace(f"leave {ours} ", f"leave {path} ")
             if what.startswith(f"{ours} "):
                 what = path + what[len(ours) :]
             problem = {**problem, "path": path, "what": what, "do": do}
@@ -155,7 +158,7 @@ class _Validation:
             return Recipe.model_validate(values)
         except ValidationError as error:
             for item in error.errors(include_url=False, include_context=False):
-                self._translate(item["type"], item["loc"], item["input"])
+                self._translate(item["type"], item["loc"], _as_written(values, item))
         return None
 
     def _translate(self, kind: str, loc: tuple[int | str, ...], value: object) -> None:
@@ -191,8 +194,24 @@ class _Validation:
 
 
 def _written_as_data(key: str) -> tuple[str, str]:
-    words = "the name of a data set" if key == "dataset" else "`project:` and the project's name"
-    return f"{words}, as `data`", "Write it as `data`."
+    if key == "dataset":
+        return "the name of a data set, as `data`", "Write for example `data: mnist`."
+    return (
+        "`project:` and the project's name, as `data`",
+        "Write for example `data: project:fruit`.",
+    )
+
+
+def _as_written(values: Mapping[str, Any], item: Any) -> object:
+    """The value an error is about, before words of the same meaning were made one."""
+    value: Any = values
+    for part in item["loc"]:
+        keyed = isinstance(value, Mapping) and part in value
+        listed = isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+        if not keyed and not listed:
+            break
+        value = value[part]
+    return item["input"] if value is values else value
 
 
 def _classes_or_data(values: Mapping[str, Any], problems: Problems) -> None:

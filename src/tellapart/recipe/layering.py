@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -139,8 +140,16 @@ def _build(draft: Draft, problems: Problems) -> Layer:
     try:
         layer = model.model_validate(given)
     except ValidationError as error:
-        for item in error.errors(include_url=False, include_context=False):
-            if not item["loc"] or _ours(item["loc"][0]) not in draft.said:
+        items = error.errors(include_url=False, include_context=False)
+        keys = [_ours(item["loc"][0]) if item["loc"] else "" for item in items]
+        misspelt = {
+            guess(key, list(model.model_fields))
+            for item, key in zip(items, keys, strict=True)
+            if item["type"] == "extra_forbidden"
+        }
+        for item, key in zip(items, keys, strict=True):
+            known = item["type"] == "missing" and key in misspelt
+            if key not in draft.said and not known:
                 _say(item["type"], item["loc"], draft, problems)
     else:
         if not draft.said:
@@ -172,25 +181,31 @@ def _say(kind: str, loc: tuple[int | str, ...], draft: Draft, problems: Problems
         problems.say(
             place.path,
             f"{place.label} has no {word}",
-            extra["expected"],
+            _expected(ours, extra["expected"], place),
             f"Write its {word}, for example `{place.example(ours)}`.",
         )
         return
     value = draft.written.get(ours, draft.options.get(ours))
-    words = extra["expected"].removeprefix("null, ").split(", ")
+    words = re.split(", | or ", extra["expected"].removeprefix("null, "))
     near = guess(value, words) if isinstance(value, str) and len(words) > 1 else None
     optional = not model.model_fields[key].is_required()
     problems.say(
         place.option(ours),
         f"{place.label} has {word} {quote(value)}",
-        extra["expected"]
-        + (', written as "(3, 3)"' if ours in _PAIRS & place.words.tuples else ""),
+        _expected(ours, extra["expected"], place),
         f"Did you mean {near!r}?"
         if near
         else f"Change it, or leave {word} out for the default."
         if optional
         else f"Change it, for example to {place.value(ours)}.",
     )
+
+
+def _expected(key: str, words: str, place: Place) -> str:
+    """What an option may be, in the spelling of its place."""
+    if key == "dim" and place.words.old:
+        return f"one size, or height, width and channels, written as {place.value(key)}"
+    return f'{words}, written as "(3, 3)"' if key in _PAIRS & place.words.tuples else words
 
 
 def _formats(given: dict[str, Any], draft: Draft, problems: Problems) -> None:

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from tellapart.errors import RecipeError
+from tellapart.recipe.estimating import epoch_seconds as epoch_seconds
 from tellapart.recipe.layers import Broken, Layer
 from tellapart.recipe.problems import Problems
 from tellapart.recipe.shapes import Site, apply

@@ -8,7 +8,7 @@ defaults are those of Keras 2.1. Unknown keys were ignored, and are.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +135,7 @@ class _Reader:
         self.problems = Problems()
         self.notes: list[str] = []
         self.values: dict[str, Any] = {}
+        self._missing_layers = False
         grouped = "model" in data or isinstance(data.get("dataset"), Mapping)
         self.model = self._group(data, "model") if grouped else data
         self.dataset = self._group(data, "dataset") if grouped else data
@@ -171,7 +172,8 @@ class _Reader:
             "train.optimizer": f"{self.m}optimizer",
             **{f"train.{key}": self.d + key for key in ("epochs", "batch_size", "metrics")},
         }
-        spelling = Spelling(WORDS, paths)
+        examples = {"train.optimizer": '"adadelta"', "train.epochs": "12", "input": '"(28, 28, 1)"'}
+        spelling = Spelling(WORDS, paths, examples)
         return Old(self.values, drafts, spelling, self.problems)
 
     def problems_at(self) -> set[str]:
@@ -180,7 +182,7 @@ class _Reader:
     def _missing(self, given: Mapping[Any, Any], group: str, key: str, example: str) -> None:
         near = _near(key, given)
         self.problems.say(
-            group.rstrip(".") or "",
+            group.rstrip(".") or "recipe",
             f"{group.rstrip('.') or 'the spec'} has no {key}",
             f"{key}, such as {example}",
             f"Rename {near!r} to {key!r}." if near else f'Add `"{key}": {example}`.',
@@ -269,23 +271,7 @@ class _Reader:
                 )
                 found = len(there)
             number = min(found, _MAX_LAYERS)
-        drafts = []
-        for index in range(number):
-            key = f"layer_{index}"
-            if key not in self.model:
-                near = _near(key, self.model, skip=there)
-                self.problems.say(
-                    f"{self.m}num_layers" if "num_layers" in self.model else self.m.rstrip("."),
-                    f"there are to be {number} layers, but there is no {key}",
-                    f"layer_0 to layer_{number - 1}",
-                    f"Rename {near!r} to {key!r}."
-                    if near
-                    else f"Add {key}, or set num_layers to {index} if there are no more."
-                    if index
-                    else f"Add {key}; layers are counted from 0.",
-                )
-                break
-            drafts.append(self._layer(key, self.model[key]))
+        drafts = [self._layer(f"layer_{index}", number) for index in range(number)]
         late = [key for key in there if int(key[6:]) >= number]
         if late and "num_layers" in self.model:
             self.notes.append(
@@ -299,8 +285,30 @@ class _Reader:
             return int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
-    def _layer(self, key: str, given: object) -> Draft:
+    def _gap(self, index: int, number: int) -> None:
+        """A layer that is counted but not there; said of the first one only."""
+        key = f"layer_{index}"
+        later = any(f"layer_{n}" in self.model for n in range(index + 1, number))
+        near = _near(key, self.model, alike=lambda word: not re.fullmatch(r"layer_\d+", word))
+        self._missing_layers = True
+        self.problems.say(
+            f"{self.m}num_layers" if "num_layers" in self.model else self.m.rstrip(".") or "recipe",
+            f"there are to be {number} layers, but there is no {key}",
+            f"layer_0 to layer_{number - 1}",
+            f"Rename {near!r} to {key!r}."
+            if near
+            else f"Add {key}: layers are counted from 0 without a gap."
+            if later or not index
+            else f"Add {key}, or set num_layers to {index} if there are no more.",
+        )
+
+    def _layer(self, key: str, number: int) -> Draft:
         path = f"{self.m}{key}"
+        if key not in self.model:
+            if not self._missing_layers:
+                self._gap(int(key[6:]), number)
+            return Draft("", {"name": key}, Place(path, key, path, WORDS))
+        given = self.model[key]
         word = given.get("layer") if isinstance(given, Mapping) else None
         kind = _KINDS.get(word, "") if isinstance(word, str) else ""
         place = Place(path, f"{key} ({word})" if kind else key, path, WORDS)
@@ -337,7 +345,7 @@ class _Reader:
         for word, value in given.items():
             ours = old.get(word) if isinstance(word, str) else None
             if ours is None:
-                self._stray(word, allowed, place)
+                said.update(self._stray(word, allowed, place))
             elif value is not None or (kind, ours) == ("dense", "activation"):
                 written[ours] = value
                 read = _sizes(value) if ours in _TUPLES else value
@@ -347,7 +355,7 @@ class _Reader:
                     # As in Keras, its first size is that of the batch.
                     read = [size if size and size > 0 else None for size in read[1:]]
                 options[ours] = value if read is None or (ours in _TUPLES and not read) else read
-        if kind == "dense" and "activation" not in given:
+        if kind == "dense" and "activation" not in given and "activation" not in said:
             said.add("activation")
             self.problems.say(
                 place.path,
@@ -357,13 +365,12 @@ class _Reader:
             )
         return Draft(kind, options, place, written, frozenset(said))
 
-    def _stray(self, word: object, allowed: tuple[str, ...], place: Place) -> None:
-        """A key that a layer does not know: ignored, unless it looks misspelt."""
+    def _stray(self, word: object, allowed: tuple[str, ...], place: Place) -> list[str]:
+        """A key that a layer does not know: ignored, unless it looks misspelt (the key meant)."""
         if word == "layer" or word in _INFO:
-            return
-        near = (
-            guess(word, [place.word(ours) for ours in allowed]) if isinstance(word, str) else None
-        )
+            return []
+        old = {place.word(ours): ours for ours in allowed}
+        near = guess(word, list(old)) if isinstance(word, str) else None
         if near:
             self.problems.say(
                 f"{place.path}.{word}",
@@ -371,8 +378,9 @@ class _Reader:
                 "one of " + ", ".join(place.word(ours) for ours in allowed),
                 f"Did you mean {near!r}?",
             )
-        else:
-            self.notes.append(f"{place.label}: {quote(word)} is ignored.")
+            return [old[near]]
+        self.notes.append(f"{place.label}: {quote(word)} is ignored.")
+        return []
 
     def _dataset(self) -> None:
         from tellapart.datasets import FACTS, canonical
@@ -449,12 +457,15 @@ class _Reader:
             self.notes.append(f"Keys without a meaning are ignored: {shown}{more}.")
 
 
-def _near(key: str, given: Mapping[Any, Any], skip: list[str] | None = None) -> str | None:
-    """A key of `given` that looks like `key` misspelt."""
-    known = _MODEL_KEYS | _DATASET_KEYS | {"model", "dataset", "dim", "layer", *(skip or ())}
-    words = {word.lower(): word for word in given if isinstance(word, str) and word not in known}
-    near = guess(key, list(words))
-    return words[near] if near else None
+def _near(
+    key: str, given: Mapping[Any, Any], alike: Callable[[str], bool] = lambda word: True
+) -> str | None:
+    """A key of `given` that looks like `key` misspelt; one that `alike` admits."""
+    known = _MODEL_KEYS | _DATASET_KEYS | {"model", "dataset", "dim", "layer"}
+    words = [word for word in given if isinstance(word, str) and word not in known and alike(word)]
+    lower = {word.lower(): word for word in words}
+    near = guess(key, list(lower))
+    return lower[near] if near else None
 
 
 def _kind_near(word: object) -> str | None:

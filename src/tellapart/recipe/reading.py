@@ -167,14 +167,14 @@ def _explain_json(error: json.JSONDecodeError, text: str) -> tuple[str, str]:
         do = "Remove the comment; JSON has none (YAML does)."
     elif rest.startswith(("True", "False", "None")):
         do = "Write true, false or null in lower case."
+    elif not rest:
+        do = "Close what is open: brackets, braces and quotes."
     elif error.msg.startswith("Expecting ',' delimiter"):
         do = "Put a comma after the value before it, or close its bracket."
     elif error.msg.startswith("Expecting property name"):
         do = "Write the key in double quotes."
     elif "control character" in error.msg or "Unterminated" in error.msg:
         do = "Close the word with a double quote on its own line."
-    elif not rest:
-        do = "Close what is open: brackets, braces and quotes."
     else:
         do = "Correct that place; `tellapart recipe check FILE` shows what is left."
     return f"The recipe is not valid JSON {where}: {error.msg}.", do

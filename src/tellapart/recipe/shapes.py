@@ -221,7 +221,7 @@ def _reshape(layer: kinds.Reshape, site: Site) -> Result:
         return Result(tuple(0 if size == -1 else size for size in dim))
     if total % known if -1 in dim else total != known:
         site.say(
-            f"makes {shape_words(dim).replace('-1', '?')} of {shape_words(site.shape)}, "
+            f"makes {site.place.words.shape(dim)} of {shape_words(site.shape)}, "
             f"which is {total} numbers",
             f"sizes whose product is {total}",
             f"Change its {word}, for example to {site.place.words.shape([total])}.",

@@ -90,14 +90,14 @@ def our_places(named: Sequence[tuple[str, str, bool]]) -> list[Place]:
 
 
 def shape_words(shape: Sequence[int] | None) -> str:
-    """`28×28×1`, `10 numbers`; a size that is not known is a question mark."""
+    """`28×28×1`, `10 numbers`, or in general where a size is not known."""
     if shape is None:
         return "a shape that is not known"
     if len(shape) == 1:
         if not shape[0]:
             return "a row of numbers"
         return f"{shape[0]} number{'s' * (shape[0] != 1)}"
-    return "×".join(str(size) if size else "?" for size in shape)
+    return "×".join(map(str, shape)) if all(shape) else "a picture"
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ class Spelling:
 
     words: Words = OURS
     paths: Mapping[str, str] = field(default_factory=dict)
+    #: Values of keys that must be there, as they are written, by our paths.
+    examples: Mapping[str, str] = field(default_factory=dict)
 
     def path(self, ours: str) -> str:
         """The path as it was written; that of the nearest key above where this one was not."""
