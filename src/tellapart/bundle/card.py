@@ -34,7 +34,8 @@ probabilities = dict(zip(labels, logits.softmax(1)[0].tolist(), strict=True))
 print(probabilities)
 """
 
-_FIGURES = (
+#: Keys of `metrics.json` that a card shows, and their titles.
+FIGURES = (
     ("accuracy", "Accuracy"),
     ("balanced_accuracy", "Balanced accuracy"),
     ("auc", "AUC"),
@@ -43,7 +44,7 @@ _FIGURES = (
     ("baseline", "Always the largest class"),
 )
 #: Names that the Hugging Face hub knows.
-_TYPES = {"auc": "roc_auc", "log_loss": "log_loss", "ece": "ece"}
+TYPES = {"auc": "roc_auc", "log_loss": "log_loss", "ece": "ece"}
 
 
 def card(manifest: Mapping[str, Any]) -> str:
@@ -80,17 +81,17 @@ def _front(manifest: Mapping[str, Any]) -> str:
         f"    dataset: {{type: imagefolder, name: {name}, split: test}}",
     ]
     figures = [
-        f"    - {{type: {_TYPES.get(key, key)}, name: {title}, value: {_decimal(metrics[key])}}}"
-        for key, title in _FIGURES
-        if key != "baseline" and _number(metrics.get(key))
+        f"    - {{type: {TYPES.get(key, key)}, name: {title}, value: {decimal(metrics[key])}}}"
+        for key, title in FIGURES
+        if key != "baseline" and is_number(metrics.get(key))
     ]
     return "\n".join([*lines, "    metrics:" if figures else "    metrics: []", *figures, "---"])
 
 
 def _head(manifest: Mapping[str, Any]) -> str:
-    labels = ", ".join(f"**{_plain(label)}**" for label in manifest["labels"])
+    labels = ", ".join(f"**{plain(label)}**" for label in manifest["labels"])
     return (
-        f"# {_plain(manifest['name'])}, version {manifest['version']}\n\n"
+        f"# {plain(manifest['name'])}, version {manifest['version']}\n\n"
         f"Tells pictures of {labels} apart, and says when a picture is none of these.\n"
     )
 
@@ -138,27 +139,31 @@ def _figures(manifest: Mapping[str, Any]) -> str:
         return lines[0] + "\nNothing was measured: there were no test pictures.\n"
     lines.append(f"Measured on {n:,} test pictures that took no part in training or choosing.\n")
     lines += ["| figure | value |", "|---|---|"]
-    for key, name in _FIGURES:
-        if _number(metrics.get(key)):
+    for key, name in FIGURES:
+        if is_number(metrics.get(key)):
             value = f"{metrics[key]:.4f}"
-            if key == "accuracy" and _number(metrics.get("low")) and _number(metrics.get("high")):
+            if (
+                key == "accuracy"
+                and is_number(metrics.get("low"))
+                and is_number(metrics.get("high"))
+            ):
                 value += f" (95 % interval {metrics['low']:.4f} to {metrics['high']:.4f})"
             lines.append(f"| {name} | {value} |")
     if metrics.get("warning"):
-        lines.append(f"\n**Warning:** {_plain(str(metrics['warning']))}")
+        lines.append(f"\n**Warning:** {plain(str(metrics['warning']))}")
     doubtful = metrics.get("with_doubtful")
     if doubtful and doubtful["n"]:
         lines.append(
             f"\nNot counted: {doubtful['n']:,} pictures set aside as off-topic or probably "
             "mislabelled. Had they stayed, as labelled, about "
-            f"{_share(doubtful['accuracy'])} of the answers would be right."
+            f"{share(doubtful['accuracy'])} of the answers would be right."
         )
     abstained = metrics.get("abstained")
     if abstained:
         lines.append(
             f"\nOf these pictures it called {abstained['n']:,} none of its classes "
             f"({abstained['share']:.1%}); of the others it answered "
-            f"{_share(abstained['accuracy_answered'])} right."
+            f"{share(abstained['accuracy_answered'])} right."
         )
     lines.append("\n`report.html` shows the errors; `metrics.json` holds every figure.")
     return "\n".join(lines)
@@ -183,7 +188,7 @@ def _may_i(manifest: Mapping[str, Any]) -> str:
     for code, count in counts.items():
         kind = kinds[code]
         words = [
-            _plain(kind.title),
+            plain(kind.title),
             f"{count:,}",
             "yes" if kind.may_pass_on and not manifest["data"]["withheld_for_size"] else "no",
             "required" if kind.attribution else "-",
@@ -254,7 +259,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
     ]
     for label in manifest["labels"]:
         row = [str(data["splits"][split].get(label, 0)) for split in splits]
-        lines.append(f"| {_plain(label)} | " + " | ".join(row) + " |")
+        lines.append(f"| {plain(label)} | " + " | ".join(row) + " |")
     if data["withheld_for_size"]:
         lines.append("\nTogether the pictures are too large for a bundle: none are in it.")
     lines.append(f"\nFingerprint of the data: `{data['fingerprint']}`.")
@@ -288,20 +293,22 @@ def _limits(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _decimal(value: float) -> str:
+def decimal(value: float) -> str:
     """Never as 1e-07, which YAML takes for a word."""
     text = f"{value:.6f}".rstrip("0")
     return text + "0" if text.endswith(".") else text
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """A share as percent."""
     return "none" if value is None else f"{value:.1%}"
 
 
-def _number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a figure, not a word or a truth."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that Markdown and HTML leave as it is."""
     return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

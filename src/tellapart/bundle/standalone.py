@@ -59,21 +59,28 @@ if __name__ == "__main__":
     sys.exit(main(HERE))
 '''
 
-_NOTICE = """\
+_COPYRIGHT = """\
 Tellapart
 Copyright 2026 The Tellapart developers
 
-The program in this folder is licensed under the Apache License, Version 2.0, and so are the
+The program in this folder is licensed under the Apache License, Version 2.0"""
+_NOTICE = f"""{_COPYRIGHT}, and so are the
 backbone's weights in model.onnx and weights.safetensors (EfficientNet-Lite0; see README.md).
 The pictures in dataset/ have licences of their own: see README.md and dataset/ATTRIBUTION.csv.
 """
+
+#: Where the model was trained from the ground up.
+_OWN_NOTICE = f"{_COPYRIGHT}.\nOn the model and the data that it learned from see README.md.\n"
 
 _ROOT = '''"""The part of Tellapart that this bundle needs to run by itself."""
 '''
 
 
-def runtime_files() -> dict[str, bytes]:
-    """The program's files by their name in the zip: `__main__.py`, its package, its license."""
+def runtime_files(*, backbone: bool = True) -> dict[str, bytes]:
+    """The program's files by their name in the zip: `__main__.py`, its package, its license.
+
+    `backbone`: whether the model holds the weights of one.
+    """
     root = files("tellapart")
     found = {f"tellapart/{name}": root.joinpath(name).read_bytes() for name in MODULES}
     return {
@@ -81,6 +88,6 @@ def runtime_files() -> dict[str, bytes]:
         "tellapart/__init__.py": _ROOT.encode(),
         # Whoever passes on the program and the backbone must pass this on too.
         "tellapart/LICENSE.txt": root.joinpath("bundle/LICENSE.txt").read_bytes(),
-        "tellapart/NOTICE.txt": _NOTICE.encode(),
+        "tellapart/NOTICE.txt": (_NOTICE if backbone else _OWN_NOTICE).encode(),
         **found,
     }

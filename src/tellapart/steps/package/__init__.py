@@ -31,8 +31,7 @@ def run(context: StepContext) -> dict[str, Any]:
     again only if it is missing or damaged. Raises `NotFoundError` where a step before this one
     has not run, `VerificationError` where the written bundle does not pass.
     """
-    _require(context.work)
-    planned = plan(context)
+    planned = _plan(context)
     # Everything that goes in but the version's number decides whether there is a new one.
     fingerprint = _fingerprint(describe(planned, version=1))
     latest = context.catalog.latest_version()
@@ -56,13 +55,26 @@ def _number(latest: Version | None, same: bool) -> int:
     return latest.version if same else latest.version + 1
 
 
-def _require(work: Path) -> None:
+def _plan(context: StepContext) -> Plan:
+    """What goes in, by the kind of model."""
+    if context.recipe.model_kind == "head":
+        _require(context, "head.safetensors")
+        return plan(context)
+    from tellapart.learn import outcome
+    from tellapart.steps.package import learned
+
+    own = outcome.NETWORK if context.recipe.model_kind == "network" else outcome.TABLE
+    _require(context, own)
+    return learned.plan(context)
+
+
+def _require(context: StepContext, trained: str) -> None:
     for name, step in (
-        ("head.safetensors", "train"),
+        (trained, "train"),
         ("metrics.json", "evaluate"),
         ("model.onnx", "compile"),
     ):
-        if not (work / name).is_file():
+        if not (context.work / name).is_file():
             raise NotFoundError(
                 f"There is no {name} to package.",
                 expected=f"the step {step} to have run",

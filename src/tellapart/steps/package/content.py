@@ -15,6 +15,7 @@ import numpy as np
 
 from tellapart.bundle import dataset
 from tellapart.bundle.card import card
+from tellapart.bundle.learned_card import card as learned_card
 from tellapart.bundle.manifest import HEAD_FORMAT, to_json
 from tellapart.bundle.standalone import runtime_files
 from tellapart.bundle.verify import labels_text
@@ -28,7 +29,7 @@ from tellapart.steps import StepContext
 from tellapart.store.files import FileStore
 
 #: Libraries whose versions decide the bytes of a bundle.
-_LIBRARIES = (
+LIBRARIES = (
     "numpy",
     "onnx",
     "onnxruntime",
@@ -60,7 +61,7 @@ def plan(context: StepContext) -> Plan:
     work = context.work
     trained = load(work)
     backbone = embedded(context.settings.cache_dir)
-    data = dataset.build(_entries(context))
+    data = dataset.build(entries(context))
     facts = _facts(context, trained, backbone, data)
     files: dict[str, Content] = {
         **runtime_files(),
@@ -77,15 +78,16 @@ def plan(context: StepContext) -> Plan:
     for item in facts["golden"]:
         if item["file"].startswith("golden/"):
             files[item["file"]] = work / item["file"]
-    return Plan(files, facts, _notes(data))
+    return Plan(files, facts, data_notes(data))
 
 
 def describe(planned: Plan, *, version: int) -> dict[str, Content]:
     """All files of a bundle of this version."""
     manifest = {**planned.facts, "version": version}
+    write = card if manifest["format"] == HEAD_FORMAT else learned_card
     return {
         **planned.files,
-        "README.md": card(manifest).encode(),
+        "README.md": write(manifest).encode(),
         "manifest.json": to_json(manifest),
     }
 
@@ -103,7 +105,8 @@ def weights(backbone: Backbone, trained: Trained) -> bytes:
     return bytes(save(ready, metadata={"format": "pt"}))
 
 
-def _entries(context: StepContext) -> list[dataset.Entry]:
+def entries(context: StepContext) -> list[dataset.Entry]:
+    """Every kept picture that has a split."""
     files = FileStore(context.settings.files_dir)
     rows = context.catalog.pictures(status="ok", kept=True)
     return [_entry(row, files) for row in rows if row.split in dataset.SPLITS]
@@ -161,7 +164,7 @@ def _facts(
             "mean": list(backbone.mean),
             "std": list(backbone.std),
         },
-        "golden": _golden(golden, data.included),
+        "golden": golden_items(golden, data.included),
         "metrics": {name: measured[name] for name in HEADLINE if name in measured},
         "data": data.summary,
         "recipe": canonical(recipe),
@@ -173,20 +176,21 @@ def _facts(
         },
         "made_with": {
             "tellapart": installed("tellapart"),
-            **_libraries(),
+            **libraries(),
         },
     }
 
 
-def _libraries() -> dict[str, str]:
+def libraries(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    """The versions of those of the libraries that are installed."""
     found = {}
-    for name in _LIBRARIES:
+    for name in names:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = installed(name)
     return found
 
 
-def _golden(
+def golden_items(
     golden: Sequence[Mapping[str, Any]], included: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Golden pictures by their name in the bundle; those of the data set only if they are in."""
@@ -199,7 +203,8 @@ def _golden(
     return sorted(found, key=lambda item: (not item["file"].startswith("golden/"), item["file"]))
 
 
-def _notes(data: dataset.DataSet) -> list[str]:
+def data_notes(data: dataset.DataSet) -> list[str]:
+    """What a person should know of pictures that could not go in."""
     summary = data.summary
     if not summary["withheld"]:
         return []
