@@ -117,7 +117,7 @@ def _ticks(highest: float) -> tuple[float, float]:
 
 def candidates(found: Sequence[Candidate]) -> Markup:
     """The accuracy of each candidate with its 95 % interval, one line each."""
-    width, left, right, row, top = 560, 170, 62, 32, 8
+    width, left, right, row, top = 460, 142, 54, 30, 8
     lowest = min((one.low for one in found), default=0.0)
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2) if s == 0.2 or 1 - 5 * s <= lowest)
     bottom = max(0.0, 1 - step * math.ceil((1 - lowest) / step - 1e-9)) if lowest < 1 else 1 - step
@@ -135,7 +135,7 @@ def candidates(found: Sequence[Candidate]) -> Markup:
     for place, one in enumerate(found):
         y = top + row * (place + 0.5)
         kind = " chosen" if one.chosen else ""
-        parts.append(label(left - 14, y + 4, _cut(one.name), f"name end{kind}"))
+        parts.append(label(left - 12, y + 4, _cut(one.name), f"name end{kind}"))
         parts.append(
             f'<rect class="span{kind}" x="{pt(x(one.low))}" y="{pt(y - 6)}" '
             f'width="{pt(max(x(one.high) - x(one.low), 2))}" height="12" rx="6"/>'
@@ -151,7 +151,7 @@ def importance(features: Sequence[Feature]) -> Markup:
     known = [one for one in features if one.importance is not None]
     known.sort(key=lambda one: (-(one.importance or 0), one.name))
     known = known[:COLUMNS]
-    width, left, right, row = 560, 170, 62, 26
+    width, left, right, row = 460, 142, 54, 24
     most = max((max(one.importance or 0, 0) + one.spread for one in known), default=0) or 0.01
     parts = []
 
@@ -163,7 +163,7 @@ def importance(features: Sequence[Feature]) -> Markup:
         told = (
             f"{one.name}: {_signed(100 * value)} points lost, give or take {100 * one.spread:.1f}"
         )
-        parts.append(label(left - 14, y + 4, _cut(one.name), "name end"))
+        parts.append(label(left - 12, y + 4, _cut(one.name), "name end"))
         parts.append(
             f'<rect class="bar" x="{left}" y="{pt(y - 6)}" width="{pt(max(x(value) - left, 1))}" '
             f'height="12" rx="2"><title>{escape(told)}</title></rect>'

@@ -105,4 +105,4 @@ def _values(column: Any) -> str:
         return ", ".join(words[:_WORDS]) + more
     if column.low is None or column.high is None:
         return ""
-    return f"{column.low:g} to {column.high:g}"
+    return f"{column.low:g} to {column.high:g}".replace("-", "−")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.learn.outcome import LOOKS
-from tellapart.recipe.network import Network
+from tellapart.recipe.network import Network, Traced
 from tellapart.report.learned import Layer, Looks
 from tellapart.steps.samples import Samples
 
@@ -24,19 +24,23 @@ _CLASSES = 12
 def read(
     work: Path, network: Network, samples: Samples, probabilities: NDArray[np.float32]
 ) -> Looks | None:
-    """What there is to look at; None where training left nothing readable."""
+    """What there is to look at; None where training left nothing readable.
+
+    The file's arrays: `picture` (uint8, as in `Samples.x`), `first_filters` (the weights of the
+    first convolution) and, for each layer, `layer:` and its name (its output for that picture).
+    Channels may come first, as torch has them, or last.
+    """
     try:
         with np.load(work / LOOKS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError):
         return None
     picture = arrays.get("picture")
-    filters = arrays.get("first_filters")
     place = None if picture is None else _find(picture, samples)
-    first = next((layer.name for layer in network.layers if layer.kind == "conv2d"), "")
+    first = next((layer for layer in network.layers if layer.kind == "conv2d"), None)
     return Looks(
-        filters=filters if filters is not None and filters.ndim == 4 and first else None,
-        filters_layer=first,
+        filters=None if first is None else _filters(first, arrays.get("first_filters")),
+        filters_layer="" if first is None else first.name,
         picture=picture if picture is not None and picture.ndim == 3 else None,
         caption="" if place is None else _caption(place, samples, probabilities),
         answers=() if place is None else _answers(samples.classes, probabilities[place]),
@@ -44,20 +48,44 @@ def read(
     )
 
 
+def _filters(layer: Traced, weights: Any) -> NDArray[np.float32] | None:
+    """(n, h, w, c), whichever way they lie; None where they are not this layer's."""
+    kernel = layer.options.get("kernel_size", 1)
+    high, wide = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
+    if weights is None or weights.ndim != 4:
+        return None
+    if weights.shape[1:3] == (high, wide):
+        return np.asarray(weights, np.float32)
+    if weights.shape[2:] == (high, wide):
+        return np.asarray(weights, np.float32).transpose(0, 2, 3, 1)
+    return None
+
+
 def _layers(network: Network, arrays: dict[str, Any]) -> list[Layer]:
     found = []
     # The last layer's numbers are the answer, which is shown with its classes.
     for layer in network.layers[:-1]:
-        values = arrays.get(f"layer:{layer.name}")
+        values = _output(layer, arrays.get(f"layer:{layer.name}"))
         if values is None or layer.kind in _QUIET or values.ndim not in (1, 3):
             continue
         if values.ndim == 1 and values.size > _VALUES:
             continue
-        found.append(Layer(layer.name, layer.kind, values.astype(np.float32)))
+        found.append(Layer(layer.name, layer.kind, values))
     if len(found) <= _LAYERS:
         return found
     places = np.unique(np.linspace(0, len(found) - 1, _LAYERS).round().astype(int))
     return [found[place] for place in places]
+
+
+def _output(layer: Traced, values: Any) -> NDArray[np.float32] | None:
+    """Channels last; None where it is no output of this layer."""
+    if values is None:
+        return None
+    if values.shape == layer.output:
+        return np.asarray(values, np.float32)
+    if values.ndim == 3 and (*values.shape[1:], values.shape[0]) == layer.output:
+        return np.asarray(values, np.float32).transpose(1, 2, 0)
+    return None
 
 
 def _find(picture: NDArray[np.uint8], samples: Samples) -> int | None:
