@@ -84,6 +84,8 @@ def _whole(
         recipe = recipe.model_copy(update={"input": shape})
     # What was made here (the name, …) was not asked for: `resolve` gives its reason.
     recipe.model_fields_set.intersection_update(written)
+    if recipe.dataset is not None or recipe.from_project is not None:
+        recipe.model_fields_set.add("data")
     return recipe
 
 

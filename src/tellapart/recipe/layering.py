@@ -11,12 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from tellapart.recipe.fields import extra_of
-from tellapart.recipe.layers import KINDS, Broken, Layer
+from tellapart.recipe.layers import KINDS, PAIRS, Broken, Layer
 from tellapart.recipe.problems import Problems, guess, quote
 from tellapart.recipe.wording import Place, Shape, our_places
 
 _MAX_LAYERS = 1000
-_PAIRS = frozenset({"kernel_size", "stride", "dilation_rate", "pool_size"})
 _FORM = "the kind of a layer, or one kind with its options: `{dense: {units: 10}}`"
 #: What people call the kinds elsewhere.
 _SAME = {
@@ -205,7 +204,7 @@ def _expected(key: str, words: str, place: Place) -> str:
     """What an option may be, in the spelling of its place."""
     if key == "dim" and place.words.old:
         return f"one size, or height, width and channels, written as {place.value(key)}"
-    return f'{words}, written as "(3, 3)"' if key in _PAIRS & place.words.tuples else words
+    return f'{words}, written as "(3, 3)"' if key in PAIRS & place.words.tuples else words
 
 
 def _formats(given: dict[str, Any], draft: Draft, problems: Problems) -> None:

@@ -37,6 +37,8 @@ _TRUTH = "true or false"
 _PENALTY = "l1, l2, l1_l2, a mapping such as {l2: 0.01}, or null"
 _LIMIT = "max_norm, non_neg, unit_norm, {max_norm: 2}, or null"
 _MUST = "must be given"
+#: Options that are two numbers, or one for both.
+PAIRS = frozenset({"kernel_size", "stride", "dilation_rate", "pool_size"})
 
 
 class Layer(Part):
@@ -63,11 +65,12 @@ class Layer(Part):
         """As a person would write it: only what differs from the defaults, pairs as one number."""
         values: dict[str, Any] = {"name": self.name} if self.name else {}
         plain = self.options()
-        for key, field in type(self).model_fields.items():
+        fields = type(self).model_fields.items()
+        for key, field in sorted(fields, key=lambda item: not item[1].is_required()):
             if key != "name" and getattr(self, key) != field.default:
                 word = "with" if key == "with_" else key
                 value = plain[word]
-                alike = isinstance(value, list) and len(value) == 2 and value[0] == value[1]
+                alike = key in PAIRS and isinstance(value, list) and value[0] == value[1]
                 values[word] = value[0] if alike else value
         return {self.kind: values} if values else self.kind
 

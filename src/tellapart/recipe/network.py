@@ -22,7 +22,7 @@ from tellapart.recipe.wording import Place, Shape, our_places, shape_words
 #: More cannot be held: an ONNX file ends at 2 GB, 4 bytes a parameter.
 MAX_PARAMETERS = 500_000_000
 #: More numbers in one sample's layer fill the memory at the smallest batch.
-MAX_NUMBERS = 100_000_000
+MAX_NUMBERS = 20_000_000
 
 
 @dataclass(frozen=True)
