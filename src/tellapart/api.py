@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tellapart import datasets, quickml, registry
-from tellapart.errors import BusyError, InputError
+from tellapart.errors import BusyError, InputError, MissingExtraError
 from tellapart.project import Project, Result
 from tellapart.recipe import Recipe, asked, check, read, with_changes
 from tellapart.settings import Settings
@@ -153,6 +154,12 @@ def _run_with_layout(
 
 def _look_ahead(recipe: Recipe) -> None:
     """Say what is bound to fail before a project is made."""
+    if recipe.model_kind == "network" and not all(map(find_spec, ("torch", "lightning"))):
+        raise MissingExtraError(
+            f"The recipe {recipe.name!r} trains a network, and torch is not installed.",
+            expected="the extra [deep]",
+            do="Run: pip install 'tellapart[deep]'",
+        )
     if recipe.data is not None and recipe.data_kind == "pictures":
         find_format(recipe.data)
     elif recipe.data is not None and not recipe.data.is_file():

@@ -90,7 +90,14 @@ def test_check_shows_layers_size_and_time(new: Path, capsys: pytest.CaptureFixtu
     assert shape["reasons"]["train.epochs"] == "asked for"
     assert main(["recipe", "check", str(new)]) == 0
     text = capsys.readouterr().out
-    for said in ("first", "6 × 6 × 4", f"{PARAMETERS:,}", "an epoch: about", "an estimate", "# asked"):
+    for said in (
+        "first",
+        "6 × 6 × 4",
+        f"{PARAMETERS:,}",
+        "an epoch: about",
+        "an estimate",
+        "# asked",
+    ):
         assert said in text, said
 
 

@@ -217,14 +217,12 @@ def _cells(cells: Sequence[str | None]) -> str:
 
 def _overview(project: tellapart.Project) -> dict[str, Any]:
     counts, versions, recipe = project.counts(), project.versions(), project.recipe
-    facts = FACTS[recipe.dataset] if recipe.dataset is not None else None
-    listed = facts is None or facts.kind == "table"  # not one by one: a picture data set by name
+    known = FACTS[recipe.dataset].classes if recipe.dataset is not None else ()
     return {
         "name": project.name,
-        "classes": sorted(counts.get("classes", {}))
-        or list(recipe.labels or (facts.classes if facts is not None else ())),
-        "found": counts.get("found", 0) if listed or facts is None else facts.rows,
-        "kept": counts.get("kept", 0) if listed or facts is None else facts.rows,
+        "classes": sorted(counts.get("classes", {})) or list(recipe.labels or known),
+        "found": counts.get("found", 0),
+        "kept": counts.get("kept", 0),
         "version": versions[-1].version if versions else None,
         "accuracy": versions[-1].metrics.get("accuracy") if versions else None,
         "folder": str(project.folder),

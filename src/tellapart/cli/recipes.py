@@ -135,7 +135,7 @@ def _network_text(planned: Planned, recipe: Recipe) -> str:
 
     lines = []
     if planned.network is None:
-        lines.append("network: chosen once the data are read")
+        lines.append("network: its shapes are known once the data are read")
     else:
         lines.append(drawn.table(planned.network))
     if planned.epoch_seconds is not None:

@@ -77,12 +77,7 @@ def data_kind(name: str) -> str:
 
 
 def pictures(counts: Mapping[str, Any], kind: str = "pictures") -> str:
-    """`pictures: 210 found, 180 kept, 30 set aside (near_duplicate 20, …)`; of a table, its rows.
-
-    Empty for a picture data set by name, of which none is listed one by one.
-    """
-    if kind == "arrays":
-        return ""
+    """`pictures: 210 found, 180 kept, 30 set aside (near_duplicate 20, …)`; or `rows: …`."""
     text = (
         f"{'rows' if kind == 'table' else 'pictures'}: {counts.get('found', 0)} found, "
         f"{counts.get('kept', 0)} kept, {counts.get('set_aside', 0)} set aside"
