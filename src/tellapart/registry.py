@@ -43,6 +43,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "exporter": {
         "onnx": "tellapart.plugins.exporters.onnx:Onnx",
         "dataset": "tellapart.plugins.exporters.dataset:Dataset",
+        "coreml": "tellapart.plugins.exporters.coreml:CoreML",
     },
 }
 

@@ -210,27 +210,41 @@ def _coreml(manifest: Mapping[str, Any]) -> str:
         file=f"coreml/{first}",
         name=name,
         imports="import numpy" if rows else "from PIL import Image",
-        value="numpy.array(row, numpy.float32)"
+        value=f"numpy.array({_encoded(manifest)}, numpy.float32)"
         if rows
         else f'Image.open("picture.png").convert({mode!r}).resize(({size}))',
     )
     takes = "the numbers of a row" if rows else "an image"
     start = (
-        f"## Core ML\n\nIn the unpacked bundle: {', '.join(listed)}. In Xcode, drag a file into the "
-        f"project: the class it makes takes `{plain(name)}` ({takes}) and gives the label and the "
-        "probability of each class. In Python:\n"
+        f"## Core ML\n\nIn the unpacked bundle: {', '.join(listed)}. In Xcode, drag a file into "
+        f"the project: the class it makes takes `{plain(name)}` ({takes}) and gives the label and "
+        "the probability of each class. In Python:\n"
     )
     parts = [
         start,
         f"```python\n{snippet}```",
     ]
-    if is_number(told.get("max_difference")):
+    differences = (told.get("max_difference") or {}).values()
+    if differences:
         parts.append(
             "\nEach file was read back and run operator by operator when it was made: it answers "
-            f"within {told['max_difference']:.1g} of the trained network"
-            + (f" ({plain(str(told['precision']))})." if told.get("precision") else ".")
+            f"within {max(differences):.1g} of the trained network "
+            f"({plain(str(told.get('precision', '')))})."
         )
+    for form, reason in (told.get("left_out") or {}).items():
+        parts.append(f"\nThere is no `.{form}`: {plain(str(reason))}")
     return "\n".join(parts)
+
+
+def _encoded(manifest: Mapping[str, Any]) -> list[float | None]:
+    """The first golden row as the model takes it: a category by its place."""
+    row = manifest["golden"][0]["row"]
+    found = []
+    for column in manifest["input"]["columns"]:
+        cell = row.get(column["name"])
+        words = column["categories"]
+        found.append(words.index(cell) if cell in words else cell)
+    return found
 
 
 def _figures(manifest: Mapping[str, Any]) -> str:

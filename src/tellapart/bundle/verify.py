@@ -70,6 +70,7 @@ def verify(path: str | Path, *, engine: EngineName = "onnxruntime", threads: int
         manifest, model = read_model(archive)
         session = Session(model, engine=engine, threads=threads)
         problems += _label_problems(archive, manifest, session)
+        problems += _format_problems(archive, manifest)
         bundle = Bundle(manifest, session, archive.path)
         worst = _golden(archive, manifest, bundle, problems)
         if problems:
@@ -125,6 +126,19 @@ def _label_problems(archive: Archive, manifest: Manifest, session: Session) -> l
     names = session.metadata.get("names")
     if names is not None and _names(names) != manifest.labels:
         problems.append("the model's metadata and manifest.json name different labels")
+    return problems
+
+
+def _format_problems(archive: Archive, manifest: Manifest) -> list[str]:
+    """Formats that the manifest promises and that are not there."""
+    formats = manifest.raw.get("formats")
+    problems = []
+    for told in formats.values() if isinstance(formats, dict) else ():
+        files = told.get("files") if isinstance(told, dict) else None
+        for name in files if isinstance(files, list) else ():
+            start = f"{name}/"
+            if name not in archive.names and not any(n.startswith(start) for n in archive.names):
+                problems.append(f"the file {str(name)[:200]!r} is missing")
     return problems
 
 

@@ -100,7 +100,7 @@ def verify(bundle: BundlePath, quiet: Quiet = False, json: Json = False) -> None
 def export(
     bundle: BundlePath,
     format: Annotated[
-        str, typer.Option("--format", "-f", metavar="onnx|dataset", help="What to write.")
+        str, typer.Option("--format", "-f", metavar="onnx|dataset|coreml", help="What to write.")
     ],
     out: Annotated[
         Path | None,
@@ -109,7 +109,7 @@ def export(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Write one format out of a bundle: the model alone, or its data set."""
+    """Write one format out of a bundle: the model alone, its data set, or its Core ML files."""
     from tellapart import registry
 
     exporter = registry.load("exporter", format)()

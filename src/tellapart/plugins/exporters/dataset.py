@@ -11,6 +11,13 @@ from tellapart.doors import Exporter
 from tellapart.errors import DataError
 from tellapart.plugins.exporters.files import copy_out
 
+#: Where the pictures are that a bundle does not hold, by whether it lists them.
+_WHERE = {
+    True: "dataset/withheld.csv in the bundle lists where they came from; collect openly "
+    "licensed ones with `tellapart make`.",
+    False: "Take the data set itself; its manifest names it.",
+}
+
 
 class Dataset(Exporter):
     """Everything below `dataset/`: pictures by split and class, metadata, attribution."""
@@ -23,11 +30,13 @@ class Dataset(Exporter):
         with open_archive(bundle.path) as archive:
             names = {n: n.removeprefix(start) for n in archive.names if n.startswith(start)}
             if not any(name.count("/") >= 2 for name in names.values()):
+                rows = bundle.columns is not None
                 raise DataError(
-                    f"The bundle {bundle.path.name!r} holds no pictures.",
+                    f"The bundle {bundle.path.name!r} holds no {'rows' if rows else 'pictures'}.",
                     expected="pictures whose licence allows passing them on",
-                    do="dataset/withheld.csv in the bundle lists where they came from; collect "
-                    "openly licensed ones with `tellapart make`.",
+                    do="Take the table itself: a bundle never holds rows of it."
+                    if rows
+                    else _WHERE[FOLDER + "/withheld.csv" in archive],
                 )
             copy_out(archive, names, target)
         return target
