@@ -57,7 +57,7 @@ class Tabular(Base):
     def save_row_verdicts(self, verdicts: Sequence[RowVerdict]) -> int:
         """Store verdicts, differences only; return how many rows changed."""
         with self._writing() as connection:
-            known = {row.number: (row.kept, row.reason) for row in self._read_rows(connection)}
+            known = self._decided(connection, _r.c.kept, _r.c.reason)
             changed = [
                 {"number": one.number, "kept": one.kept, "reason": one.reason}
                 for one in verdicts
@@ -70,7 +70,7 @@ class Tabular(Base):
     def save_row_splits(self, splits: Sequence[RowSplit]) -> int:
         """Store splits, differences only; return how many rows changed. Others keep theirs."""
         with self._writing() as connection:
-            known = {row.number: (row.split, row.group) for row in self._read_rows(connection)}
+            known = self._decided(connection, _r.c.split, _r.c.group_id)
             changed = [
                 {"number": one.number, "split": one.split, "group_id": one.group}
                 for one in splits
@@ -87,6 +87,13 @@ class Tabular(Base):
         return [
             TableRow(row[0], tuple(row[1]), *row[2:]) for row in connection.execute(query).all()
         ]
+
+    def _decided(
+        self, connection: sa.Connection, *columns: sa.Column[Any]
+    ) -> dict[int, tuple[Any, ...]]:
+        """What is stored of each row, by number, without its cells."""
+        query = sa.select(_r.c.number, *columns).where(_r.c.project_id == self.project_id)
+        return {row[0]: tuple(row[1:]) for row in connection.execute(query)}
 
     def _row_values(
         self,

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from tellapart import images
 from tellapart.catalog import PictureRow
@@ -47,24 +46,6 @@ def of_pictures(
         return images.prepare(image, size, view, color)
 
     return _cached(context, [row.sha256 for row in rows], shape, view, make)
-
-
-def resized(
-    context: StepContext, x: Pixels, sha256: str, shape: Shape, view: images.View
-) -> Pixels:
-    """Pictures (n, h, w, c) of another size or color brought to `shape`; `x` itself if it has it.
-
-    `sha256` names the contents of `x`.
-    """
-    if x.shape[1:] == shape:
-        return x
-    size, color = shape[:2], _color(shape)
-
-    def make(i: int) -> Pixels:
-        image = Image.fromarray(x[i, ..., 0] if x.shape[3] == 1 else x[i])
-        return images.prepare(image, size, view, color)
-
-    return _cached(context, [f"{sha256}:{i}" for i in range(len(x))], shape, view, make)
 
 
 def _color(shape: Shape) -> images.Color:

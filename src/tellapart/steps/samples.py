@@ -114,17 +114,15 @@ def _of_arrays(context: StepContext) -> Samples:
     assert name is not None  # that makes a recipe's data arrays
     arrays = datasets.load_arrays(name, context.settings)
     split, groups = dealing.load(context.work, arrays.sha256)
-    view = context.recipe.train.view
-    x = pixels.resized(context, arrays.x, arrays.sha256, shape_of(context), view)
     return _made(
         kind="picture",
-        x=x,
+        x=arrays.x,
         labels=[arrays.classes[place] for place in arrays.y.tolist()],
         split=split,
-        ids=[str(i) for i in range(len(x))],
+        ids=[str(i) for i in range(len(arrays.x))],
         groups=groups,
         classes=arrays.classes,
-        view=view,
+        view=context.recipe.train.view,
         content=[arrays.sha256],
     )
 
