@@ -148,7 +148,7 @@ def _late(traced: Sequence[Traced], wanted: set[str], last: int) -> dict[int, st
     for number, (layer, after) in enumerate(itertools.pairwise(traced)):
         alone = layer.name not in wanted and number != last
         alone = alone and not layer.options.get("activity_regularizer")
-        if after.kind == "max_pool2d" and layer.kind == "conv2d" and alone:
+        if after.kind == "max_pool2d" and layer.kind in ("conv2d", "activation") and alone:
             name = _activation(layer)
             if name in _RISING:
                 late[number] = name

@@ -45,6 +45,8 @@ class Options:
     #: none or shift.
     augment: str = "none"
     seed: int = 0
+    #: 0: as many as the network is worth.
+    threads: int = 0
     #: Only for networks of our own design: share of a target spread over all classes, weight decay
     #: of kernels, momentum of SGD, mirrored pictures, and how slowly averaged weights follow.
     smoothing: float = 0.0
@@ -121,7 +123,7 @@ def fit(
     precision = numbers.precision_for(options.precision, device, net.network)
     learning = Learning(net, feed, options, precision, folder, key, watch, stop)
     before = torch.get_num_threads()
-    torch.set_num_threads(numbers.threads_for(net.network, options.batch_size))
+    torch.set_num_threads(options.threads or numbers.threads_for(net.network, options.batch_size))
     try:
         with torch.random.fork_rng(devices=[]), _quiet():
             torch.manual_seed(options.seed)
@@ -160,6 +162,8 @@ def _walk(learning: Any, device: str, folder: Path) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Lightning's advice, tips and device lines are not for our users."""
+    import lightning.pytorch  # noqa: F401 - it sets its loggers' levels when it is imported
+
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -27,7 +27,7 @@ class Adadelta(Optimizer):  # type: ignore[misc]
 
     def __init__(self, params: Iterable[nn.Parameter], lr: float, rho: float = 0.95) -> None:
         super().__init__(params, {"lr": lr, "rho": rho})
-        self._scratch: dict[nn.Parameter, tuple[Tensor, Tensor]] = {}
+        self._scratch: dict[nn.Parameter, tuple[Tensor, Tensor, Tensor]] = {}
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, closure: Callable[[], float] | None = None) -> None:
@@ -41,18 +41,19 @@ class Adadelta(Optimizer):  # type: ignore[misc]
     def _update(self, p: nn.Parameter, lr: float, rho: float) -> None:
         state, g = self.state[p], p.grad
         if not state:
-            state["square_avg"] = torch.zeros_like(p)
-            state["acc_delta"] = torch.zeros_like(p)
+            # Both averages hold epsilon already: the mean of x + e is the mean of x, plus e. That
+            # saves two passes over memory, which is all that an optimizer costs.
+            state["square_avg"] = torch.full_like(p, _EPSILON)
+            state["acc_delta"] = torch.full_like(p, _EPSILON)
         if p not in self._scratch:
-            self._scratch[p] = (torch.empty_like(p), torch.empty_like(p))
+            epsilon = torch.full((), _EPSILON, device=p.device)
+            self._scratch[p] = (torch.empty_like(p), torch.empty_like(p), epsilon)
         square, moved = state["square_avg"], state["acc_delta"]
-        step, under = self._scratch[p]
-        square.mul_(rho).addcmul_(g, g, value=1 - rho)
-        torch.add(moved, _EPSILON, out=step)
-        torch.add(square, _EPSILON, out=under)
-        step.div_(under).sqrt_().mul_(g)
+        step, spare, epsilon = self._scratch[p]
+        square.lerp_(torch.addcmul(epsilon, g, g, out=spare), 1 - rho)
+        torch.div(moved, square, out=step).sqrt_().mul_(g)
         p.sub_(step, alpha=lr)
-        moved.mul_(rho).addcmul_(step, step, value=1 - rho)
+        moved.lerp_(torch.addcmul(epsilon, step, step, out=spare), 1 - rho)
 
 
 def _adam(kind: type[Optimizer], **more: Any) -> Callable[..., Optimizer]:
