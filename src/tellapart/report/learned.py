@@ -38,6 +38,8 @@ class Epoch:
     validation_loss: float | None
     validation_accuracy: float | None
     learning_rate: float | None = None
+    #: Whether it was cut off.
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,3 +159,8 @@ class LearnedData:
     def epochs(self) -> int:
         """Epochs that were trained."""
         return max((epoch.number for epoch in self.history), default=0)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the last epoch was cut off."""
+        return bool(self.history) and self.history[-1].partial

@@ -57,6 +57,7 @@ def history(facts: Mapping[str, Any]) -> list[Epoch]:
             validation_loss=_finite(epoch.get("validation_loss")),
             validation_accuracy=_finite(epoch.get("validation_accuracy")),
             learning_rate=_finite(epoch.get("learning_rate")),
+            partial=bool(epoch.get("partial")),
         )
         for epoch in facts.get("history") or ()
     ]
