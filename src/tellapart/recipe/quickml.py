@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tellapart.recipe.layering import Draft
+from tellapart.recipe.layers import PAIRS
 from tellapart.recipe.naming import clean_word, slug
 from tellapart.recipe.problems import Problems, guess, quote
 from tellapart.recipe.wording import Place, Spelling, Words
@@ -354,6 +355,8 @@ class _Reader:
                 elif ours == "noise_shape" and isinstance(read, list):
                     # As in Keras, its first size is that of the batch.
                     read = [size if size and size > 0 else None for size in read[1:]]
+                elif ours in PAIRS and isinstance(read, list) and len(read) == 1:
+                    read = read[0]  # "(3)" is 3
                 options[ours] = value if read is None or (ours in _TUPLES and not read) else read
         if kind == "dense" and "activation" not in given and "activation" not in said:
             said.add("activation")
