@@ -42,6 +42,8 @@ def test_the_version(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) 
         (("predict", "x"), "PICTURE"),
         (("make", "a", "b", "--perclass", "3"), "--per-class"),
         (("make", "a", "b", "--set", "seed"), "KEY=VALUE"),
+        (("make", "a", "b", "--set", "out=x"), "KEY=VALUE"),
+        (("make", "a", "b", "--set", "name=Not A Name"), "name"),
         (("make", "a", "b", "--set", "seed=1", "--set", "seed.x=1"), "contradicts"),
         (("make", "a", "b", "--set", "seed=[1"), "not valid YAML"),
         (("clean", "a", "--all"), "one of the three"),

@@ -84,15 +84,20 @@ def _packages(settings: Settings) -> Iterator[Check]:
 
 
 def _optional(settings: Settings) -> Iterator[Check]:
-    deep = []
-    for name in ("torch", "torchvision", "timm"):
+    found, missing = [], []
+    for name in ("torch", "torchvision", "timm", "lightning", "onnxscript", "coremltools"):
         try:
-            deep.append(f"{name} {metadata.version(name)}")
+            found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            what = "[deep] is not installed; nothing but training beyond `quick` needs it"
-            yield Check("optional", None, what)
-            return
-    yield Check("optional", None, f"[deep]: {', '.join(deep)}")
+            missing.append(name)
+    if not found:
+        what = "[deep] is not installed; only networks need it"
+    else:
+        what = f"[deep]: {', '.join(found)}"
+        if missing:
+            what += f"; missing: {', '.join(missing)}"
+    do = "pip install 'tellapart[deep]'" if found and missing else ""
+    yield Check("optional", None, what, do)
 
 
 def _processor(settings: Settings) -> Iterator[Check]:

@@ -70,9 +70,10 @@ def make(
         mature=mature or None,
         effort=effort,
         seed=seed,
+        name=name,
     )
     with following(quiet, json) as progress:
-        result = tellapart.make(words, name=name, out=out, progress=progress, **options)
+        result = tellapart.make(words, out=out, progress=progress, **options)
     results.show(result, quiet=quiet, as_json=json)
 
 
@@ -111,8 +112,9 @@ def train(
     options = recipe_keys(set_, effort=effort, seed=seed, target=_column(column))
     project = _meant(target, quiet)
     if project is None:
+        named = options if name is None else {**options, "name": name}
         with following(quiet, json) as progress:
-            result = tellapart.train(target, name=name, out=out, progress=progress, **options)
+            result = tellapart.train(target, out=out, progress=progress, **named)
         results.show(result, quiet=quiet, as_json=json)
         return
     if name is not None or out is not None:

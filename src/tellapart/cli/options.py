@@ -60,6 +60,10 @@ BundlePath = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+#: What calls take beside the keys of a recipe.
+_OPTIONS = frozenset({"out", "progress", "settings"})
+
+
 def fill_in(argv: list[str]) -> list[str]:
     """`argv` with the value of an option whose value may be left out.
 
@@ -88,7 +92,7 @@ def recipe_keys(pairs: list[str] | None, **values: Any) -> dict[str, Any]:
     for pair in pairs or ():
         path, equals, text = pair.partition("=")
         keys = path.strip().split(".")
-        if not equals or not all(keys):
+        if not equals or not all(keys) or keys[0] in _OPTIONS:
             raise InputError(
                 f"The option --set is {pair!r}.",
                 expected="KEY=VALUE, such as curate.min_side=64",
