@@ -161,8 +161,7 @@ def _converted(deployed: Deployed, wanted: Wanted, form: str) -> Any:
     tools = coremltools()
     options: dict[str, Any] = {"convert_to": form}
     if form == "mlprogram":
-        half = wanted.precision == "fp16"
-        options["compute_precision"] = tools.precision.FLOAT16 if half else tools.precision.FLOAT32
+        options["compute_precision"] = _precision(deployed, wanted)
         options["minimum_deployment_target"] = tools.target.iOS15
     module, example, kind = _input(deployed, wanted)
     try:
@@ -183,6 +182,17 @@ def _converted(deployed: Deployed, wanted: Wanted, form: str) -> Any:
             expected="layers that coremltools converts",
             do="Leave out the layer that is named, or use the ONNX model.",
         ) from error
+
+
+def _precision(deployed: Deployed, wanted: Wanted) -> Any:
+    tools = coremltools()
+    if wanted.precision == "fp32":
+        return tools.precision.FLOAT32
+    if isinstance(deployed.how, Rows):
+        # A raw row must be scaled before it is rounded, or its last digits are lost.
+        large = ("linear", "matmul", "conv")
+        return tools.transform.FP16ComputePrecision(op_selector=lambda op: op.op_type in large)
+    return tools.precision.FLOAT16
 
 
 def _finished(spec: Any, wanted: Wanted) -> bytes:

@@ -21,7 +21,7 @@ from tellapart.plugins.exporters.files import copy_out
 _FOLDER, _WEIGHTS, _LICENSE = "coreml", "weights.safetensors", "Apache-2.0"
 
 
-class CoreMl(Exporter):
+class CoreML(Exporter):
     """`NAME.mlpackage` (and `NAME.mlmodel` where the bundle has one) in a folder."""
 
     name = "coreml"
@@ -81,7 +81,8 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
     )
     wanted = coreml.Wanted(
         classes=bundle.labels,
-        description=f"{bundle.name}: tells apart {', '.join(bundle.labels)}",
+        description=f"{bundle.name}: tells apart {', '.join(bundle.labels)}. Probabilities only: "
+        "it does not say where a picture is unlike all that it has learned from.",
         author="made with Tellapart",
         license=f"{_LICENSE} (backbone: {backbone['license']})",
         version=str(bundle.version),
