@@ -6,7 +6,7 @@ the best; `Fitted.to_onnx` writes it with filling, scaling and one-hot inside.
 
 from __future__ import annotations
 
-from tellapart.learn.tabular.comparing import Candidate, Difference, against
+from tellapart.learn.tabular.comparing import Candidate, Difference, rank
 from tellapart.learn.tabular.fitting import Fitted, fit
 
-__all__ = ["Candidate", "Difference", "Fitted", "against", "fit"]
+__all__ = ["Candidate", "Difference", "Fitted", "fit", "rank"]

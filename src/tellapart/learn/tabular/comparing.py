@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,30 @@ def against(score: Score, chosen: Score, groups: NDArray[np.int64] | None) -> Di
     return Difference(round(mean, 6), round(mean - half, 6), round(mean + half, 6))
 
 
-def reason(candidate: Candidate, best: Candidate) -> str:
+def rank(
+    candidates: Sequence[Candidate], groups: NDArray[np.int64] | None
+) -> tuple[Candidate, ...]:
+    """The same candidates, the best one marked, each with its difference to it and a reason.
+
+    The highest accuracy on held-out rows wins; ties go to the lower log loss, then to the first.
+    `groups` (m,) are those of the rows that were held out. Without a score the first one wins.
+    """
+    scored = [one.score for one in candidates if one.score is not None]
+    if not scored:
+        first = replace(candidates[0], chosen=True)
+        return (replace(first, why=_reason(first, first)), *candidates[1:])
+    top = max(scored, key=lambda score: (score.accuracy, -score.log_loss))
+    best = next(one for one in candidates if one.score is top)
+    found = []
+    for one in candidates:
+        known = one is best or one.score is None
+        gap = None if known or one.score is None else against(one.score, top, groups)
+        ranked = replace(one, chosen=one is best, difference=gap)
+        found.append(replace(ranked, why=_reason(ranked, best)))
+    return tuple(found)
+
+
+def _reason(candidate: Candidate, best: Candidate) -> str:
     """Why a candidate was chosen or not, in one sentence."""
     own, other = candidate.score, best.score
     if own is None or other is None:

@@ -143,7 +143,7 @@ def score(logits: NDArray[np.float64], y: NDArray[np.int64]) -> Score:
     own = np.clip(odds[seen][np.arange(int(seen.sum())), labels[seen]], 1e-15, 1)
     return Score(
         accuracy=round(float(right[seen].mean()), 6) if seen.any() else 0.0,
-        log_loss=round(float(-np.log(own).mean()), 6) if seen.any() else 0.0,
+        log_loss=abs(round(float(-np.log(own).mean()), 6)) if seen.any() else 0.0,
         ece=round(ece(odds[seen], labels[seen]), 6),
         temperature=temperature,
         hits=_mean(right.reshape(repeats, -1)),

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from tellapart.errors import DataError, InputError
 from tellapart.learn.calibration import softmax
 from tellapart.learn.tabular import boosting, columns, crossing, logistic
-from tellapart.learn.tabular.comparing import Candidate, against, reason
-from tellapart.learn.tabular.crossing import Crossed, Key, Score, Watch
+from tellapart.learn.tabular.comparing import Candidate, rank
+from tellapart.learn.tabular.crossing import Crossed, Key, Watch
 
 #: Names that reports show, in the order in which a tie is decided.
 LOGISTIC, BOOSTING, AVERAGE = "logistic regression", "gradient boosting", "their average"
@@ -147,23 +147,16 @@ def _candidates(
     crossed: Crossed, groups: NDArray[np.int64] | None, seconds: float
 ) -> tuple[Candidate, ...]:
     """The best of each kind and their average, the chosen one marked, each with a reason."""
+    teams = None if groups is None else groups[crossed.plan.rows]
     if not crossed.logits:
         parts: tuple[tuple[Key, float], ...] = ((("logistic", _PLAIN), 1.0),)
-        alone = Candidate(LOGISTIC, "logistic", {"C": _PLAIN}, parts, None, chosen=True)
-        return (replace(alone, why=reason(alone, alone)),)
+        return rank([Candidate(LOGISTIC, "logistic", {"C": _PLAIN}, parts, None)], teams)
     own = [_best(crossed, "logistic", LOGISTIC), _best(crossed, "boosting", BOOSTING)]
-    scored = [(one, score) for one, score in [*own, _average(crossed, own)]]
-    best, top = max(scored, key=lambda pair: (pair[1].accuracy, -pair[1].log_loss))
-    teams = None if groups is None else groups[crossed.plan.rows]
-    found = []
-    for one, score in scored:
-        gap = None if one is best else against(score, top, teams)
-        known = replace(one, chosen=one is best, difference=gap, seconds=round(seconds, 3))
-        found.append(replace(known, why=reason(known, best)))
-    return tuple(found)
+    all_three = [*own, _average(crossed, own)]
+    return rank([replace(one, seconds=round(seconds, 3)) for one in all_three], teams)
 
 
-def _best(crossed: Crossed, kind: str, name: str) -> tuple[Candidate, Score]:
+def _best(crossed: Crossed, kind: str, name: str) -> Candidate:
     """Of one kind the setting with the lowest log loss; ties go to the first tried."""
     scores = {
         key: crossing.score(logits, crossed.y)
@@ -174,17 +167,17 @@ def _best(crossed: Crossed, kind: str, name: str) -> tuple[Candidate, Score]:
     score = scores[key]
     settings = {"C": key[1]} if kind == "logistic" else crossing.BOOSTINGS[str(key[1])].to_dict()
     parts = ((key, 1 / score.temperature),)
-    return Candidate(name, kind, settings, parts, score), score
+    return Candidate(name, kind, settings, parts, score)
 
 
-def _average(crossed: Crossed, own: Sequence[tuple[Candidate, Score]]) -> tuple[Candidate, Score]:
+def _average(crossed: Crossed, own: Sequence[Candidate]) -> Candidate:
     """The mean of the calibrated logits, at a temperature of its own."""
-    parts = [(key, factor / len(own)) for one, _ in own for key, factor in one.parts]
+    parts = [(key, factor / len(own)) for one in own for key, factor in one.parts]
     logits = np.sum([crossed.logits[key] * factor for key, factor in parts], axis=0)
     score = crossing.score(logits, crossed.y)
-    settings = {one.kind: one.settings for one, _ in own}
+    settings = {one.kind: one.settings for one in own}
     shares = tuple((key, factor / score.temperature) for key, factor in parts)
-    return Candidate(AVERAGE, "average", settings, shares, score), score
+    return Candidate(AVERAGE, "average", settings, shares, score)
 
 
 def _fit(

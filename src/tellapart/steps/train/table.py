@@ -6,10 +6,10 @@ validation split has no part in the models: it shows how they do on rows that no
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,13 @@ from tellapart.bundle.manifest import sha256
 from tellapart.errors import DataError, InputError, NotFoundError
 from tellapart.learn import calibration, outcome
 from tellapart.learn.metrics import wilson
-from tellapart.learn.tabular import Candidate, Fitted, fit
+from tellapart.learn.tabular import Fitted, fit, rank
 from tellapart.learn.tabular.importance import permutation
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.samples import Samples, gather
+from tellapart.steps.train import rows
+from tellapart.steps.train.rows import Rival
+from tellapart.tables import Schema
 
 STEP = "train"
 #: Raise it whenever the same rows would give another model or other facts.
@@ -43,6 +46,8 @@ class _Chosen:
     candidates: list[dict[str, Any]]
     finished: bool
     notes: tuple[str, ...]
+    #: The layers, where it is a network.
+    network: dict[str, Any] | None
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def run(context: StepContext) -> dict[str, Any]:
             samples.fingerprint,
             context.recipe.seed,
             context.recipe.effort,
-            context.recipe.effort == "good" and _has_torch(),
+            context.recipe.effort == "good" and rows.is_possible(),
         ]
     )
     last = _last(context)
@@ -115,32 +120,48 @@ def _train(context: StepContext, samples: Samples, inputs: str) -> outcome.Outco
     start = time.perf_counter()
     schema = samples.schema
     assert schema is not None
+    own = samples.rows_of("train")
     categories = [
         len(column.categories) if column.kind == "category" else 0 for column in schema.columns
     ]
-    rows = {split: samples.rows_of(split) for split in ("train", "validation")}
-    shape = {
-        "rows": len(rows["train"]),
-        "columns": len(categories),
-        "classes": len(samples.classes),
-    }
+    shape = {"rows": len(own), "columns": len(categories), "classes": len(samples.classes)}
     context.progress(Progress(STEP, 0, None, "built", "built", shape))
     fitted = fit(
-        samples.x[rows["train"]],
-        samples.y[rows["train"]],
+        samples.x[own],
+        samples.y[own],
         n_classes=len(samples.classes),
         categories=categories,
-        groups=samples.groups[rows["train"]],
+        groups=samples.groups[own],
         seed=context.recipe.seed,
         threads=context.settings.worker_threads,
         watch=lambda done, total: context.progress(Progress(STEP, done, total, "comparing")),
         stop=context.stop_asked,
     )
-    chosen = _choose(context, samples, fitted)
-    held, y = samples.x[rows["validation"]], samples.y[rows["validation"]]
-    validation = _judge(chosen.probabilities(held), y) if len(y) else {"n": 0}
+    chosen = _choose(context, samples, categories, fitted)
     facts = {
         "fingerprint": inputs,
+        **_facts(context, samples, schema, chosen, fitted),
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    probabilities = chosen.probabilities(samples.x).astype(np.float32)
+    # The outcome names the model's sum and comes last: a kill in between trains again.
+    outcome.replace(context.work / outcome.TABLE, chosen.model)
+    outcome.save(
+        context.work,
+        outcome.Outcome("table", samples.classes, samples.ids, probabilities, facts),
+    )
+    figures = {"accuracy": facts["validation"].get("accuracy"), "model": chosen.name}
+    context.progress(Progress(STEP, 1, 1, "trained", "trained", figures))
+    return outcome.load(context.work)
+
+
+def _facts(
+    context: StepContext, samples: Samples, schema: Schema, chosen: _Chosen, fitted: Fitted
+) -> dict[str, Any]:
+    other = samples.rows_of("validation")
+    held, y = samples.x[other], samples.y[other]
+    names, seed = [column.name for column in schema.columns], context.recipe.seed
+    return {
         "finished": chosen.finished,
         "input": {
             "kind": "row",
@@ -158,58 +179,51 @@ def _train(context: StepContext, samples: Samples, inputs: str) -> outcome.Outco
             "folds": fitted.plan.folds,
             "repeats": fitted.plan.repeats,
         },
-        "validation": validation,
-        "importance": permutation(
-            chosen.probabilities,
-            held,
-            y,
-            [column.name for column in schema.columns],
-            context.recipe.seed,
-        ),
+        "validation": _judge(chosen.probabilities(held), y),
+        "importance": permutation(chosen.probabilities, held, y, names, seed),
         "samples": samples.counts(),
-        "seed": context.recipe.seed,
+        "seed": seed,
         "history": [],
-        "seconds": round(time.perf_counter() - start, 3),
+        "network": chosen.network,
         "notes": [*schema.notes, *chosen.notes, *_few(samples)],
     }
-    probabilities = chosen.probabilities(samples.x).astype(np.float32)
-    # The outcome names the model's sum and comes last: a kill in between trains again.
-    outcome.replace(context.work / outcome.TABLE, chosen.model)
-    outcome.save(
-        context.work,
-        outcome.Outcome("table", samples.classes, samples.ids, probabilities, facts),
-    )
-    figures = {"accuracy": validation.get("accuracy"), "model": chosen.name}
-    context.progress(Progress(STEP, 1, 1, "trained", "trained", figures))
-    return outcome.load(context.work)
 
 
-def _choose(context: StepContext, samples: Samples, fitted: Fitted) -> _Chosen:
+def _choose(
+    context: StepContext, samples: Samples, categories: list[int], fitted: Fitted
+) -> _Chosen:
     """The best of the candidates without torch, or the network where it is better."""
     places = samples.rows_of("validation")
     held, y = samples.x[places], samples.y[places]
-    told = [_told(candidate, fitted, held, y) for candidate in fitted.candidates]
+    rival = Rival(None)
+    if context.recipe.effort == "good" and fitted.finished:
+        rival = rows.network(context, samples, categories, fitted)
+    candidates = fitted.candidates
+    if rival.candidate is not None:
+        teams = samples.groups[samples.rows_of("train")][fitted.plan.rows]
+        candidates = rank([*candidates, rival.candidate], teams)
+    best = next(one for one in candidates if one.chosen)
+    answers: dict[str, Probabilities] = {
+        one.name: partial(fitted.probabilities, candidate=one) for one in fitted.candidates
+    }
+    if rival.probabilities is not None:
+        answers[rows.NETWORK] = rival.probabilities
+    is_network = best.name == rows.NETWORK and rival.to_onnx is not None
     return _Chosen(
-        fitted.chosen.name,
-        fitted.probabilities,
-        fitted.to_onnx(),
-        told,
-        fitted.finished,
-        fitted.notes,
+        best.name,
+        answers[best.name],
+        rival.to_onnx() if is_network and rival.to_onnx else fitted.to_onnx(),
+        [{**one.to_dict(), "validation": _judge(answers[one.name](held), y)} for one in candidates],
+        fitted.finished and rival.finished,
+        (*fitted.notes, *([rival.note] if rival.note else [])),
+        rival.network if is_network else None,
     )
-
-
-def _told(
-    candidate: Candidate, fitted: Fitted, held: NDArray[np.float32], y: NDArray[np.int64]
-) -> dict[str, Any]:
-    """A candidate's facts, with how it does on the validation rows."""
-    found = candidate.to_dict()
-    found["validation"] = _judge(fitted.probabilities(held, candidate), y) if len(y) else {"n": 0}
-    return found
 
 
 def _judge(chances: NDArray[Any], y: NDArray[np.int64]) -> dict[str, Any]:
     """How answers (n, C) do on rows that had no part in them: rounded shares, and how many."""
+    if not len(y):
+        return {"n": 0}
     right = int((chances.argmax(axis=1) == y).sum())
     low, high = wilson(right, len(y))
     own = np.clip(chances[np.arange(len(y)), y], 1e-15, 1)
@@ -233,10 +247,6 @@ def _few(samples: Samples) -> list[str]:
         for label, n in zip(samples.classes, counts.tolist(), strict=True)
         if n < _FEW
     ]
-
-
-def _has_torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
 
 
 def _summary(facts: dict[str, Any]) -> dict[str, Any]:
