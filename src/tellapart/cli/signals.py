@@ -57,7 +57,8 @@ def _built(figures: Mapping[str, Any]) -> str:
     parts = []
     if "layers" in figures:
         layers = figures["layers"]
-        parts.append(f"{layers if isinstance(layers, int) else len(layers)} layers")
+        number = layers if isinstance(layers, int) else len(layers)
+        parts.append(f"{number} layer" if number == 1 else f"{number} layers")
     if "parameters" in figures:
         parts.append(f"{figures['parameters']:,} parameters")
     return ", ".join(parts)
