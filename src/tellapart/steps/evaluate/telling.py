@@ -101,6 +101,8 @@ def learned(facts: Mapping[str, Any], *, private: bool) -> list[tuple[str, str]]
         ("Optimizer", str(optimizer or "")),
         ("Loss", str(facts.get("loss") or "").replace("_", " ")),
         ("Batch", f"{facts['batch_size']} samples" if facts.get("batch_size") else ""),
+        ("Schedule", _unless(facts.get("schedule"), "constant")),
+        ("Varied pictures", _unless(facts.get("augment"), "none")),
         ("Epochs", _epochs(facts)),
         ("Precision", str(facts.get("precision") or "")),
     ]
@@ -121,6 +123,10 @@ def _compared(plan: Mapping[str, Any]) -> str:
         return ""
     times = f", {plan['repeats']} times over" if (plan.get("repeats") or 1) > 1 else ""
     return f"{plan['folds']}-fold cross-validation{times}, on {plan['n']:,} training rows"
+
+
+def _unless(value: object, usual: str) -> str:
+    return "" if value in (None, usual) else str(value).replace("_", " ")
 
 
 def _epochs(facts: Mapping[str, Any]) -> str:
