@@ -32,7 +32,7 @@ from tellapart.learn import graph, parity
 from tellapart.learn.backbone import embedded
 from tellapart.learn.engine import Engine
 from tellapart.learn.trained import load
-from tellapart.recipe import check
+from tellapart.recipe import asked, check
 from tellapart.registry import load as plugin
 from tellapart.settings import Settings
 from tellapart.steps import StepContext, open_context, run_step
@@ -61,7 +61,7 @@ def project(root: Path, shuffle: int = 0, cache: Path | None = None) -> StepCont
         shutil.copytree(cache / "backbones", settings.cache_dir / "backbones")
     recipe = check({"name": "drawn", "classes": list(LABELS)})
     engine = open_database(settings)
-    catalog = Catalog.create(engine, "drawn", recipe.model_dump(mode="json"))
+    catalog = Catalog.create(engine, "drawn", asked(recipe))
     drawn = list(enumerate(pictures()))
     random.Random(shuffle).shuffle(drawn)
     splits = {}
