@@ -50,7 +50,7 @@ def test_three_lines_begin_with_their_word(capsys: pytest.CaptureFixture[str]) -
         say(event, as_json=False)
     assert capsys.readouterr().out.splitlines() == [
         "built 8 layers, 1,199,882 parameters",
-        "trained 2 epochs, accuracy 93.4 %, stopped before its end",
+        "trained 2 epochs, validation accuracy 93.4 %, stopped before its end",
         "compiled ONNX, .mlmodel",
     ]
 

@@ -54,7 +54,7 @@ def say(event: Progress, *, as_json: bool) -> None:
 
 
 def _built(figures: Mapping[str, Any]) -> str:
-    parts = []
+    parts = [f"{figures[key]:,} {key}" for key in ("rows", "columns", "classes") if key in figures]
     if "layers" in figures:
         layers = figures["layers"]
         number = layers if isinstance(layers, int) else len(layers)
@@ -69,14 +69,8 @@ def _trained(figures: Mapping[str, Any]) -> str:
     if "epochs" in figures or "epoch" in figures:
         epochs = figures.get("epochs", figures.get("epoch"))
         parts.append(f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs")
-    parts += [
-        f"{word} {share(figures[key])}"
-        for key, word in (
-            ("accuracy", "accuracy"),
-            ("validation_accuracy", "validation accuracy"),
-        )
-        if isinstance(figures.get(key), int | float)
-    ]
+    if isinstance(figures.get("accuracy"), int | float):
+        parts.append(f"validation accuracy {share(figures['accuracy'])}")
     if figures.get("finished") is False:
         parts.append("stopped before its end")
     return ", ".join(parts)

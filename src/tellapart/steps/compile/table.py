@@ -44,13 +44,14 @@ def run(context: StepContext) -> dict[str, Any]:
         [VERSION, trained.facts["model"], trained.sha256, context.recipe.name, samples.fingerprint]
     )
     done = context.catalog.finished(STEP, inputs)
-    if done is not None and _is_there(context.work, done):
-        return done
-    for name in (MODEL, GOLDEN, FORMATS):
-        (context.work / name).unlink(missing_ok=True)
-    result = _compile(context, trained, samples)
-    context.catalog.finish(STEP, inputs, result)
-    return result
+    if done is None or not _is_there(context.work, done):
+        for name in (MODEL, GOLDEN, FORMATS):
+            (context.work / name).unlink(missing_ok=True)
+        done = _compile(context, trained, samples)
+        context.catalog.finish(STEP, inputs, done)
+    total = done["checked"]
+    context.progress(Progress(STEP, total, total, "compiled", "compiled", {"formats": ["onnx"]}))
+    return done
 
 
 def _compile(context: StepContext, trained: outcome.Outcome, samples: Samples) -> dict[str, Any]:
@@ -76,7 +77,6 @@ def _compile(context: StepContext, trained: outcome.Outcome, samples: Samples) -
     # The model comes last, as the sign that all is there.
     for name, data in ((GOLDEN, listed), (FORMATS, to_json(formats)), (MODEL, model)):
         write_file(context.work / name, data)
-    context.progress(Progress(STEP, total, total, "compiled", "compiled", {"formats": ["onnx"]}))
     return {
         "model": sha256(model),
         "bytes": len(model),

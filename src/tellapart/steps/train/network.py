@@ -66,6 +66,9 @@ def run(context: StepContext) -> dict[str, Any]:
     last = _last(context)
     if last is None or last.facts["fingerprint"] != inputs or not last.finished:
         last = _train(context, samples, network, options, inputs, why)
+    else:  # as true as it was then, for whoever reads along this time
+        _say_built(context, network, options)
+        _say_trained(context, last.facts)
     summary = _summary(last.facts)
     if last.finished and context.catalog.finished(STEP, inputs) is None:
         context.catalog.finish(STEP, inputs, summary)
@@ -170,14 +173,7 @@ def _train(
     from tellapart.learn.deep.feeding import Feed
 
     net, how = build.build(network, context.recipe.seed), _how(samples)
-    figures = {
-        "parameters": network.parameters,
-        "trainable": network.trainable,
-        "flops": network.flops,
-        "layers": len(network.layers),
-        "epochs": options.epochs,
-    }
-    context.progress(Progress(STEP, 0, None, "built", "built", figures))
+    _say_built(context, network, options)
     feed = Feed(samples.x, samples.y, samples.rows_of("train"), samples.rows_of("validation"), how)
     folder = context.work / outcome.CHECKPOINT
     fitted = fit.fit(
@@ -193,9 +189,25 @@ def _train(
     last = outcome.load(context.work)
     if fitted.finished:
         shutil.rmtree(folder, ignore_errors=True)
-    told = {"finished": fitted.finished, "epochs": len(fitted.history), **last.facts["validation"]}
-    context.progress(Progress(STEP, 1, 1, "trained", "trained", told))
+    _say_trained(context, last.facts)
     return last
+
+
+def _say_built(context: StepContext, network: Network, options: Options) -> None:
+    figures = {
+        "parameters": network.parameters,
+        "trainable": network.trainable,
+        "flops": network.flops,
+        "layers": len(network.layers),
+        "epochs": options.epochs,
+    }
+    context.progress(Progress(STEP, 0, None, "built", "built", figures))
+
+
+def _say_trained(context: StepContext, facts: dict[str, Any]) -> None:
+    figures = {"finished": facts["finished"], "epochs": len(facts["history"])}
+    told = {**figures, **facts["validation"]}
+    context.progress(Progress(STEP, 1, 1, "trained", "trained", told))
 
 
 def _tell(context: StepContext, tick: Tick) -> None:

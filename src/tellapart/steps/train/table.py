@@ -71,6 +71,9 @@ def run(context: StepContext) -> dict[str, Any]:
     last = _last(context)
     if last is None or last.facts["fingerprint"] != inputs or not last.finished:
         last = _train(context, samples, inputs)
+    else:  # as true as it was then, for whoever reads along this time
+        _say_built(context, samples)
+        _say_trained(context, last.facts)
     summary = _summary(last.facts)
     if last.finished and context.catalog.finished(STEP, inputs) is None:
         context.catalog.finish(STEP, inputs, summary)
@@ -124,8 +127,7 @@ def _train(context: StepContext, samples: Samples, inputs: str) -> outcome.Outco
     categories = [
         len(column.categories) if column.kind == "category" else 0 for column in schema.columns
     ]
-    shape = {"rows": len(own), "columns": len(categories), "classes": len(samples.classes)}
-    context.progress(Progress(STEP, 0, None, "built", "built", shape))
+    _say_built(context, samples)
     fitted = fit(
         samples.x[own],
         samples.y[own],
@@ -150,9 +152,24 @@ def _train(context: StepContext, samples: Samples, inputs: str) -> outcome.Outco
         context.work,
         outcome.Outcome("table", samples.classes, samples.ids, probabilities, facts),
     )
-    figures = {"accuracy": facts["validation"].get("accuracy"), "model": chosen.name}
-    context.progress(Progress(STEP, 1, 1, "trained", "trained", figures))
+    _say_trained(context, facts)
     return outcome.load(context.work)
+
+
+def _say_built(context: StepContext, samples: Samples) -> None:
+    assert samples.schema is not None
+    figures = {
+        "rows": len(samples.rows_of("train")),
+        "columns": len(samples.schema.columns),
+        "classes": len(samples.classes),
+    }
+    context.progress(Progress(STEP, 0, None, "built", "built", figures))
+
+
+def _say_trained(context: StepContext, facts: dict[str, Any]) -> None:
+    chosen = next((each["name"] for each in facts["candidates"] if each["chosen"]), None)
+    figures = {"accuracy": facts["validation"].get("accuracy"), "model": chosen}
+    context.progress(Progress(STEP, 1, 1, "trained", "trained", figures))
 
 
 def _facts(
