@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tellapart.datasets import idx, pictures
-from tellapart.datasets.files import Original
+from tellapart.datasets.originals import Original
 
 
 @dataclass
@@ -89,5 +89,5 @@ def small_originals(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
                 hashlib.sha256(data).hexdigest(),
             )
         )
-    monkeypatch.setitem(pictures._ORIGINALS, "mnist", tuple(originals))
+    monkeypatch.setitem(pictures.ORIGINALS, "mnist", tuple(originals))
     return packed

@@ -293,3 +293,43 @@ def test_mnist_from_a_mirror_that_packed_it_anew(
         mirror.files[f"/mnist/{path.name}"] = path.read_bytes()
     at = replace(settings, datasets_urls=(mirror.url,), allow_hosts=(mirror.host,))
     assert len(datasets.load_arrays("mnist", at).x) == 70_000
+
+
+def test_the_last_data_set_is_kept_until_its_files_change(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = _folder(tmp_path)
+    at = replace(settings, datasets_dir=folder)
+    first = datasets.load_arrays("mnist", at)
+    assert datasets.load_arrays("mnist", at) is first
+    assert datasets.load_arrays("fashion_mnist", at).classes != first.classes
+    labels = folder / "train-labels-idx1-ubyte"
+    data = bytearray(labels.read_bytes())
+    data[-1] = 7
+    labels.write_bytes(bytes(data))
+    assert datasets.load_arrays("mnist", at).y[29] == 7
+
+
+def test_one_set_is_not_taken_for_the_other(
+    settings: Settings, shared_data: Path, tmp_path: Path
+) -> None:
+    for path in (shared_data / "mnist").glob("*.gz"):
+        (tmp_path / path.name).symlink_to(path)
+    with pytest.raises(DataError, match="are those of mnist, not of fashion_mnist") as caught:
+        datasets.load_arrays("fashion_mnist", replace(settings, datasets_dir=tmp_path))
+    assert "'fashion_mnist'" in caught.value.do
+
+
+def test_the_settings_say_where_data_sets_lie(tmp_path: Path) -> None:
+    given = Settings.from_env(
+        {
+            "TELLAPART_HOME": str(tmp_path),
+            "TELLAPART_DATASETS": str(tmp_path / "Sets"),
+            "TELLAPART_DATASETS_URL": "https://a.example/Data/{name}, https://b.example/X",
+            "TELLAPART_ALLOW_HOSTS": "LocalHost:80",
+        }
+    )
+    assert given.datasets_dir == tmp_path / "Sets"
+    assert given.datasets_urls == ("https://a.example/Data/{name}", "https://b.example/X")
+    assert given.allow_hosts == ("localhost:80",)
+    assert Settings.from_env({}).datasets_dir is None

@@ -7,26 +7,15 @@ import os
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tellapart.datasets.originals import Original
 from tellapart.errors import DataError, FetchError, RefusedError, StorageError
 
 if TYPE_CHECKING:
     from tellapart.datasets.arrays import Watch
     from tellapart.settings import Settings
-
-
-@dataclass(frozen=True)
-class Original:
-    """One file as its publisher gives it."""
-
-    name: str
-    bytes: int
-    sha256: str
-    #: SHA-256 of what it holds uncompressed, where known: proves copies packed anew.
-    content: str = ""
 
 
 def read(path: Path) -> bytes:
@@ -67,6 +56,11 @@ def local(folder: Path | None, name: str, accepted: Sequence[str]) -> Path | Non
     return None
 
 
+def cache(name: str, settings: Settings) -> Path:
+    """The folder where fetched originals of this data set are kept."""
+    return settings.cache_dir / "datasets" / name
+
+
 def fetched(
     name: str, original: Original, mirrors: Sequence[str], settings: Settings, watch: Watch
 ) -> bytes:
@@ -75,7 +69,7 @@ def fetched(
     A file is checked before it is stored, and stored whole or not at all: a run that was cut off
     goes on with the next file. Raises `FetchError` with what every mirror said.
     """
-    target = settings.cache_dir / "datasets" / name / original.name
+    target = cache(name, settings) / original.name
     if target.is_file():
         data = target.read_bytes()
         if _wrong(data, original) is None:

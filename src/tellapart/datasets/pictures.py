@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tellapart.datasets import cifar, files, idx
 from tellapart.datasets.arrays import Arrays, Watch
 from tellapart.datasets.facts import FACTS
-from tellapart.datasets.files import Original
+from tellapart.datasets.originals import ORIGINALS, PUBLISHERS
 from tellapart.errors import DataError, FetchError
 
 if TYPE_CHECKING:
@@ -26,89 +26,51 @@ if TYPE_CHECKING:
 _Parts = Mapping[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
 _IDX_STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
-_MNIST = (
-    Original(
-        "train-images-idx3-ubyte.gz",
-        9_912_422,
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    Original(
-        "train-labels-idx1-ubyte.gz",
-        28_881,
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    Original(
-        "t10k-images-idx3-ubyte.gz",
-        1_648_877,
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    Original(
-        "t10k-labels-idx1-ubyte.gz",
-        4_542,
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
-)
-_FASHION = (
-    Original(
-        "train-images-idx3-ubyte.gz",
-        26_421_880,
-        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    ),
-    Original(
-        "train-labels-idx1-ubyte.gz",
-        29_515,
-        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    ),
-    Original(
-        "t10k-images-idx3-ubyte.gz",
-        4_422_102,
-        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    ),
-    Original(
-        "t10k-labels-idx1-ubyte.gz",
-        5_148,
-        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-    ),
-)
-_CIFAR10 = (
-    Original(
-        "cifar-10-binary.tar.gz",
-        170_052_171,
-        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    ),
-)
-_ORIGINALS = {"mnist": _MNIST, "fashion_mnist": _FASHION, "cifar10": _CIFAR10}
-_PUBLISHERS = {
-    "mnist": (
-        "https://ossci-datasets.s3.amazonaws.com/{name}",
-        "https://storage.googleapis.com/cvdf-datasets/{name}",
-    ),
-    "fashion_mnist": (
-        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-    ),
-    "cifar10": ("https://www.cs.toronto.edu/~kriz",),
-}
 _CIFAR_FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
 _CIFAR_TARS = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz")
 _CIFAR_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 
 
+#: The data set loaded last, by what its files were then: each step of a run asks for it.
+_last: tuple[object, Arrays] | None = None
+
+
 def load(name: str, settings: Settings, watch: Watch) -> Arrays:
     """See `datasets.load_arrays`."""
+    global _last
     if name == "digits":
         return _digits()
+    before = _files_now(name, settings)
+    if _last is not None and before and _last[0] == (name, before):
+        return _last[1]
+    _last = None
     read = _cifar10 if name == "cifar10" else _idx
     watch(0, None, f"reading {name}")
     try:
         parts, origin = read(name, settings, watch)
     except FetchError as error:
         raise _nowhere(name, settings, error) from None
-    return _joined(name, parts, origin)
+    arrays = _joined(name, parts, origin)
+    _last = ((name, _files_now(name, settings)), arrays)
+    return arrays
+
+
+def _files_now(name: str, settings: Settings) -> list[tuple[str, int, int]]:
+    """The files that `name` would be read from, each with its size and time of change."""
+    found: list[Path | None]
+    if name == "cifar10":
+        found = [*_cifar_files(_cifar_path(settings.datasets_dir))]
+    else:
+        found = [_idx_file(settings.datasets_dir, name, stem) for stem in _IDX_STEMS]
+    paths = [path for path in found if path is not None]
+    if not paths:
+        folder = files.cache(name, settings)
+        paths = [folder / original.name for original in ORIGINALS[name]]
+    try:
+        stats = [(str(path), path.stat()) for path in paths]
+    except OSError:
+        return []
+    return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
 
 def _joined(name: str, parts: _Parts, origin: str) -> Arrays:
@@ -152,16 +114,17 @@ def _idx(name: str, settings: Settings, watch: Watch) -> tuple[_Parts, str]:
             raise DataError(
                 f"The folder {str(there[0].parent)!r} lacks the file {lacking[0]}-… of {name}.",
                 expected="all of "
-                + ", ".join(original.name for original in _ORIGINALS[name])
+                + ", ".join(original.name for original in ORIGINALS[name])
                 + " (.gz or not)",
                 do="Copy that file there as well.",
             )
+        _require_own(name, found["train-labels"])
         data = {stem: files.read(path) for stem, path in found.items() if path is not None}
         names = {stem: repr(str(path)) for stem, path in found.items()}
         origin = "the folder that TELLAPART_DATASETS names"
     else:
         data, names = {}, {stem: f"The file {stem} of {name}" for stem in _IDX_STEMS}
-        for stem, original in zip(_IDX_STEMS, _ORIGINALS[name], strict=True):
+        for stem, original in zip(_IDX_STEMS, ORIGINALS[name], strict=True):
             packed = files.fetched(name, original, _mirrors(name, settings), settings, watch)
             data[stem] = files.unpacked(packed, original.name)
         origin = "its publisher's files"
@@ -171,6 +134,23 @@ def _idx(name: str, settings: Settings, watch: Watch) -> tuple[_Parts, str]:
         for part, stem in (("train", "train"), ("test", "t10k"))
     }
     return parts, origin
+
+
+def _require_own(name: str, labels: Path | None) -> None:
+    """MNIST and Fashion-MNIST have files of the same names: tell one that lies as the other."""
+    if labels is None:
+        return
+    content = hashlib.sha256(files.read(labels)).hexdigest()
+    raw = hashlib.sha256(labels.read_bytes()).hexdigest()
+    for other in ("mnist", "fashion_mnist"):
+        original = ORIGINALS[other][1]
+        if other != name and (raw == original.sha256 or content == original.content):
+            raise DataError(
+                f"The files in {str(labels.parent)!r} are those of {other}, not of {name}.",
+                expected=f"the files of {name}",
+                do=f"Put them into a folder {name!r} within the one that TELLAPART_DATASETS "
+                f"names, and those of {other} into one called {other!r}.",
+            )
 
 
 def _idx_file(folder: Path | None, name: str, stem: str) -> Path | None:
@@ -202,21 +182,34 @@ def _pair(
 
 
 def _cifar10(name: str, settings: Settings, watch: Watch) -> tuple[_Parts, str]:
-    batch = (f"{_CIFAR_BATCHES[0]}.bin", _CIFAR_BATCHES[0])
-    path = files.local(settings.datasets_dir, name, (*_CIFAR_FOLDERS, *_CIFAR_TARS, *batch))
+    path = _cifar_path(settings.datasets_dir)
     if path is None:
-        (original,) = _ORIGINALS[name]
+        (original,) = ORIGINALS[name]
         data = files.fetched(name, original, _mirrors(name, settings), settings, watch)
         return _cifar_parts(_tar(data, original.name), original.name), "its publisher's file"
     origin = "the folder that TELLAPART_DATASETS names"
-    if path.is_file() and path.name in _CIFAR_TARS:
+    if path.is_file():
         return _cifar_parts(_tar(files.read(path), repr(str(path))), repr(str(path))), origin
-    folder = path if path.is_dir() else path.parent
+    there = {file.name: file for file in _cifar_files(path)}
 
     def read(file: str) -> bytes | None:
-        return files.read(folder / file) if (folder / file).is_file() else None
+        return files.read(there[file]) if file in there else None
 
-    return _cifar_parts(read, repr(str(folder))), origin
+    return _cifar_parts(read, repr(str(path))), origin
+
+
+def _cifar_path(folder: Path | None) -> Path | None:
+    """The folder of the batches, or the archive that holds them."""
+    batch = (f"{_CIFAR_BATCHES[0]}.bin", _CIFAR_BATCHES[0])
+    path = files.local(folder, "cifar10", (*_CIFAR_FOLDERS, *_CIFAR_TARS, *batch))
+    return path.parent if path is not None and path.name in batch else path
+
+
+def _cifar_files(path: Path | None) -> list[Path]:
+    if path is None or path.is_file():
+        return [] if path is None else [path]
+    batches = [path / f"{batch}{end}" for batch in _CIFAR_BATCHES for end in (".bin", "")]
+    return [file for file in batches if file.is_file()]
 
 
 def _tar(data: bytes, name: str) -> Callable[[str], bytes | None]:
@@ -261,7 +254,7 @@ def _cifar_parts(read: Callable[[str], bytes | None], where: str) -> _Parts:
 
 
 def _mirrors(name: str, settings: Settings) -> tuple[str, ...]:
-    return settings.datasets_urls or _PUBLISHERS[name]
+    return settings.datasets_urls or PUBLISHERS[name]
 
 
 def _nowhere(name: str, settings: Settings, error: FetchError) -> FetchError:
@@ -271,7 +264,7 @@ def _nowhere(name: str, settings: Settings, error: FetchError) -> FetchError:
         if folder
         else "TELLAPART_DATASETS names no folder. "
     )
-    originals = ", ".join(original.name for original in _ORIGINALS[name])
+    originals = ", ".join(original.name for original in ORIGINALS[name])
     return type(error)(
         f"The data set {name!r} cannot be had. {looked}{error.what}",
         expected=f"its original files ({originals}) in a folder, or a mirror that answers with "
