@@ -37,7 +37,7 @@ class RowReader:
     def is_row(self, item: object) -> bool:
         """Whether `item` is one row rather than a list of rows."""
         if isinstance(item, np.ndarray):
-            return item.ndim < 2
+            return item.ndim != 2
         if isinstance(item, (list, tuple)):
             inner = item[0] if item else []
             return not isinstance(inner, (Mapping, list, tuple, np.ndarray))
