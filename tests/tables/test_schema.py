@@ -108,8 +108,10 @@ def test_numbers_categories_and_missing_values_are_told_apart() -> None:
     ("cells", "reason"),
     [
         ([f"id{i}" for i in range(60)], "all different"),
-        ([f"id{min(i, 57)}" for i in range(60)], "58 of its 60 words are different"),
+        ([f"id{min(i, 57)}" for i in range(60)], "58 of its 60 are different"),
         ([str(i + 1) for i in range(60)], "numbers the rows"),
+        ([str(i * 7 % 60) for i in range(60)], "numbers the rows"),
+        ([f"{i * 7 % 60}.5" for i in range(60)], None),
         ([None] * 60, "empty"),
         ([f"w{i // 2}" if i % 30 else f"x{i}" for i in range(60)], None),
         ([str(i * i) for i in range(60)], None),
@@ -125,6 +127,20 @@ def test_columns_that_tell_nothing_are_left_out(
         assert schema.names == ("a",)
         assert reason in schema.left_out["b"]
         assert any("'b' is left out" in note for note in schema.notes)
+
+
+def test_a_number_of_the_row_is_found_where_classes_are_missing_too() -> None:
+    labels = [None if i % 7 == 3 else label for i, label in enumerate(_labels(70))]
+    schema = tables.infer(_table(["1", "2"] * 35, [str(i) for i in range(70)], labels))
+    assert schema.names == ("a",)
+
+
+def test_names_of_classes_and_columns_lie_on_one_line() -> None:
+    table = tables.read_csv('"the\n size",kind\n1,"red\nrose"\n2,red  rose\n3,aster\n')
+    assert table.columns == ("the size", "kind")
+    schema = tables.infer(table)
+    assert schema.classes == ("aster", "red rose")
+    assert schema.label("red\nrose") == "red rose"
 
 
 def test_rare_words_count_as_missing_and_many_are_bounded() -> None:

@@ -47,14 +47,20 @@ def number_of(text: str) -> float | None:
 
 
 def label_of(cell: object, classes: Container[str] = ()) -> str | None:
-    """A class as text: `1.0` and `1` are one class. None where it is missing."""
+    """A class as text on one line: `1.0` and `1` are one class. None where it is missing."""
     text = clean(cell)
     if text is None or text in classes:
         return text
+    text = one_line(text)
     value = number_of(text)
     if value is not None and value.is_integer() and abs(value) < _WHOLE:
         return str(int(value))
     return text
+
+
+def one_line(text: str) -> str:
+    """Line ends and runs of blanks as one blank: names are listed one a line."""
+    return " ".join(text.split())
 
 
 def _plain(number: float) -> str:

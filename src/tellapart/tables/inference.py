@@ -20,7 +20,8 @@ MAX_CLASSES = 1000
 _NUMBERS, _MOST_WORDS = 0.95, 5
 #: From so many rows on, a column of words that are all different names its rows.
 _FEW_ROWS = 10
-#: From so many rows on, a word is a category only if it comes twice, or once in a thousand rows.
+#: From so many rows on, a word is a category only if it comes twice, or once in a thousand rows,
+#: and numbers of a whole range, each once, number the rows.
 _MANY_ROWS = 50
 #: A target of more different numbers than this, not all whole, is a measure and no class.
 _MEASURED = 20
@@ -39,7 +40,8 @@ def infer(table: Table, target: str | int | None = None) -> Schema:
         if k == place:
             continue
         cells = [table.rows[i][k] for i in known]
-        made = _column(name, cells, notes)
+        numbers_rows = _numbers_rows(table.cells(k))
+        made = "it numbers the rows" if numbers_rows else _column(name, cells, notes)
         if isinstance(made, Column):
             columns.append(made)
         else:
@@ -82,6 +84,18 @@ def _classes(table: Table, target: str, labels: Sequence[str | None]) -> tuple[s
     return tuple(sorted(counts))
 
 
+def _numbers_rows(cells: Sequence[Cell]) -> bool:
+    """Whether a column holds each whole number of a range once, in whatever order.
+
+    Tables are often sorted by class: such a column would give it away.
+    """
+    if len(cells) < _MANY_ROWS or len(set(cells)) != len(cells):
+        return False
+    numbers = [None if cell is None else number_of(cell) for cell in cells]
+    found = sorted(number for number in numbers if number is not None and number.is_integer())
+    return len(found) == len(cells) and bool(np.all(np.diff(found) == 1))
+
+
 def _column(name: str, cells: Sequence[Cell], notes: list[str]) -> Column | str:
     """The column, or why it is left out."""
     there = [cell for cell in cells if cell is not None]
@@ -101,10 +115,8 @@ def _number(
     numbers: Sequence[float],
     words: tuple[str, ...],
     notes: list[str],
-) -> Column | str:
+) -> Column:
     values = np.array(numbers, dtype=np.float64)
-    if len(values) == len(cells) >= _MEASURED and np.all(np.diff(values) == 1):
-        return "it numbers the rows"
     different = len(np.unique(values))
     if different == 1:
         notes.append(f"The column {name!r} is {values[0]:g} in every row: it tells nothing.")
@@ -133,11 +145,9 @@ def _category(
     rows = counts.total()
     alike = rows >= _FEW_ROWS and len(counts) == rows
     if alike or (rows >= _MANY_ROWS and len(counts) > 0.9 * rows):
-        return (
-            "its words are all different"
-            if len(counts) == rows
-            else (f"{len(counts)} of its {rows} words are different")
-        )
+        some = f"such as {next(iter(counts))[:40]!r}"
+        all_of = "its words are all" if len(counts) == rows else f"{len(counts)} of its {rows} are"
+        return f"{all_of} different, {some}"
     least = max(2, math.ceil(rows / 1000)) if rows >= _MANY_ROWS else 1
     by_number = sorted(counts, key=lambda word: (-counts[word], word))
     kept = sorted(word for word in by_number[:MAX_CATEGORIES] if counts[word] >= least)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import InputError
-from tellapart.tables.cells import Cell, clean, number_of
+from tellapart.tables.cells import Cell, clean, number_of, one_line
 from tellapart.tables.table import Table
 
 MAX_BYTES = 1 << 30
@@ -200,6 +200,7 @@ def column_names(first: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     taken: list[str] = []
     twice: list[str] = []
     for i, given in enumerate(first):
+        given = one_line(given)
         name = given or f"column_{i}"
         number = 2
         while name in taken:
