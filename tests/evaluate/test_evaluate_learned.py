@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tellapart.catalog import Catalog
+from tellapart.catalog import Assignment, Catalog, NewPicture, Outcome, Verdict
+from tellapart.demo.drawing import draw
 from tellapart.errors import DataError, NotFoundError
 from tellapart.learn import outcome
 from tellapart.learn.metrics import wilson
@@ -24,6 +26,7 @@ from tellapart.steps import StepContext, run_step
 from tellapart.steps.evaluate import comparing
 from tellapart.steps.samples import Samples, gather
 from tellapart.store.database import open_database
+from tellapart.store.files import FileStore
 
 _LAYERS: list[Any] = [
     {"conv2d": {"filters": 4, "kernel_size": 3, "activation": "relu"}},
@@ -276,6 +279,82 @@ def test_a_table_shows_candidates_columns_and_wrong_rows(
     assert any("only 30 rows" in note for note in table["notes"])
 
 
+def _ledger(home: Path, licenses: dict[str, str]) -> StepContext:
+    """Searched pictures of two classes, as the steps before training leave them; one set aside."""
+    settings = Settings(home=home, threads=1)
+    layers = [*_LAYERS[:2], {"dense": {"units": 2, "activation": "softmax"}}]
+    recipe = check({"name": "signs", "classes": ["apple", "star"], "layers": layers})
+    catalog = Catalog.create(open_database(settings), "signs", recipe.model_dump(mode="json"))
+    files = FileStore(settings.files_dir)
+    splits = ["train"] * 4 + ["validation"] * 2 + ["test"] * 3 + [""]
+    plans = [(word, n, split) for word in ("apple", "star") for n, split in enumerate(splits)]
+    new = [
+        NewPicture(
+            label=word,
+            source="urls",
+            rank=number,
+            file_url=f"https://example.org/{word}/{number}.jpg",
+            page_url=f"https://example.org/{word}/{number}",
+            creator="Ann",
+            license=licenses.get(f"{word}/{number}", "by"),
+        )
+        for word, number, _ in plans
+    ]
+    catalog.add(new)
+    ids = [catalog.id_of(row) for row in new]
+    shas = []
+    for word, number, _ in plans:
+        buffer = io.BytesIO()
+        draw(word, number).save(buffer, "JPEG", quality=90)
+        shas.append(files.put(buffer.getvalue()))
+    catalog.record(
+        [Outcome(id=id, status="ok", sha256=sha) for id, sha in zip(ids, shas, strict=True)]
+    )
+    told = list(zip(ids, shas, [split for *_, split in plans], strict=True))
+    catalog.save_verdicts(
+        [
+            Verdict(id=id, kept=bool(split), reason="" if split else "blurred", detail={})
+            for id, _, split in told
+        ]
+    )
+    catalog.save_splits(
+        [Assignment(id=id, split=split, group=sha[:16]) for id, sha, split in told if split]
+    )
+    return StepContext(settings, catalog, recipe, settings.projects_dir / "signs")
+
+
+def test_pictures_with_licences_of_their_own_are_shown_by_them(tmp_path: Path) -> None:
+    context = _ledger(tmp_path, {"star/6": "", "apple/9": "all rights reserved"})
+    samples = gather(context)
+    addresses = {row.id: row.page_url for row in context.catalog.pictures()}
+    # All right but two of the test: one that may be passed on, one of which nothing is known.
+    wrong = {"https://example.org/apple/7", "https://example.org/star/6"}
+    probabilities = np.full((len(samples.y), 2), 0.25, np.float32)
+    for place, (id, y) in enumerate(zip(samples.ids, samples.y.tolist(), strict=True)):
+        probabilities[place, 1 - y if addresses[id] in wrong else y] = 0.75
+    facts = {"finished": True, "network": None, "history": []}
+    outcome.save(
+        context.work,
+        outcome.Outcome("network", samples.classes, samples.ids, probabilities, facts),
+    )
+    result = run_step("evaluate", context)
+    assert (result["metrics"]["n"], result["metrics"]["correct"]) == (6, 4)
+    full, public = _pages(context)
+    (open_id,) = [id for id, address in addresses.items() if address.endswith("apple/7")]
+    (closed_id,) = [id for id, address in addresses.items() if address.endswith("star/6")]
+    assert f"<code>{open_id}</code>" in full
+    assert f"<code>{closed_id}</code>" in full
+    assert full.count('src="data:image/jpeg;base64,') == 4  # two mistakes, two set aside
+    assert f"<code>{open_id}</code>" in public
+    assert f"<code>{closed_id}</code>" not in public
+    assert "The 1 surest wrong answer is not shown here" in public
+    assert public.count('src="data:image/jpeg;base64,') == 2
+    assert "https://example.org/apple/7" in public  # credited
+    assert "Ann, CC BY" in public
+    assert _table(context)["set_aside"] == {"blurred": 2}
+    assert "Set aside before: 2 blurred." in full
+
+
 def _fit(split: str, correct: int, n: int) -> comparing.Fit:
     low, high = wilson(correct, n)
     return comparing.Fit(split, n, correct, correct / n, low, high, 0.1)
@@ -295,6 +374,13 @@ def test_learned_by_heart_is_said_only_beyond_chance(
 ) -> None:
     notes = comparing.notes([_fit("train", *train), _fit("test", *test)], {}, "rows")
     assert any("by heart" in note for note in notes) is said
+
+
+def test_learning_nothing_after_the_first_epoch_is_noticed() -> None:
+    history = [{"epoch": k, "validation_loss": 0.7 + k / 100} for k in range(1, 6)]
+    (note,) = comparing.notes([], {"history": history, "best_epoch": 1}, "pictures")
+    assert note.startswith("Of 5 epochs the first was the best on the validation pictures")
+    assert comparing.notes([], {"history": history[:2], "best_epoch": 1}, "rows") == []
 
 
 @pytest.mark.parametrize(

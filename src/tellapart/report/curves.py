@@ -68,7 +68,9 @@ def _curves(
         parts.append(
             f'<line class="best" x1="{pt(at)}" x2="{pt(at)}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
         )
-        parts.append(label(at + shift, TOP + 2, f"best: epoch {best}", side))
+        # Losses fall and accuracies rise: the word stands in the corner that they leave free.
+        y = TOP + 2 if title == "loss" else HEIGHT - BOTTOM - 6
+        parts.append(label(at + shift, y, f"best: epoch {best}", side))
     for place, kind, dots in ((2, "line second", "dot second"), (1, "line", "dot")):
         line = [(row[0], row[place]) for row in pairs]
         points = [(frame.x(x), frame.y(float(y))) for x, y in line if y is not None]

@@ -11,7 +11,7 @@ from tellapart.report import charts, curves, mosaics
 from tellapart.report.layers import shape
 from tellapart.report.learned import LearnedData, Looks
 from tellapart.report.network import svg, table
-from tellapart.report.page import REASONS, confusions, environment
+from tellapart.report.page import REASONS, by_reason, confusions, credits, environment, shots
 
 #: Columns shown of wrong rows, and listed at all.
 _SHOWN, _LISTED = 8, 60
@@ -59,6 +59,9 @@ def render(data: LearnedData) -> str:
             total=sum(splits.values()),
             words=_WORDS,
             reasons=_REASONS,
+            asides=by_reason(data.asides),
+            credits=credits(shots(data)),
+            withheld=sum(not shot.uri for shot in shots(data)),
         )
     )
 

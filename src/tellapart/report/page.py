@@ -37,9 +37,9 @@ def render(data: ReportData) -> str:
         metrics=data.metrics,
         charts=charts,
         confusions=confusions(data),
-        asides=_by_reason(data.asides),
-        credits=_credits(data),
-        withheld=sum(not shot.uri for shot in _shots(data)),
+        asides=by_reason(data.asides),
+        credits=credits(shots(data)),
+        withheld=sum(not shot.uri for shot in shots(data)),
         words={**REASONS, **data.reasons},
     )
 
@@ -85,23 +85,25 @@ def confusions(data: Measured) -> list[tuple[str, str, int, int]]:
     return sorted(found, key=lambda item: (-item[2], item[0], item[1]))[:_CONFUSIONS]
 
 
-def _by_reason(asides: Sequence[Aside]) -> dict[str, list[Aside]]:
+def by_reason(asides: Sequence[Aside]) -> dict[str, list[Aside]]:
+    """Examples of each reason that pictures were set aside for."""
     found: dict[str, list[Aside]] = {}
     for aside in asides:
         found.setdefault(aside.reason, []).append(aside)
     return found
 
 
-def _shots(data: ReportData) -> list[Shot]:
-    shots = [mistake.shot for mistake in data.mistakes]
+def shots(data: Measured) -> list[Shot]:
+    """Every picture that the page has a place for."""
+    found = [mistake.shot for mistake in data.mistakes]
     for aside in data.asides:
-        shots += [aside.shot, *([aside.twin] if aside.twin else [])]
-    return shots
+        found += [aside.shot, *([aside.twin] if aside.twin else [])]
+    return found
 
 
-def _credits(data: ReportData) -> list[Shot]:
+def credits(shots: Sequence[Shot]) -> list[Shot]:
     """Every picture shown that has something to credit, once, by id."""
     named: dict[str, Any] = {
-        shot.id: shot for shot in _shots(data) if shot.uri and (shot.credit or _link(shot.page))
+        shot.id: shot for shot in shots if shot.uri and (shot.credit or _link(shot.page))
     }
     return [named[id] for id in sorted(named)]

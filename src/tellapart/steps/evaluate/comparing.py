@@ -18,8 +18,11 @@ SPLITS = ("train", "validation", "test")
 _SMALL = 75
 #: Gaps between train and test below this are never called overfitting.
 _GAP = 0.02
-#: An epoch's validation loss counts as lower from this share on.
-_LOWER = 0.01
+#: An epoch's validation loss counts as lower from this share on; above this validation accuracy
+#: it does not matter any more.
+_LOWER, _ENOUGH = 0.02, 0.99
+#: Epochs after which the first one should no longer be the best.
+_FEW = 4
 
 
 def fits(samples: Samples, probabilities: NDArray[np.float32]) -> list[Fit]:
@@ -129,7 +132,14 @@ def notes(found: Sequence[Fit], facts: Mapping[str, Any], things: str) -> list[s
             f"{test.accuracy:.1%} of the test {things}: part of it was learned by heart "
             f"(overfitting). {more} would narrow that gap."
         )
-    if facts.get("finished", True) and _still_falling(history(facts)):
+    epochs = history(facts)
+    if len(epochs) >= _FEW and facts.get("best_epoch") == 1:
+        said.append(
+            f"Of {len(epochs)} epochs the first was the best on the validation {things}: it "
+            "learned nothing of use after that. A smaller learning rate, other layers or more "
+            f"{things} may help."
+        )
+    if facts.get("finished", True) and _still_falling(epochs):
         said.append(
             "The validation loss was still falling at the last epoch: more epochs would "
             "probably help."
@@ -149,7 +159,7 @@ def _by_heart(train: Fit, test: Fit) -> bool:
 
 def _still_falling(epochs: Sequence[Epoch]) -> bool:
     losses = [e.validation_loss for e in epochs if e.validation_loss is not None]
-    if len(losses) < 2:
+    if len(losses) < 2 or (epochs[-1].validation_accuracy or 0) > _ENOUGH:
         return False
     return losses[-1] < min(losses[:-1]) * (1 - _LOWER)
 

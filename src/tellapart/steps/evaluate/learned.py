@@ -136,7 +136,7 @@ def _data(
     fits = comparing.fits(samples, found.probabilities)
     told = comparing.notes(fits, facts, f"{samples.kind}s")
     pictures = samples.kind == "picture"
-    shots = _shots(context, samples, rows, only_free=False) if rows else None
+    shots = _Shots(context, rows, only_free=False) if rows else None
     looks = looking.read(context.work, network, samples, found.probabilities) if network else None
     return LearnedData(
         name=context.recipe.name,
@@ -157,8 +157,13 @@ def _data(
         candidates=comparing.candidates(facts),
         verdict=comparing.verdict(facts),
         features=examples.features(samples, facts),
-        mistakes=examples.mistakes(samples, found.probabilities, surest, shots) if pictures else (),
+        mistakes=examples.mistakes(
+            samples, found.probabilities, surest, shots.by_id if shots else None
+        )
+        if pictures
+        else (),
         wrong_rows=() if pictures else examples.wrong_rows(samples, found.probabilities, surest),
+        asides=() if shots is None else showing.asides(shots.row, rows),
         set_aside=_set_aside(context, rows),
         origin=_origin(context, rows),
         training=telling.learned(facts, private=True),
@@ -180,8 +185,9 @@ def _public(
         hidden = len(data.wrong_rows)
         return replace(data, wrong_rows=(), withheld=hidden, training=training)
     if rows:  # each picture has a licence of its own
-        show = _shots(context, samples, rows, only_free=True)
-        shown = [replace(one, shot=show(one.shot.id)) for one in data.mistakes]
+        shots = _Shots(context, rows, only_free=True)
+        shown = [replace(one, shot=shots.by_id(one.shot.id)) for one in data.mistakes]
+        data = replace(data, asides=showing.asides(shots.row, rows))
         free = False
     else:
         free = _may_pass_on(context.recipe.dataset or "")
@@ -213,16 +219,18 @@ def _counts(samples: Samples) -> dict[str, dict[str, int]]:
     }
 
 
-def _shots(
-    context: StepContext, samples: Samples, rows: Sequence[PictureRow], *, only_free: bool
-) -> Any:
-    by_id = {row.id: row for row in rows}
-    made = showing.Shots(context.settings)
+class _Shots:
+    """Pictures of the ledger as the report shows them; each may have a licence of its own."""
 
-    def show(id: str) -> Shot:
-        return made.of(by_id[id], only_free=only_free)
+    def __init__(
+        self, context: StepContext, rows: Sequence[PictureRow], *, only_free: bool
+    ) -> None:
+        self.row = partial(showing.Shots(context.settings).of, only_free=only_free)
+        self._rows = {row.id: row for row in rows}
 
-    return show
+    def by_id(self, id: str) -> Shot:
+        """The picture with the id that it has among the samples too."""
+        return self.row(self._rows[id])
 
 
 def _set_aside(context: StepContext, rows: Sequence[PictureRow]) -> dict[str, int]:
@@ -239,10 +247,7 @@ def _origin(context: StepContext, rows: Sequence[PictureRow]) -> list[tuple[str,
     if facts is not None:
         return [("Data set", facts.name), ("What it is", facts.about), ("License", facts.license)]
     kept = [row for row in rows if row.status == "ok" and row.kept]
-    return [
-        (f"{name}, {n} pictures", f"it asks for: {asks}")
-        for _, name, n, asks in telling.license_rows(kept)
-    ]
+    return [(f"{name}, {n} pictures", asks) for _, name, n, asks in telling.license_rows(kept)]
 
 
 def _may_pass_on(dataset: str) -> bool:
