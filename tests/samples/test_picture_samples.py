@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from tellapart import images
+from tellapart.catalog import Assignment, NewPicture, Verdict
 from tellapart.demo.drawing import write_folder
 from tellapart.errors import DataError, InputError, NotFoundError
 from tellapart.project import Project
 from tellapart.steps import Progress, pixels
 from tellapart.steps.samples import gather
+from tellapart.store.files import FileStore
 
 from .conftest import run
 
@@ -180,3 +182,44 @@ def test_a_project_that_cannot_be_taken_is_told(project: Make, folder: Path) -> 
     project(name="rows", data="iris").collect()
     with pytest.raises(DataError, match="no pictures that are kept and split"):
         project(name="d", data="project:rows", layers=LAYERS, input=[8, 8, 3]).collect()
+
+
+def test_fetched_pictures_are_shared_and_outlive_the_project_that_fetched_them(
+    project: Make, folder: Path
+) -> None:
+    first = project(name="web", data=str(folder))
+    context = first.context()
+    files = FileStore(first.settings.files_dir)
+    paths = sorted(folder.glob("*/*"))
+    for i, path in enumerate(paths):
+        sha = files.put(path.read_bytes())
+        new = NewPicture(
+            label=path.parent.name,
+            source="openverse",
+            file_url=f"https://pictures.example/{i}",
+            license="by",
+            creator="Ann",
+            status="ok",
+            sha256=sha,
+            bytes=path.stat().st_size,
+        )
+        context.catalog.add([new])
+        id = context.catalog.id_of(new)
+        context.catalog.save_splits([Assignment(id=id, split=("train", "test")[i % 2], group=sha)])
+    rows = context.catalog.pictures()
+    context.catalog.save_verdicts([Verdict(id=row.id, kept=True) for row in rows])
+
+    second = project(name="second", data="project:web", input=[16, 16, 3], layers=LAYERS)
+    run(second)
+    assert {row.creator for row in second.pictures()} == {"Ann"}
+    first.delete()
+    samples = gather(second.context())
+    assert len(samples.ids) == len(paths)
+    lost = second.pictures()[0].sha256
+    files.remove(lost)
+    for path in (second.folder / "work").glob("pixels-*"):
+        path.unlink()
+    with pytest.raises(DataError, match="cannot be prepared"):
+        gather(second.context())
+    second.delete()
+    assert list(files) == []
