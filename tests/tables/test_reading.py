@@ -82,6 +82,15 @@ def test_decimal_commas_are_numbers_where_another_sign_divides() -> None:
     assert "Decimal commas" in table.notes[0]
 
 
+def test_what_spreadsheets_add_is_no_data() -> None:
+    table = read_csv("sep=;\na;kind;\n1,5;x;\n2,5;y;\n")
+    assert table.columns == ("a", "kind")
+    assert table.rows == [("1.5", "x"), ("2.5", "y")]
+    with pytest.raises(InputError, match="line 4"):
+        read_csv("sep=;\na;kind\n1;x\n2;y;z\n")
+    assert read_csv("a,b\n1,\n2,\n").columns == ("a", "b")
+
+
 def test_names_are_made_different() -> None:
     table = read_csv("a,a,,b\n1,2,3,x\n4,5,6,y\n", header=True)
     assert table.columns == ("a", "a_2", "column_2", "b")

@@ -53,7 +53,8 @@ def infer(table: Table, target: str | int | None = None) -> Schema:
             f"{table.source} has no column to learn from"
             + (f" ({why})." if why else f" beside the target {table.columns[place]!r}."),
             expected="at least one column of numbers or of words that come more than once",
-            do="Add such columns, or check the sign that divides the cells.",
+            do="Add such columns, and write numbers plainly (1234.5, without %, money or thousands "
+            "signs).",
         )
     return Schema(tuple(columns), table.columns[place], classes, left_out, tuple(notes))
 

@@ -19,6 +19,7 @@ MAX_COLUMNS = 10_000
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _WORDS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a blank"}
 DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d+|\d+)([eE][+-]?\d+)?", re.ASCII)
+_TOLD = re.compile(r"(sep=([,;\t|]))\r?\n", re.IGNORECASE)
 #: Lines and rows looked at to find out the delimiter and whether there is a header.
 _LOOK = 200
 
@@ -41,8 +42,14 @@ def read_csv(
     """
     where = repr(str(source)) if isinstance(source, Path) else name or "The table"
     text, notes = _text(source, where)
+    told = _TOLD.match(text)
+    if told:
+        # A spreadsheet's own line; blanked, so that the numbers of the lines stay right.
+        text, delimiter = text[told.end(1) :], delimiter or told[2]
     sign = delimiter or _delimiter(text)
     rows = _rows(text, sign, where)
+    while len(rows[0]) > 1 and all(row[-1] is None for row in rows):
+        rows = [row[:-1] for row in rows]  # every line ends with the dividing sign
     first = [cell or "" for cell in rows[0]]
     if header is None:
         header = (isinstance(target, str) and target.strip() in first) or _has_header(rows)
