@@ -6,13 +6,16 @@ A test fails where a page is not what this writes, so neither can fall behind.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from tellapart.recipe.schema import Curate, Recipe, Split, Train, extra_of
+from tellapart.datasets import FACTS
+from tellapart.recipe.layers import KINDS
+from tellapart.recipe.schema import Compile, Curate, Recipe, Split, Train, extra_of, written_keys
 from tellapart.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -56,8 +59,17 @@ def recipe_page() -> str:
         "classes: [apple, pear]",
         "```",
         "",
+        "A network of one's own, layer by layer:",
+        "",
+        "```yaml",
+        *_example("mnist_cnn.yaml"),
+        "```",
+        "",
         "Every key may be left out or written `auto`: the value below is taken then. Class names",
         "are taken as written, `yes`, `no` and `1.10` too. Paths count from the recipe's folder.",
+        "",
+        "Specs of the older program (JSON with `model` and `dataset`) run unchanged; `tellapart",
+        "recipe convert FILE` writes them in this spelling. Problems are told with their lines.",
         "",
     ]
     parts: list[tuple[str, str, type[BaseModel]]] = [
@@ -65,18 +77,75 @@ def recipe_page() -> str:
         ("curate", "curate.", Curate),
         ("split", "split.", Split),
         ("train", "train.", Train),
+        ("compile", "compile.", Compile),
     ]
     for title, prefix, part in parts:
         heading = title if not prefix else f"`{title}`"
         lines += [f"## {heading}", "", "| key | meaning | allowed | default, and why |"]
         lines += ["|---|---|---|---|"]
-        for key, field in part.model_fields.items():
-            words = extra_of(field)
-            default = _shown(field.get_default(call_default_factory=True), field.is_required())
-            why = f"{default}: {words['why']}" if default else words["why"]
-            lines.append(f"| `{prefix}{key}` | {field.description} | {words['expected']} | {why} |")
+        hidden = set(Recipe.model_fields) - set(written_keys()) if part is Recipe else set()
+        lines += [_row(prefix, key, part) for key in part.model_fields if key not in hidden]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_layers(), *_data_sets()])
+
+
+def _example(file: str) -> list[str]:
+    """The keys of an example that stand in most recipes; its names and notes left out."""
+    text = (HERE.parent / "examples" / file).read_text(encoding="utf-8")
+    text = text[text.index("data:") : text.index("compile:")]
+    return re.sub(r"name: layer_\d+(, )?", "", text).replace(": {}", "").strip().splitlines()
+
+
+def _row(prefix: str, key: str, part: type[BaseModel]) -> str:
+    field = part.model_fields[key]
+    words = extra_of(field)
+    default = _shown(field.get_default(call_default_factory=True), field.is_required())
+    why = f"{default}: {words['why']}" if default else words["why"]
+    key = "with" if key == "with_" else key
+    return f"| `{prefix}{key}` | {field.description} | {words['expected']} | {why} |"
+
+
+def _layers() -> list[str]:
+    """The kinds of layers and their options; what several share is said once."""
+    lines = [
+        "## `layers`",
+        "",
+        "A layer is its bare kind (`flatten`) or `{kind: options}`. Pictures are height × width ×",
+        "channels; the last layer gives one number a class. Every kind may have a `name`.",
+        "",
+    ]
+    shared = set(KINDS["conv2d"].model_fields) & set(KINDS["dense"].model_fields) - {"name"}
+    for kind, model in KINDS.items():
+        keys = [key for key in model.model_fields if key not in shared | {"name"}]
+        lines += [f"### `{kind}`", "", str(model.__doc__), ""]
+        if kind in {"conv2d", "dense"}:
+            lines += [
+                "Also the [options of layers with weights](#options-of-layers-with-weights).",
+                "",
+            ]
+        if keys:
+            lines += ["| option | meaning | allowed | default, and why |", "|---|---|---|---|"]
+            lines += [*(_row("", key, model) for key in keys), ""]
+    lines += ["### Options of layers with weights", ""]
+    lines += ["| option | meaning | allowed | default, and why |", "|---|---|---|---|"]
+    keys = [key for key in KINDS["dense"].model_fields if key in shared]
+    return [*lines, *(_row("", key, KINDS["dense"]) for key in keys), ""]
+
+
+def _data_sets() -> list[str]:
+    lines = [
+        "## Data sets by name",
+        "",
+        "| `data` | what | a sample | classes | samples | license |",
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for facts in FACTS.values():
+        shape = "×".join(map(str, facts.shape)) + (" numbers" if len(facts.shape) == 1 else "")
+        lines.append(
+            f"| `{facts.name}` | {facts.about} | {shape} | {len(facts.classes)} | {facts.rows:,} "
+            f"| {facts.license} |"
+        )
+    return [*lines, ""]
 
 
 def _default(field: Field[Any]) -> str:
@@ -96,7 +165,7 @@ def _shown(value: Any, required: bool) -> str:
     if isinstance(value, dict):
         return "none"
     if isinstance(value, tuple):
-        return f"`[{', '.join(getattr(item, 'name', item) for item in value)}]`"
+        return f"`[{', '.join(str(getattr(item, 'name', item)) for item in value)}]`"
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from tellapart.recipe import Curate, Recipe, Split, Train, check, schema
-from tellapart.recipe.schema import ClassOptions, SourceSpec, extra_of
+from tellapart.recipe import KINDS, Curate, Recipe, Split, Train, check, schema
+from tellapart.recipe.schema import ClassOptions, Compile, SourceSpec, extra_of, written_keys
 
-PARTS: list[type[BaseModel]] = [Recipe, Curate, Split, Train, ClassOptions, SourceSpec]
+PARTS: list[type[BaseModel]] = [
+    *(Recipe, Curate, Split, Train, Compile, ClassOptions, SourceSpec),
+    *KINDS.values(),
+]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -23,7 +26,8 @@ def test_every_key_is_documented(part: type[BaseModel]) -> None:
 
 def test_the_schema_lists_every_key_with_its_meaning() -> None:
     found = schema()
-    assert set(found["properties"]) == set(Recipe.model_fields)
+    assert set(found["properties"]) == set(written_keys())
+    assert set(Recipe.model_fields) - set(written_keys()) == {"dataset", "from_project"}
     for part in (found, *found["$defs"].values()):
         assert part["additionalProperties"] is False
         for key, field in part["properties"].items():

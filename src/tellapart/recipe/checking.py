@@ -19,7 +19,7 @@ from tellapart.recipe.positions import Lines, line_of
 from tellapart.recipe.problems import Problems, guess, quote
 from tellapart.recipe.quickml import is_old, translate
 from tellapart.recipe.resolving import GROUPS
-from tellapart.recipe.schema import MAX_CLASSES, Recipe, Split, extra_of
+from tellapart.recipe.schema import MAX_CLASSES, Recipe, Split, extra_of, written_keys
 from tellapart.recipe.wording import OURS_WHOLE, Spelling
 
 
@@ -144,7 +144,7 @@ def _normalize(values: dict[Any, Any], forms: Forms) -> dict[Any, Any]:
     _classes_or_data(values, forms.problems)
     forms.name(values)
     for key in [key for key in values if not isinstance(key, str)]:
-        forms.problems.unknown(quote(key), key, Recipe.model_fields)
+        forms.problems.unknown(quote(key), key, written_keys())
         del values[key]
     return values
 
@@ -175,7 +175,8 @@ class _Validation:
             if known is None:
                 if kind == "extra_forbidden":
                     where = f"{path}.{part}" if path else str(part)
-                    self.problems.unknown(where, part, model.model_fields)
+                    known_keys = written_keys() if model is Recipe else model.model_fields
+                    self.problems.unknown(where, part, known_keys)
                     return
                 break  # a branch of a union: the field before it is the place
             field, path = known, f"{path}.{part}" if path else str(part)

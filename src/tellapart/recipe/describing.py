@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tellapart.recipe.schema import MAX_CLASSES, Recipe
+from tellapart.recipe.layers import KINDS, PAIRS
+from tellapart.recipe.schema import MAX_CLASSES, Recipe, written_keys
 
 _WORD = {"type": ["string", "number"]}
+_NONE = {"type": "null"}
+#: Options that are a word or a mapping; which ones, only `check` tells.
+_WORDED = frozenset(
+    f"{part}_{what}"
+    for part in ("kernel", "bias", "activity")
+    for what in ("initializer", "regularizer", "constraint")
+) | {"activation", "function", "padding"}
 
 
 def schema() -> dict[str, Any]:
@@ -40,12 +48,60 @@ def schema() -> dict[str, Any]:
         [{"type": "array", "minItems": 1, "items": {"anyOf": [{"type": "string"}, source]}}],
     )
     properties["sources"]["default"] = ["openverse", "commons"]
-    properties["data"].pop("format", None)
+    for key in set(properties) - set(written_keys()):
+        del properties[key]
+    _allow(properties["data"], [{"type": "string"}, {"type": "null"}])
     parts.pop("SourceSpec", None)
+    parts.pop("Layer", None)
+    _allow(
+        properties["layers"],
+        [{"type": "array", "items": {"anyOf": [_layer(kind, parts) for kind in KINDS]}}],
+    )
+    text: dict[str, Any] = {"type": "string"}  # in any case, and by other libraries' names
+    for key in ("optimizer", "loss"):
+        _allow(parts["Train"]["properties"][key], [text])
+    _allow(parts["Train"]["properties"]["metrics"], [text, {"type": "array", "items": text}])
     return found
 
 
+def _layer(kind: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """The forms of one kind of layer; its options become one of the `parts`."""
+    model = KINDS[kind]
+    inner = model.model_json_schema(mode="validation")
+    for field in inner["properties"].values():
+        for word in ("expected", "why", "title"):
+            field.pop(word, None)
+    if "with_" in inner["properties"]:
+        inner["properties"]["with"] = inner["properties"].pop("with_")
+        inner["required"] = ["with"]
+    for key in PAIRS & set(inner["properties"]):
+        side = {"type": "integer", "minimum": 1, "maximum": 4096}
+        pair = {"type": "array", "items": side, "minItems": 2, "maxItems": 2}
+        _allow(inner["properties"][key], [side, pair, {"type": "null"}])
+    for key in _WORDED & set(inner["properties"]):
+        _allow(inner["properties"][key], [{"type": "string"}, {"type": "object"}, {"type": "null"}])
+    parts[model.__name__] = inner
+    reference = {"$ref": f"#/$defs/{model.__name__}"}
+    named = {
+        "type": "object",
+        "properties": {kind: reference if inner.get("required") else {"anyOf": [reference, _NONE]}},
+        "required": [kind],
+        "additionalProperties": False,
+    }
+    return named if inner.get("required") else {"anyOf": [{"const": kind}, named]}
+
+
 def _allow(field: dict[str, Any], forms: list[dict[str, Any]]) -> None:
-    for key in ("type", "items", "additionalProperties", "anyOf"):
+    for key in (
+        "type",
+        "items",
+        "additionalProperties",
+        "anyOf",
+        "enum",
+        "format",
+        "minItems",
+        "maxItems",
+        "prefixItems",
+    ):
         field.pop(key, None)
     field["anyOf"] = forms

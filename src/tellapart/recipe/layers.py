@@ -274,7 +274,12 @@ class ActivationLayer(Layer):
 
     kind = "activation"
 
-    function: Activation = says(..., "The function.", expected=", ".join(ACTIVATIONS), why=_MUST)
+    function: Activation = says(
+        ...,
+        "The function that every number goes through.",
+        expected=", ".join(ACTIVATIONS),
+        why=_MUST,
+    )
 
 
 class Add(Layer):

@@ -32,6 +32,7 @@ class Problems:
         self._said: set[tuple[str, str]] = set()
 
     def say(self, path: str, what: str, expected: str, do: str) -> None:
+        path = path or "recipe"
         if (path, what) not in self._said:
             self._said.add((path, what))
             self.found.append({"path": path, "what": what, "expected": expected, "do": do})

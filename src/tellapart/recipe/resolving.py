@@ -85,7 +85,7 @@ def silent(recipe: Recipe) -> frozenset[str]:
     for networks changes nothing for a linear head.
     """
     found = {"dataset", "from_project"}
-    found.update(key for key in ("title", "notes") if not getattr(recipe, key))
+    found.update(key for key in ("title", "notes", "layers") if not getattr(recipe, key))
     dead = {"head": NETWORK_KEYS, "network": HEAD_KEYS, "table": frozenset(Train.model_fields)}
     found.update(f"train.{key}" for key in dead[recipe.model_kind])
     if recipe.model_kind != "network":

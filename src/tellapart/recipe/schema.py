@@ -8,9 +8,9 @@ stored beside the resolved recipe.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_serializer
+from pydantic import Field, model_serializer
 
 from tellapart.recipe.fields import Number, Part, Size, Whole, extra_of, says
 from tellapart.recipe.groups import Curate, Split
@@ -30,6 +30,7 @@ __all__ = [
     "Train",
     "Whole",
     "extra_of",
+    "written_keys",
 ]
 
 #: Licence codes as sources report them, most open first.
@@ -141,13 +142,13 @@ class Recipe(Part):
         Split, "How pictures are divided into train, validation, test.", expected="a mapping"
     )
     train: Train = says(
-        Train, "The training: backbone, view, regularization, refusal.", expected="a mapping"
+        Train, "The training of the linear head, or of the network.", expected="a mapping"
     )
 
-    target: str | int | None = says(
+    target: Annotated[str, Field(min_length=1, max_length=200)] | Whole | None = says(
         None,
         "Column of the table that is to be told: its name, or its number from 0 (-1: the last).",
-        expected="a column's name or number",
+        expected="a column's name, or its number from 0 (-1: the last)",
         why="the data is no table of one's own",
     )
     input: tuple[Size, ...] | None = says(
@@ -213,3 +214,8 @@ class Recipe(Part):
         if self.layers:
             return "network"
         return {"pictures": "head", "arrays": "network", "table": "table"}[self.data_kind]  # type: ignore[return-value]
+
+
+def written_keys() -> tuple[str, ...]:
+    """The keys that a recipe may be written with; the others are what `data` was found to mean."""
+    return tuple(key for key in Recipe.model_fields if key not in {"dataset", "from_project"})
