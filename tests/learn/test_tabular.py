@@ -36,7 +36,7 @@ def test_a_line_is_left_to_logistic_regression() -> None:
     x, y = _lines()
     found = tabular.fit(x, y, n_classes=2, categories=[0, 0, 0])
     by_name = {one.name: one for one in found.candidates}
-    assert set(by_name) == {"logistic regression", "gradient boosting", "their average"}
+    assert set(by_name) == {"logistic regression", "gradient boosting", "average of both"}
     line, trees = by_name["logistic regression"], by_name["gradient boosting"]
     assert line.score is not None
     assert trees.score is not None

@@ -13,6 +13,9 @@ from tellapart.learn.tabular.crossing import Key, Score
 
 #: Two-sided 95 % quantile of the normal distribution.
 _Z = 1.959963984540054
+#: Two models for one must bring at least this share of rows more: the average is otherwise
+#: chosen by chance as often as not, and is bigger and harder to read.
+_WORTH_TWO = 0.005
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Difference:
 class Candidate:
     """One kind of model, as the comparison saw it."""
 
-    #: For people: `logistic regression`, `gradient boosting`, `their average`, `network`.
+    #: For people: `logistic regression`, `gradient boosting`, `average of both`, `network`.
     name: str
     kind: str
     settings: dict[str, Any]
@@ -101,14 +104,16 @@ def rank(
     """The same candidates, the best one marked, each with its difference to it and a reason.
 
     The highest accuracy on held-out rows wins; ties go to the lower log loss, then to the first.
+    An average must be half a point better than what it is made of.
     `groups` (m,) are those of the rows that were held out. Without a score the first one wins.
     """
-    scored = [one.score for one in candidates if one.score is not None]
+    scored = [one for one in candidates if one.score is not None]
     if not scored:
         first = replace(candidates[0], chosen=True)
         return (replace(first, why=_reason(first, first)), *candidates[1:])
-    top = max(scored, key=lambda score: (score.accuracy, -score.log_loss))
-    best = next(one for one in candidates if one.score is top)
+    best = max(scored, key=_worth)
+    top = best.score
+    assert top is not None
     found = []
     for one in candidates:
         known = one is best or one.score is None
@@ -118,15 +123,25 @@ def rank(
     return tuple(found)
 
 
+def _worth(candidate: Candidate) -> tuple[float, float]:
+    assert candidate.score is not None
+    handicap = _WORTH_TWO if candidate.kind == "average" else 0.0
+    return round(candidate.score.accuracy - handicap, 6), -candidate.score.log_loss
+
+
 def _reason(candidate: Candidate, best: Candidate) -> str:
     """Why a candidate was chosen or not, in one sentence."""
     own, other = candidate.score, best.score
     if own is None or other is None:
         return "nothing could be held out to compare on"
     if candidate.name == best.name:
-        return f"right for {own.accuracy:.1%} of the rows that were held out, the most of all"
-    difference = candidate.difference or against(own, other, None)
+        return f"right for {own.accuracy:.1%} of the rows that were held out"
+    gap = candidate.difference or against(own, other, None)
+    sure = "more than chance" if gap.beyond_noise else "within chance"
     if own.accuracy == other.accuracy:
-        return f"as often right as {best.name}, but less sure of it"
-    sure = "more than chance" if difference.beyond_noise else "within chance"
-    return f"{-difference.accuracy:.1%} behind {best.name} on the same rows: {sure}"
+        return f"as often right as {best.name}" + (
+            ", but less sure of it" if own.log_loss > other.log_loss else ", but two models for one"
+        )
+    if own.accuracy > other.accuracy:
+        return f"{gap.accuracy:.1%} ahead of {best.name}: too little for two models instead of one"
+    return f"{-gap.accuracy:.1%} behind {best.name} on the same rows: {sure}"

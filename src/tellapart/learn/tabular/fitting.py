@@ -1,4 +1,4 @@
-"""Fit a table: logistic regression, gradient boosting, their average; the best one is kept."""
+"""Fit a table: logistic regression, gradient boosting, their average; the best is kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tellapart.learn.tabular.comparing import Candidate, rank
 from tellapart.learn.tabular.crossing import Crossed, Key, Watch
 
 #: Names that reports show, in the order in which a tie is decided.
-LOGISTIC, BOOSTING, AVERAGE = "logistic regression", "gradient boosting", "their average"
+LOGISTIC, BOOSTING, AVERAGE = "logistic regression", "gradient boosting", "average of both"
 #: Above so many figures the trees may use every thread; below, threads only cost.
 _MANY_FIGURES = 200_000
 #: What is fitted where nothing can be held out.
@@ -98,8 +98,9 @@ def fit(
     Rows hold NaN where a value is missing and the index of a category; `categories` says for
     each column how many values it may have (0: a number). Candidates are compared by repeated,
     stratified cross-validation that keeps `groups` (n,) whole: the highest accuracy wins, ties
-    go to the lower log loss. The strength of the penalty and the kind of trees are chosen
-    within each kind by log loss, a temperature by the same held-out rows (Guo et al. 2017).
+    go to the lower log loss, and the average must be half a point better. The strength of the
+    penalty and the kind of trees are chosen within each kind by log loss, a temperature by the
+    same held-out rows (Guo et al. 2017).
 
     The same rows in the same order give the same model on any number of `threads`. Raises
     `DataError` for fewer than two classes or a class without a row, `InputError` for shapes or
