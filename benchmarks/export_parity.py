@@ -20,7 +20,7 @@ from benchmarks import main, need
 
 Spec = tuple[tuple[int, ...], list[Any]]
 
-_ACTIVATIONS = (
+ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "sigmoid"),
     *("hard_sigmoid", "tanh", "softplus", "softsign", "softmax"),
 )
@@ -89,7 +89,7 @@ def layer_nets() -> dict[str, Spec]:
             [{"dense": {"units": 4}}, {"activation": {"function": "softmax"}}],
         ),
     }
-    for name in _ACTIVATIONS:
+    for name in ACTIVATIONS:
         nets[f"activation {name}"] = pictures({"activation": {"function": name}})
     return nets
 

@@ -102,7 +102,7 @@ class Prepare(nn.Module):  # type: ignore[misc]
             scale, shift, shape = 1 / (255 * std), -mean / std, [1, -1, 1, 1]
         else:
             std = torch.tensor(how.std, dtype=torch.float64)
-            scale, shift = 1 / std, -torch.tensor(how.mean, dtype=torch.float64) / std
+            scale, shift = 1 / std, -torch.tensor(how.mean, dtype=torch.float64)
             shape = [1, -1]
             if any(how.categories):
                 count = max(how.categories)
@@ -113,7 +113,8 @@ class Prepare(nn.Module):  # type: ignore[misc]
     def forward(self, raw: Tensor) -> Tensor:
         if isinstance(self.how, Pictures):
             return raw.permute(0, 3, 1, 2).float() * self.scale + self.shift
-        return self.encode(raw * self.scale + self.shift, raw)
+        # The mean first: years or prices would lose their last digits the other way round.
+        return self.encode((raw + self.shift) * self.scale, raw)
 
     def encode(self, scaled: Tensor, raw: Tensor) -> Tensor:
         """Rows with their numbers standardized, to what the network gets."""

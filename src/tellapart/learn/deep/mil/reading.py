@@ -19,6 +19,8 @@ from tellapart.learn.deep.described import broken
 from tellapart.learn.deep.quiet import coremltools
 
 _SENTINEL = 0xDEADBEEF
+#: Sentinel, type, length in bytes, offset.
+_RECORD = struct.Struct("<IIQQ")
 #: By the type's number in a weights' file.
 _BLOB_TYPES = {1: np.float16, 2: np.float32, 3: np.uint8, 4: np.int8, 8: np.int32}
 #: By the type's name in the program.
@@ -98,9 +100,15 @@ class Values:
         place = value.blobFileValue
         name, start = place.fileName, int(place.offset)
         if name not in self._files:
-            self._files[name] = (self._base / name.removeprefix("@model_path/")).read_bytes()
+            path = self._base / name.removeprefix("@model_path/")
+            try:
+                self._files[name] = path.read_bytes()
+            except OSError as error:
+                raise broken(f"names weights in {name!r}, which is not there") from error
         data = self._files[name]
-        sentinel, code, length, offset = struct.unpack_from("<IIQQ", data, start)
+        if start + _RECORD.size > len(data):
+            raise broken(f"names weights at byte {start} of {name!r} that are not there")
+        sentinel, code, length, offset = _RECORD.unpack_from(data, start)
         kind, shape = value.type.tensorType, _shape(value.type.tensorType)
         wanted = np.dtype(_NUMBERS.get(self.type_name(kind), np.void))
         found = _BLOB_TYPES.get(code)
