@@ -30,6 +30,14 @@ def _curation(figures: Figures) -> None:
     assert planted["mislabelled"]["precision"] >= 0.9
 
 
+def _export_parity(figures: Figures) -> None:
+    worst = figures["all"]
+    for name in ("onnxruntime", "openvino", "mlpackage fp32", "mlmodel"):
+        assert worst["top1"][name] == 1.0
+        assert worst["max_difference"][name] <= 1e-3
+    assert all(one["likeliest_class"]["mean"] < 0.99 for one in figures["timm"].values())
+
+
 def _familiarity(figures: Figures) -> None:
     for name in ("trashnet_100, far-foreign", "grocery_10 (official split), far-foreign"):
         assert figures[name]["foreign pictures refused"] >= 0.95
@@ -71,6 +79,7 @@ def _versus(figures: Figures) -> None:
 CLAIMS: dict[str, Callable[[Figures], None]] = {
     "collecting": _collecting,
     "curation": _curation,
+    "export_parity": _export_parity,
     "familiarity": _familiarity,
     "kills": _kills,
     "refit": _refit,
