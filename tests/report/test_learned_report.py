@@ -249,6 +249,46 @@ def test_what_is_withheld_is_said() -> None:
     assert "484" not in page
 
 
+def test_how_many_of_the_wrong_answers_are_shown_is_said() -> None:
+    data = _picture_data()
+    assert data.metrics is not None
+    wrong = data.metrics["n"] - data.metrics["correct"]
+    assert wrong > 2
+    many = [data.mistakes[0]] * wrong
+    for shown, withheld, words in (
+        (many[:2], 0, "The 2 wrong answers it was surest of"),
+        (many[:1], 3, "1 of the 4 wrong answers it was surest of"),
+        (many, 0, f"All {wrong} wrong answers, the surest first"),
+    ):
+        page = _Page(render(replace(data, mistakes=shown, withheld=withheld))).text
+        assert words in page
+
+
+def test_many_layers_and_classes_are_folded_away() -> None:
+    data = _picture_data()
+    assert data.network is not None
+    body = data.network.layers[0]
+    long = replace(data.network, layers=(body,) * 40)
+    names = [f"class {k}" for k in range(100)]
+    y = np.arange(200) % 100
+    found = metrics.evaluate(np.eye(100)[y], y, names)
+    page = _Page(
+        render(
+            replace(
+                data,
+                network=long,
+                classes=names,
+                metrics=found,
+                counts={name: {"train": 2} for name in names},
+            )  # fmt: skip
+        )
+    )
+    assert page.text.count("All 100 classes") == 2
+    assert ("figure", "class", "long") in page.attributes
+    short = _Page(render(data))
+    assert ("figure", "class", "long") not in short.attributes
+
+
 def test_strangers_words_stay_words() -> None:
     nasty = """<script>alert("1")</script> & 'x' {{ 7 * 7 }}"""
     shot = Shot(nasty, "", nasty)

@@ -129,6 +129,8 @@ def _data(
     answers = _answers(found, samples)
     if len(test):
         measured = metrics.evaluate(answers.probabilities, answers.y, answers.classes)
+        if measured["warning"]:
+            measured["warning"] = measured["warning"].replace("pictures", f"{samples.kind}s")
         groups, effective = figures.spread([str(g) for g in samples.groups[test].tolist()])
         measured |= {"groups": groups, "effective_n": effective}
     surest = [int(test[place]) for place in (measured or {}).get("confident_errors", ())]
