@@ -277,7 +277,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
     if data.get("name"):
         lines.append(f"The data set `{plain(data['name'])}`: {plain(data.get('about', ''))}.\n")
     inside = data.get("included", 0)
-    where = f"{inside:,} of them are in `dataset/`" if inside else "none of them is in this bundle"
+    where = f"{inside:,} of them are in `dataset/`" if inside else "the bundle does not bring them"
     lines += [
         f"{data['samples']:,} {things}; {where}.\n",
         "| class | " + " | ".join(splits) + " |",

@@ -62,6 +62,8 @@ _TRAINING = (
 )
 #: Times differ from run to run.
 _TIMES = frozenset(("seconds", "seconds_left", "samples_per_second"))
+#: The least power of ten that a difference is said to be within.
+_FINEST = -6
 UNFINISHED = (
     "Training was stopped before its end: the bundle is marked unfinished. The same command "
     "again goes on with it."
@@ -129,7 +131,7 @@ def _facts(
         "metrics": _portable({name: measured[name] for name in HEADLINE if name in measured}),
         "training": _portable({"kind": found.kind, **training}),
         "network": _portable(network) if network else None,
-        "formats": _portable(formats),
+        "formats": _portable(_bounded(formats)),
         "data": about,
         "recipe": canonical(recipe),
         "reasons": dict(sorted(reasons.items())),
@@ -211,6 +213,19 @@ def _coreml(work: Path, formats: Mapping[str, Any]) -> dict[str, Content]:
         f"{COREML}/{path.relative_to(work / COREML).as_posix()}": path
         for path in _walk(work / COREML)
     }
+
+
+def _bounded(formats: Mapping[str, Any]) -> dict[str, Any]:
+    """The largest differences as powers of ten: their last digits change with the threads."""
+    found = {name: dict(told) for name, told in formats.items()}
+    for told in found.values():
+        differences = told.get("max_difference")
+        if isinstance(differences, Mapping):
+            told["max_difference"] = {
+                form: float(f"1e{max(_FINEST, math.ceil(math.log10(max(value, 1e-30))))}")
+                for form, value in differences.items()
+            }
+    return found
 
 
 def _walk(folder: Path) -> Iterator[Path]:
