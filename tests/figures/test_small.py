@@ -64,6 +64,14 @@ def _signals(figures: Figures) -> None:
     assert killed["next_run"]["goes_on_with_epoch"] >= 2
 
 
+def _tables(figures: Figures) -> None:
+    for name in ("iris", "wine"):
+        # One repetition, on few rows: two of them are more than a point.
+        assert figures[name]["lead of the means, points"] >= -2 * figures[name]["one row, points"]
+        assert figures[name]["onnx"]["agreement"] == 1.0
+        assert figures[name]["onnx"]["max_difference"] <= 1e-3
+
+
 def _train_folder(figures: Figures) -> None:
     trash = figures["trashnet_100"]
     assert trash["test_accuracy_mean"] >= 0.76
@@ -84,6 +92,7 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "kills": _kills,
     "refit": _refit,
     "signals": _signals,
+    "tables": _tables,
     "train_folder": _train_folder,
     "versus": _versus,
 }
