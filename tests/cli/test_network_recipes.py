@@ -209,3 +209,20 @@ def test_words_that_yaml_would_take_for_something_else_survive() -> None:
     prove(text, "yaml", recipe)
     with pytest.raises(VerificationError):
         prove(text.replace("1.0e-07", "1.0e-06"), "yaml", recipe)
+
+
+def test_the_network_chosen_for_a_data_set_is_shown_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "digits.yaml"
+    path.write_text("data: digits\n")
+    shape = ask(capsys, "recipe", "check", str(path))
+    assert shape["network"]["input"] == [8, 8, 1] and shape["network"]["classes"] == 10
+    assert shape["parameters"] > 1000 and shape["epoch_seconds"] > 0
+    path.write_text(
+        f"data: {tmp_path / 'rows.csv'}\ntarget: kind\nlayers: [{{dense: {{units: 2}}}}]\n"
+    )
+    shape = ask(capsys, "recipe", "check", str(path))
+    assert shape["network"] is None and shape["epoch_seconds"] is None
+    assert main(["recipe", "check", str(path)]) == 0
+    assert "once the data are read" in capsys.readouterr().out

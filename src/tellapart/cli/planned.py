@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tellapart import Recipe
+    from tellapart.learn.deep.designs import Design
     from tellapart.recipe import Network
 
 
@@ -40,18 +41,40 @@ def plan(recipe: Recipe) -> Planned:
     if network is not None and samples is not None:
         from tellapart.recipe.network import epoch_seconds
 
-        seconds = round(epoch_seconds(network, samples, recipe.train.batch_size), 2)
+        seconds = round(epoch_seconds(network, samples, _batch_size(recipe)), 2)
     return Planned(network, samples, seconds)
 
 
 def network_of(recipe: Recipe) -> Network | None:
-    """The network whose layers `recipe` writes; None where it writes none, or no shape is known."""
+    """The network that `recipe` trains; None where it trains none, or no shape is known yet."""
     from tellapart.recipe import trace
 
-    if not recipe.layers:
+    if recipe.model_kind != "network":
         return None
     shape, classes = _shape(recipe)
-    return None if shape is None else trace(recipe.layers, shape, classes)
+    if shape is None:
+        return None
+    if recipe.layers:
+        return trace(recipe.layers, shape, classes)
+    made = _design(recipe)
+    return None if made is None else trace(made.layers, shape, classes)
+
+
+def _design(recipe: Recipe) -> Design | None:
+    """The network of our own that is taken for a picture data set by name."""
+    from tellapart.learn.deep.designs import design
+
+    shape, classes = _shape(recipe)
+    samples = _samples(recipe)
+    if shape is None or len(shape) != 3 or classes is None or samples is None:
+        return None
+    return design((shape[0], shape[1], shape[2]), classes, samples)
+
+
+def _batch_size(recipe: Recipe) -> int:
+    made = None if recipe.layers else _design(recipe)
+    own = None if made is None else made.settings.get("batch_size")
+    return int(own or recipe.train.batch_size)
 
 
 def _shape(recipe: Recipe) -> tuple[tuple[int, ...] | None, int | None]:
