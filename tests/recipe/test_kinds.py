@@ -156,6 +156,15 @@ def test_words_of_options_in_the_forms_people_write(
         ({"data": "a.csv", "target": True}, "target"),
         ({"data": "project:"}, "data"),
         ({"data": "mnist", "layers": "auto"}, None),
+        (
+            {"data": "mnist", "layers": ["flatten", {"dense": {"": 1, "units": 10}}]},
+            "layers[1].dense.",
+        ),
+        (
+            {"data": "mnist", "layers": ["flatten", {"dense": {"with_": 1}}]},
+            "layers[1].dense.with_",
+        ),
+        ({"data": "mnist", "layers": ["flatten", {"dense": {5: 1}}]}, "layers[1].dense.5"),
         ({"data": "mnist", "title": "x" * 201}, "title"),
         ({"data": "mnist", "notes": "not a list"}, "notes"),
         ({"from_project": "fruit"}, "from_project"),

@@ -117,7 +117,7 @@ def holds(data: object, lines: dict[str, int] | None = None) -> Recipe | None:
     return recipe
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(mutated())
 def test_a_changed_spec_is_a_recipe_or_a_recipe_error(data: Any) -> None:
     recipe = holds(data)
@@ -125,7 +125,7 @@ def test_a_changed_spec_is_a_recipe_or_a_recipe_error(data: Any) -> None:
         assert check(convert(data)) == recipe
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
 @given(
     st.fixed_dictionaries(
         {},

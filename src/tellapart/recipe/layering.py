@@ -16,6 +16,8 @@ from tellapart.recipe.problems import Problems, guess, quote
 from tellapart.recipe.wording import Place, Shape, our_places
 
 _MAX_LAYERS = 1000
+#: `with` is a word of Python's own.
+_INNER = {"with": "with_", "with_": "with__"}
 _FORM = "the kind of a layer, or one kind with its options: `{dense: {units: 10}}`"
 #: What people call the kinds elsewhere.
 _SAME = {
@@ -44,6 +46,8 @@ class Draft:
     written: Mapping[str, object] = field(default_factory=dict)
     #: Our words of options whose problem was said already.
     said: frozenset[str] = frozenset()
+    #: Whether its options are no mapping, which was said.
+    faulty: bool = False
 
 
 def drafts(value: object, problems: Problems) -> list[Draft]:
@@ -66,23 +70,18 @@ def drafts(value: object, problems: Problems) -> list[Draft]:
         value = value[:_MAX_LAYERS]
     found = [_pair(item, f"layers[{index}]", problems) for index, item in enumerate(value)]
     counters = {kind: count(1) for kind, _ in found}
-    named = [
-        (kind or "layer", str(options.get("name") or f"{kind or 'layer'}_{next(counters[kind])}"))
-        for kind, options in found
-    ]
-    places = our_places(
-        [
-            (kind, name[:64], bool(options.get("name")))
-            for (kind, name), (_, options) in zip(named, found, strict=True)
-        ]
-    )
+    named = []
+    for kind, options in found:
+        word, name = kind or "layer", (options or {}).get("name")
+        named.append((word, str(name or f"{word}_{next(counters[kind])}")[:64], bool(name)))
     return [
-        Draft(kind, options, place) for (kind, options), place in zip(found, places, strict=True)
+        Draft(kind, options or {}, place, faulty=options is None)
+        for (kind, options), place in zip(found, our_places(named), strict=True)
     ]
 
 
-def _pair(item: object, path: str, problems: Problems) -> tuple[str, dict[str, Any]]:
-    """(kind, options) of one item; ('', {}) where it is no layer."""
+def _pair(item: object, path: str, problems: Problems) -> tuple[str, dict[str, Any] | None]:
+    """(kind, options) of one item: ('', {}) where it is no layer, None for wrong options."""
     options: object = {}
     word = item
     if isinstance(item, Mapping) and len(item) == 1:
@@ -118,7 +117,7 @@ def _pair(item: object, path: str, problems: Problems) -> tuple[str, dict[str, A
             f"a mapping such as `{{{needed}: …}}`",
             f"Write `{word}: {{{needed}: {quote(options)}}}`.",
         )
-        return word, {"": None}
+        return word, None
     return word, {str(key) if isinstance(key, str) else quote(key): v for key, v in options.items()}
 
 
@@ -131,10 +130,10 @@ def build(drafts: Sequence[Draft], problems: Problems) -> list[Layer]:
 def _build(draft: Draft, problems: Problems) -> Layer:
     name = draft.options.get("name")
     name = name if isinstance(name, str) and name else None
-    if not draft.kind or "" in draft.options:
+    if not draft.kind or draft.faulty:
         return Broken.model_construct(name=name, gives=None, was=draft.kind)
     model = KINDS[draft.kind]
-    given = {"with_" if k == "with" else k: v for k, v in draft.options.items() if k != "with_"}
+    given = {_INNER.get(key, key): value for key, value in draft.options.items()}
     _formats(given, draft, problems)
     try:
         layer = model.model_validate(given)
@@ -157,7 +156,7 @@ def _build(draft: Draft, problems: Problems) -> Layer:
 
 
 def _ours(part: object) -> str:
-    return "with" if part == "with_" else str(part)
+    return next((ours for ours, inner in _INNER.items() if inner == part), str(part))
 
 
 def _say(kind: str, loc: tuple[int | str, ...], draft: Draft, problems: Problems) -> None:
@@ -166,10 +165,10 @@ def _say(kind: str, loc: tuple[int | str, ...], draft: Draft, problems: Problems
     ours = _ours(key)
     if kind == "extra_forbidden" or key not in model.model_fields:
         known = [place.word(_ours(k)) for k in model.model_fields]
-        near = guess(key, known)
+        near = guess(ours, known)
         problems.say(
             place.option(ours),
-            f"{place.label} has no option {quote(key)}",
+            f"{place.label} has no option {quote(ours)}",
             "one of " + ", ".join(known),
             f"Did you mean {near!r}?" if near else "Remove it, or use one of those.",
         )
