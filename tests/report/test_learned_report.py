@@ -280,7 +280,7 @@ def test_many_layers_and_classes_are_folded_away() -> None:
                 classes=names,
                 metrics=found,
                 counts={name: {"train": 2} for name in names},
-            )  # fmt: skip
+            )
         )
     )
     assert page.text.count("All 100 classes") == 2
