@@ -11,7 +11,7 @@ import pytest
 
 from tellapart.catalog import Catalog, PictureRow
 from tellapart.demo.picture_web import PictureWeb
-from tellapart.recipe import check
+from tellapart.recipe import asked, check
 from tellapart.settings import Settings
 from tellapart.steps import Progress, StepContext, open_context
 from tellapart.steps import collect as collect_step
@@ -33,11 +33,11 @@ class Bench:
     def collect(self, name: str = "p", **recipe: Any) -> dict[str, Any]:
         """Make or change the project and run the step."""
         engine = open_database(self.settings)
-        asked = check({"name": name, **recipe}).model_dump(mode="json")
+        written = asked(check({"name": name, **recipe}))
         if name in Catalog.names(engine):
-            Catalog.open(engine, name).save_recipe(asked)
+            Catalog.open(engine, name).save_recipe(written)
         else:
-            Catalog.create(engine, name, asked)
+            Catalog.create(engine, name, written)
         return collect_step.run(self.context(name))
 
     def rows(self, name: str = "p", **conditions: Any) -> list[PictureRow]:

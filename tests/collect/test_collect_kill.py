@@ -17,7 +17,7 @@ import pytest
 
 from tellapart.catalog import Catalog
 from tellapart.demo.picture_web import PictureWeb
-from tellapart.recipe import check
+from tellapart.recipe import asked, check
 from tellapart.store.database import open_database
 
 _CLIENT = """
@@ -109,8 +109,8 @@ def test_ctrl_c_ends_soon_and_leaves_a_resumable_state(at: Callable[..., Any], h
 
 
 def _project(bench: Any, recipe: dict[str, Any]) -> None:
-    asked = check({"name": "p", **recipe}).model_dump(mode="json")
-    Catalog.create(open_database(bench.settings), "p", asked)
+    written = asked(check({"name": "p", **recipe}))
+    Catalog.create(open_database(bench.settings), "p", written)
 
 
 def _paths(bench: Any) -> set[str]:
