@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import get_args
 
@@ -107,8 +108,8 @@ def test_one_cycle_climbs_and_falls() -> None:
     rates = [optimizers.rate_at("one_cycle", 1.0, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(0.04) and rates[25] == pytest.approx(1.0)
     assert rates[-1] < 0.01 and max(rates) == rates[25]
-    assert all(a <= b for a, b in zip(rates[:25], rates[1:26], strict=True))
-    assert all(a >= b for a, b in zip(rates[25:], rates[26:], strict=False))
+    assert all(a <= b for a, b in itertools.pairwise(rates[:26]))
+    assert all(a >= b for a, b in itertools.pairwise(rates[25:]))
     assert optimizers.rate_at("constant", 0.3, 7, 100) == 0.3
     assert 0 < optimizers.rate_at("one_cycle", 1.0, 0, 1) < 1
 

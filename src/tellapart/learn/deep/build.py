@@ -53,12 +53,13 @@ class Net(nn.Module):  # type: ignore[misc]
         self._late = late
         #: One module a layer, by its place: "0", "1" …
         self.walk = nn.ModuleDict()
-        for number, layer in enumerate(traced):
-            now = "" if number == last or number in late else _activation(layer)
-            module = _module(layer, now, late.get(number - 1, ""))
-            if number == last and isinstance(module, _Activated):
-                module.penalized = self.final
-            self.walk[str(number)] = module
+        with torch.random.fork_rng(devices=[]):  # torch fills weights that are filled anew
+            for number, layer in enumerate(traced):
+                now = "" if number == last or number in late else _activation(layer)
+                module = _module(layer, now, late.get(number - 1, ""))
+                if number == last and isinstance(module, _Activated):
+                    module.penalized = self.final
+                self.walk[str(number)] = module
         places = [number for number, t in enumerate(traced) if t.kind in _WEIGHTED]
         self._features_at = places[-1] if places else 0
         self._steps = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -125,7 +126,7 @@ def fit(
     before = torch.get_num_threads()
     torch.set_num_threads(options.threads or numbers.threads_for(net.network, options.batch_size))
     try:
-        with torch.random.fork_rng(devices=[]), _quiet():
+        with torch.random.fork_rng(devices=[]), _quiet(folder):
             torch.manual_seed(options.seed)
             learning.resume()
             if not learning.over:
@@ -160,8 +161,10 @@ def _walk(learning: Any, device: str, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(folder: Path) -> Iterator[None]:
     """Lightning's advice, tips and device lines are not for our users."""
+    # Lightning imports matplotlib, which writes a list of fonts into the home folder.
+    os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
     import lightning.pytorch  # noqa: F401 - it sets its loggers' levels when it is imported
 
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]

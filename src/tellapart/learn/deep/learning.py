@@ -344,7 +344,7 @@ def _cuts(samples: int, batch: int) -> list[tuple[int, int]]:
     starts = list(range(0, samples, batch))
     if len(starts) > 1 and samples - starts[-1] == 1:
         starts.pop()
-    return list(zip(starts, [*starts[1:], samples], strict=True))
+    return list(zip(starts, [*starts, samples][1:], strict=True))
 
 
 def _floats(net: nn.Module) -> dict[str, Tensor]:

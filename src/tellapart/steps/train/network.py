@@ -8,7 +8,9 @@ Writes `work/network.safetensors`, `work/outcome.safetensors` and, for pictures,
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -58,6 +60,8 @@ def run(context: StepContext) -> dict[str, Any]:
     `InputError` where the loss is no number any more or a device is missing.
     """
     _require_torch()
+    # Lightning imports matplotlib, which writes a list of fonts into the home folder.
+    os.environ.setdefault("MPLCONFIGDIR", str(context.settings.cache_dir / "matplotlib"))
     samples = gather(context)
     _check_classes(samples, context.catalog.name)
     network, options, why = _planned(context, samples)
@@ -76,15 +80,13 @@ def run(context: StepContext) -> dict[str, Any]:
 
 
 def _require_torch() -> None:
-    try:
-        import lightning  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Networks are trained with torch and Lightning; {error.name!r} is not installed.",
-            expected="the extra [deep]",
-            do="Run: pip install 'tellapart[deep]'",
-        ) from error
+    for name in ("torch", "lightning"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError(
+                f"Networks are trained with torch and Lightning; {name!r} is not installed.",
+                expected="the extra [deep]",
+                do="Run: pip install 'tellapart[deep]'",
+            )
 
 
 def _check_classes(samples: Samples, name: str) -> None:
