@@ -72,6 +72,12 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
         ) from error
     from safetensors.numpy import load
 
+    if _WEIGHTS not in archive:
+        raise DataError(
+            f"The bundle {bundle.path.name!r} holds no {_WEIGHTS} to build its network from.",
+            expected="a bundle with its weights",
+            do="Package the project again: `tellapart package NAME`.",
+        )
     manifest = bundle.manifest
     given, backbone = manifest["input"], manifest["backbone"]
     weights = load(_checked(archive, _WEIGHTS, MODEL_LIMIT))
