@@ -12,6 +12,7 @@ import pytest
 from tellapart.recipe import check
 from tellapart.recipe.network import Network, trace
 from tellapart.report.drawing import svg
+from tellapart.report.layers import quantity
 from tellapart.report.network import table
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -185,3 +186,21 @@ def test_hundreds_of_layers_and_huge_figures_are_drawn() -> None:
     assert len(root.findall(f"{_SVG}g[@class='block']")) == 300
     assert "1,000,000,000" in table(many)
     assert "300 T" in table(many)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.00 k"),
+        (1234, "1.23 k"),
+        (12_345, "12.3 k"),
+        (123_456, "123 k"),
+        (999_999, "1.00 M"),
+        (24_300_000, "24.3 M"),
+        (5 * 10**12, "5.00 T"),
+    ],
+)
+def test_quantities_have_three_figures_and_a_prefix(value: int, text: str) -> None:
+    assert quantity(value) == text
