@@ -1,6 +1,6 @@
-"""A bundle of format 1, packed long ago: it must open, prove itself and answer for ever.
+"""Bundles of each format, packed long ago: they must open, prove themselves and answer for ever.
 
-Never write `frozen/colors-1.zip` anew. Where a change breaks this test, raise the format and
+Never write a file in `frozen/` anew. Where a change breaks this test, raise the format and
 teach the program to read both.
 """
 
@@ -19,6 +19,13 @@ from tellapart.registry import load as plugin
 
 FROZEN = Path(__file__).parent / "frozen" / "colors-1.zip"
 SHA256 = "d3f0ad6fbeefd95c02d6123d69184f9a5873519ec5dd1405425279350f76a008"
+
+
+ROWS, GRAY = FROZEN.with_name("sizes-1.zip"), FROZEN.with_name("shades-1.zip")
+FORMAT_2 = {
+    ROWS: "e2e09bbce17ec76fd816269575f6370999c5f31c5981d33950ee09e61e43f5e0",
+    GRAY: "c2557e5d1fc8ee54bec43f8a3313591db1da88245c46ef93f9ff7af58d4b3ec1",
+}
 
 
 def brown() -> np.ndarray:
@@ -62,3 +69,31 @@ def test_its_data_set_still_reads(tmp_path: Path) -> None:
     hits = list(plugin("format", "metadata")().read(folder))
     found = sorted((str(hit.label), str(hit.split)) for hit in hits)
     assert found == [("blue", "train"), ("green", "test"), ("red", "train")]
+
+
+def test_those_of_format_2_still_prove_themselves() -> None:
+    for path, digest in FORMAT_2.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    report = verify(ROWS)
+    assert (report.name, report.kind, report.golden, report.finished) == ("sizes", "row", 8, True)
+    report = verify(GRAY)
+    assert (report.name, report.kind, report.golden, report.finished) == (
+        "shades",
+        "picture",
+        6,
+        False,
+    )
+
+
+def test_those_of_format_2_still_answer(
+    tmp_path: Path, bare: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    found = Bundle.load(ROWS).predict({"width": 4.5, "height": None, "color": "green"})
+    assert found.probabilities == pytest.approx({"large": 0.880797, "small": 0.119203}, abs=1e-3)
+    found = Bundle.load(GRAY).predict(np.full((6, 9), 140, np.uint8))
+    assert found.probabilities == pytest.approx({"dark": 0.313565, "light": 0.686435}, abs=1e-3)
+    path = tmp_path / "rows.csv"
+    path.write_text("color,size,width,height\nred,large,9,1\nblue,small,0.5,\n")
+    answered = bare(ROWS, "predict", path)
+    assert answered.returncode == 0, answered.stderr
+    assert "2 rows: accuracy 100.0 %" in answered.stdout

@@ -199,10 +199,12 @@ def _may_i(manifest: Mapping[str, Any]) -> str:
         if not kind.may_pass_on:
             words[3:] = ["?", "?", "?", "?"]
         lines.append("| " + " | ".join(words) + " |")
-    return "\n".join([*lines, "", *_answers(counts, kinds)])
+    return "\n".join([*lines, "", *license_answers(counts, kinds)])
 
 
-def _answers(counts: Mapping[str, int], kinds: Mapping[str, licenses.License]) -> list[str]:
+def license_answers(counts: Mapping[str, int], kinds: Mapping[str, licenses.License]) -> list[str]:
+    """What the licences of pictures, counted by code, ask of whoever uses them."""
+
     def total(*flags: bool) -> int:
         return sum(n for n, flag in zip(counts.values(), flags, strict=True) if flag)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tellapart.bundle import licenses
-from tellapart.bundle.card import FIGURES, TYPES, decimal, is_number, plain
+from tellapart.bundle.card import FIGURES, TYPES, decimal, is_number, license_answers, plain
 
 #: Columns and layers listed; there may be thousands.
 _SHOWN = 40
@@ -287,14 +287,27 @@ def _data(manifest: Mapping[str, Any]) -> str:
         row = [str(data["splits"][split].get(label, 0)) for split in splits]
         lines.append(f"| {plain(label)} | " + " | ".join(row) + " |")
     lines.append("\n**May I use this?** This is no legal advice; it is what was recorded.\n")
-    for code, count in data["licenses"].items():
-        known = code != licenses.UNKNOWN
-        words = plain(code) if known else "no known licence, such as your own files"
-        lines.append(f"- {count:,} {things}: {words}.")
+    lines += _licenses(data["licenses"], things, each="withheld_for_size" in data)
     lines.append("- The program in this bundle is under Apache-2.0.")
     if data.get("sha256"):
         lines.append(f"\nSHA-256 of the data: `{data['sha256']}`.")
     return "\n".join([*lines, f"\nFingerprint of data and split: `{data['fingerprint']}`."])
+
+
+def _licenses(counts: Mapping[str, int], things: str, *, each: bool) -> list[str]:
+    """By licence, how many; and where each picture has its own, what they ask for."""
+    lines = []
+    for code, count in counts.items():
+        title = licenses.read(code).title if each and code != licenses.UNKNOWN else code
+        known = code != licenses.UNKNOWN
+        if each and not known:
+            continue  # said at length below
+        words = plain(title) if known else "no known licence, such as your own files"
+        lines.append(f"- {count:,} {things}: {words}.")
+    if each:
+        kinds = {code: licenses.read("" if code == licenses.UNKNOWN else code) for code in counts}
+        lines += license_answers(counts, kinds)
+    return lines
 
 
 def _made(manifest: Mapping[str, Any]) -> str:
