@@ -17,8 +17,9 @@ _PLANS = ((1000, 5, 3), (3000, 5, 2), (10_000, 5, 1))
 _FEW_FOLDS = 3
 #: Candidates are compared on so many rows at most (the chosen one is fitted to all).
 MOST_ROWS = 50_000
-#: Boostings tried. The second was chosen on eight public tables beside scikit-learn's defaults
-#: (benchmarks/tables.py): small trees on a third of the columns each are steadier on few rows.
+#: Boostings that are averaged. Small trees on a third of the columns each are steadier on few
+#: rows, scikit-learn's own settings hold more; the mean of both was the steadiest beside its
+#: defaults on eight public tables (benchmarks/tables.py).
 BOOSTINGS = {
     "default": boosting.Settings(),
     "small trees": boosting.Settings(max_leaf_nodes=6, min_samples_leaf=5, max_features=0.3),

@@ -99,8 +99,8 @@ def fit(
     each column how many values it may have (0: a number). Candidates are compared by repeated,
     stratified cross-validation that keeps `groups` (n,) whole: the highest accuracy wins, ties
     go to the lower log loss, and the average must be half a point better. The strength of the
-    penalty and the kind of trees are chosen within each kind by log loss, a temperature by the
-    same held-out rows (Guo et al. 2017).
+    penalty is chosen by log loss, a temperature by the same held-out rows (Guo et al. 2017);
+    boosting is the mean of two, one of large and one of small trees.
 
     The same rows in the same order give the same model on any number of `threads`. Raises
     `DataError` for fewer than two classes or a class without a row, `InputError` for shapes or
@@ -152,33 +152,36 @@ def _candidates(
     if not crossed.logits:
         parts: tuple[tuple[Key, float], ...] = ((("logistic", _PLAIN), 1.0),)
         return rank([Candidate(LOGISTIC, "logistic", {"C": _PLAIN}, parts, None)], teams)
-    own = [_best(crossed, "logistic", LOGISTIC), _best(crossed, "boosting", BOOSTING)]
-    all_three = [*own, _average(crossed, own)]
-    return rank([replace(one, seconds=round(seconds, 3)) for one in all_three], teams)
+    line = _logistic(crossed)
+    kinds = [("boosting", name) for name in crossing.BOOSTINGS]
+    trees = _mean(crossed, BOOSTING, "boosting", [_calibrated(crossed, key) for key in kinds])
+    both = _mean(crossed, AVERAGE, "average", [line, trees])
+    return rank([replace(one, seconds=round(seconds, 3)) for one in (line, trees, both)], teams)
 
 
-def _best(crossed: Crossed, kind: str, name: str) -> Candidate:
-    """Of one kind the setting with the lowest log loss; ties go to the first tried."""
-    scores = {
-        key: crossing.score(logits, crossed.y)
-        for key, logits in crossed.logits.items()
-        if key[0] == kind
-    }
-    key = min(scores, key=lambda one: scores[one].log_loss)
-    score = scores[key]
-    settings = {"C": key[1]} if kind == "logistic" else crossing.BOOSTINGS[str(key[1])].to_dict()
-    parts = ((key, 1 / score.temperature),)
-    return Candidate(name, kind, settings, parts, score)
+def _logistic(crossed: Crossed) -> Candidate:
+    """The strength with the lowest log loss; ties go to the weakest model."""
+    tried = [_calibrated(crossed, key) for key in crossed.logits if key[0] == "logistic"]
+    return min(tried, key=lambda one: one.score.log_loss if one.score else 0.0)
 
 
-def _average(crossed: Crossed, own: Sequence[Candidate]) -> Candidate:
-    """The mean of the calibrated logits, at a temperature of its own."""
-    parts = [(key, factor / len(own)) for one in own for key, factor in one.parts]
+def _calibrated(crossed: Crossed, key: Key) -> Candidate:
+    """One model alone, at its best temperature."""
+    score = crossing.score(crossed.logits[key], crossed.y)
+    kind, setting = key
+    if kind == "logistic":
+        return Candidate(LOGISTIC, kind, {"C": setting}, ((key, 1 / score.temperature),), score)
+    settings = crossing.BOOSTINGS[str(setting)].to_dict()
+    return Candidate(str(setting), kind, settings, ((key, 1 / score.temperature),), score)
+
+
+def _mean(crossed: Crossed, name: str, kind: str, members: Sequence[Candidate]) -> Candidate:
+    """The mean of the members' calibrated logits, at a temperature of its own."""
+    parts = [(key, factor / len(members)) for one in members for key, factor in one.parts]
     logits = np.sum([crossed.logits[key] * factor for key, factor in parts], axis=0)
     score = crossing.score(logits, crossed.y)
-    settings = {one.kind: one.settings for one in own}
     shares = tuple((key, factor / score.temperature) for key, factor in parts)
-    return Candidate(AVERAGE, "average", settings, shares, score)
+    return Candidate(name, kind, {one.name: one.settings for one in members}, shares, score)
 
 
 def _fit(
