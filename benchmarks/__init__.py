@@ -7,6 +7,7 @@ what is there already is not measured again. `python -m benchmarks.NAME` measure
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,11 @@ def machine() -> dict[str, Any]:
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = names[0].split(":", 1)[1].strip() if names else ""
-    libraries = ("numpy", "onnxruntime", "openvino", "scikit-learn", "pillow")
+    libraries = ["numpy", "onnxruntime", "openvino", "scikit-learn", "pillow"]
+    for extra in ("coremltools", "lightning", "timm", "torch"):
+        with contextlib.suppress(PackageNotFoundError):
+            version(extra)
+            libraries.append(extra)
     return {
         "cpu": cpu or platform.processor(),
         "cores": os.cpu_count(),
