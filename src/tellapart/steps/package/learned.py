@@ -38,7 +38,7 @@ from tellapart.steps.samples import Samples, gather
 
 COREML = "coreml"
 #: Libraries that decide the bytes of a network's or a table's bundle.
-_LIBRARIES = (*LIBRARIES, "coremltools", "lightning", "onnxscript", "skl2onnx", "torch")
+_LIBRARIES = (*LIBRARIES, "coremltools", "lightning", "onnxscript", "torch")
 #: Facts of the training that a bundle passes on: nothing of the machine or of single samples.
 _TRAINING = (
     "augment",
