@@ -74,6 +74,7 @@ def test_encodings(encoding: str, tmp_path: Path) -> None:
     assert table.columns == ("größe", "art")
     assert table.rows[1] == ("2", "Öl")
     assert bool(table.notes) is (encoding == "cp1252")
+    assert str(tmp_path) not in " ".join(table.notes)
 
 
 def test_decimal_commas_are_numbers_where_another_sign_divides() -> None:
