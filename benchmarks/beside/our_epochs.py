@@ -44,7 +44,8 @@ def main() -> None:
     feed = Feed(x, y, np.arange(len(x)), np.arange(0), Pictures(28, 28, 1))
     options = fit.Options(optimizer="adadelta", epochs=epochs, batch_size=32, best_weights=False)
     print(json.dumps({"ready": "ours"}), flush=True)
-    sys.stdin.readline()
+    if not sys.stdin.readline():
+        raise SystemExit("nobody asks any more")
     start = time.perf_counter()
 
     def watch(tick: Any) -> None:
@@ -55,7 +56,8 @@ def main() -> None:
         seconds = time.perf_counter() - start
         print(json.dumps({"seconds": seconds, "accuracy": tick.line["accuracy"]}), flush=True)
         if tick.epoch < epochs:
-            sys.stdin.readline()
+            if not sys.stdin.readline():
+                raise SystemExit("nobody asks any more")
             start = time.perf_counter()
 
     with tempfile.TemporaryDirectory() as folder:
