@@ -27,7 +27,7 @@ def _client(port: int, home: str, per_class: int) -> dict[str, Any]:
     import psutil
 
     from tellapart.catalog import Catalog
-    from tellapart.recipe import check
+    from tellapart.recipe import asked, check
     from tellapart.settings import Settings
     from tellapart.steps import Progress, collect, open_context
     from tellapart.store.database import open_database
@@ -42,7 +42,7 @@ def _client(port: int, home: str, per_class: int) -> dict[str, Any]:
             "sources": ["openverse"],
         }
     )
-    Catalog.create(open_database(settings), "bench", recipe.model_dump(mode="json"))
+    Catalog.create(open_database(settings), "bench", asked(recipe))
     total, process = per_class * len(_WORDS), psutil.Process()
     memory: dict[int, float] = {}
 

@@ -29,7 +29,7 @@ from tellapart.learn import backbone, features, measuring
 from tellapart.plugins.analyzers.basic import Basic
 from tellapart.plugins.analyzers.phash import PerceptualHash
 from tellapart.project import Project
-from tellapart.recipe import check
+from tellapart.recipe import asked, check
 from tellapart.settings import Settings
 from tellapart.steps import curate, open_context, split
 from tellapart.store.database import open_database
@@ -109,7 +109,7 @@ def _decide_again(home: Path, n: int) -> dict[str, Any]:
     """Seconds of each step on a project of `n` rows whose pictures are figures alone."""
     settings = Settings(home=home / "many")
     recipe = check({"name": "many", "classes": ["a", "b", "c", "d", "e"]})
-    catalog = Catalog.create(open_database(settings), "many", recipe.model_dump(mode="json"))
+    catalog = Catalog.create(open_database(settings), "many", asked(recipe))
     _fill(catalog, settings, n)
     project = Project.open("many", settings)
     seconds: dict[str, float] = {}

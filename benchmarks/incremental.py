@@ -74,7 +74,7 @@ def _digest(number: int) -> str:
 def _label(small: bool) -> dict[str, Any]:
     from tellapart.catalog import Assignment, Catalog, NewPicture, Verdict
     from tellapart.learn import backbone, features
-    from tellapart.recipe import check
+    from tellapart.recipe import asked, check
     from tellapart.settings import Settings
     from tellapart.steps import open_context, train
     from tellapart.store.database import open_database
@@ -88,8 +88,8 @@ def _label(small: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         settings = Settings(home=Path(temporary))
         classes = sorted(set(labels))
-        asked = check({"name": "many", "classes": classes})
-        catalog = Catalog.create(open_database(settings), "many", asked.model_dump(mode="json"))
+        recipe = check({"name": "many", "classes": classes})
+        catalog = Catalog.create(open_database(settings), "many", asked(recipe))
         rows = [
             NewPicture(
                 label=label,
@@ -112,7 +112,7 @@ def _label(small: bool) -> dict[str, Any]:
             ]
         )
         net = backbone.embedded(settings.cache_dir)
-        key = features.cache_key(net, asked.train.view)
+        key = features.cache_key(net, recipe.train.view)
         features.FeatureCache(settings.cache_dir, key).put([_digest(i) for i in range(n)], vectors)
 
         def step() -> tuple[float, dict[str, Any]]:

@@ -13,7 +13,7 @@ import pytest
 
 from tellapart.catalog import Catalog, PictureRow
 from tellapart.demo.picture_web import Answer, PictureWeb
-from tellapart.recipe import check
+from tellapart.recipe import asked, check
 from tellapart.settings import Settings
 from tellapart.steps import collect, open_context
 from tellapart.store.database import open_database
@@ -76,8 +76,8 @@ def test_a_source_that_is_down_is_said(place: Callable[..., Any], web: PictureWe
             TELLAPART_OPENVERSE_URL=f"http://{nobody}/v1",
             TELLAPART_ALLOW_HOSTS=hosts,
         )
-        asked = ("make", "apple", "boat", "--name", "n", "--per-class", "6", "--quiet")
-        alone = down.run(*asked, "--source", "openverse")
+        words = ("make", "apple", "boat", "--name", "n", "--per-class", "6", "--quiet")
+        alone = down.run(*words, "--source", "openverse")
         error = alone.failed(5, "fetch")
         assert "openverse" in error["what"] and "connection" in error["what"]
     # The same project goes on once the source is back, or with another one.
@@ -135,8 +135,8 @@ def test_a_service_that_answers_nonsense_is_left_for_the_next(
     web.script("/v1/images/", *[Answer(200, answer)] * 100)
     found = _collected(_settings(web, home))
     assert {row.source for row in found} == {"commons"} and len(found) == 8
-    asked = sum(n for path, n in web.requests.items() if path.startswith("/v1/images/"))
-    assert asked <= 2 * 8  # a service that repeats itself is not asked for ever
+    requests = sum(n for path, n in web.requests.items() if path.startswith("/v1/images/"))
+    assert requests <= 2 * 8  # a service that repeats itself is not asked for ever
 
 
 def _settings(web: PictureWeb, home: Path, **changes: Any) -> Settings:
@@ -152,7 +152,7 @@ def _settings(web: PictureWeb, home: Path, **changes: Any) -> Settings:
 
 def _collected(settings: Settings) -> list[PictureRow]:
     """The pictures that collect brings in for two words of four pictures each."""
-    asked = check({"name": "n", "classes": ["apple", "boat"], "per_class": 4})
-    Catalog.create(open_database(settings), "n", asked.model_dump(mode="json"))
+    recipe = check({"name": "n", "classes": ["apple", "boat"], "per_class": 4})
+    Catalog.create(open_database(settings), "n", asked(recipe))
     collect.run(open_context(settings, "n"))
     return open_context(settings, "n").catalog.pictures(status="ok")

@@ -19,7 +19,7 @@ from tellapart.demo.drawing import draw
 from tellapart.errors import DataError, NotFoundError
 from tellapart.learn import outcome
 from tellapart.learn.metrics import wilson
-from tellapart.recipe import check
+from tellapart.recipe import asked, check
 from tellapart.recipe.network import trace
 from tellapart.settings import Settings
 from tellapart.steps import StepContext, run_step
@@ -35,10 +35,10 @@ _LAYERS: list[Any] = [
 ]
 
 
-def _context(home: Path, asked: dict[str, Any]) -> StepContext:
+def _context(home: Path, wanted: dict[str, Any]) -> StepContext:
     settings = Settings(home=home, threads=1)
-    recipe = check(asked)
-    catalog = Catalog.create(open_database(settings), recipe.name, recipe.model_dump(mode="json"))
+    recipe = check(wanted)
+    catalog = Catalog.create(open_database(settings), recipe.name, asked(recipe))
     context = StepContext(settings, catalog, recipe, settings.projects_dir / recipe.name)
     for step in ("collect", "curate", "split"):
         run_step(step, context)
@@ -284,7 +284,7 @@ def _ledger(home: Path, licenses: dict[str, str]) -> StepContext:
     settings = Settings(home=home, threads=1)
     layers = [*_LAYERS[:2], {"dense": {"units": 2, "activation": "softmax"}}]
     recipe = check({"name": "signs", "classes": ["apple", "star"], "layers": layers})
-    catalog = Catalog.create(open_database(settings), "signs", recipe.model_dump(mode="json"))
+    catalog = Catalog.create(open_database(settings), "signs", asked(recipe))
     files = FileStore(settings.files_dir)
     splits = ["train"] * 4 + ["validation"] * 2 + ["test"] * 3 + [""]
     plans = [(word, n, split) for word in ("apple", "star") for n, split in enumerate(splits)]

@@ -18,7 +18,7 @@ from tellapart.demo.drawing import draw, draw_noise
 from tellapart.errors import DataError, NotFoundError
 from tellapart.learn import backbone, trained
 from tellapart.learn.features import FeatureCache, cache_key
-from tellapart.recipe import check
+from tellapart.recipe import asked, check
 from tellapart.settings import Settings
 from tellapart.steps import StepContext, evaluate, train
 from tellapart.steps.evaluate import figures
@@ -60,7 +60,7 @@ def _project(home: Path, plans: Sequence[Planned], *, threads: int = 1) -> StepC
     """A project as the steps before `train` leave it."""
     settings = Settings(home=home, threads=threads)
     recipe = check({"name": "signs", "classes": list(WORDS)})
-    catalog = Catalog.create(open_database(settings), "signs", recipe.model_dump(mode="json"))
+    catalog = Catalog.create(open_database(settings), "signs", asked(recipe))
     files = FileStore(settings.files_dir)
     new = [
         NewPicture(

@@ -63,11 +63,13 @@ def show(
     counts = project.counts()
     versions = project.versions()
     if json:
+        from tellapart.recipe import canonical
+
         emit(
             {
                 "name": name,
                 "folder": str(project.folder),
-                "recipe": project.recipe.model_dump(mode="json"),
+                "recipe": canonical(project.recipe),
                 "pictures": counts,
                 "versions": [asdict(version) for version in versions],
             }
