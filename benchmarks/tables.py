@@ -2,7 +2,7 @@
 
 Ours chooses among logistic regression, gradient boosting and their average by cross-validation
 within each training part; beside it `HistGradientBoostingClassifier` and `LogisticRegression`
-with scikit-learn's defaults. Five repetitions with other folds (`seeds`); a lead is in points,
+with scikit-learn's defaults. Three repetitions with other folds (`seeds`); a lead is in points,
 ours less the better of the two. Abalone has no class of its own: its age (rings 1-8, 9 and 10,
 11 on, the grouping of Clark et al. that its description names) and its sex are asked for in turn.
 """
@@ -36,7 +36,8 @@ TABLES = (
     ("abalone, sex", "abalone", 0),
 )
 SMALL = ("iris", "wine")
-FOLDS, SEEDS = 5, 5
+#: The rule of choosing was found on folds of smaller seeds: these it has not seen.
+FOLDS, SEEDS, FIRST = 5, 3, 100
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int64], tables.Schema]
 
@@ -89,7 +90,7 @@ def measure(rows: Rows, seeds: int) -> dict[str, Any]:
     right: dict[str, list[float]] = {name: [] for name in ("ours", *THEIRS)}
     chosen: dict[str, int] = {}
     seconds = []
-    for seed in range(seeds):
+    for seed in range(FIRST, FIRST + seeds):
         hits = dict.fromkeys(right, 0)
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         for train, test in folds.split(x, y):

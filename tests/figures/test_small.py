@@ -51,6 +51,20 @@ def _kills(figures: Figures) -> None:
     assert figures["settled_pictures_asked_for_again"] == 0
 
 
+def _mnist(figures: Figures) -> None:
+    assert figures["parameters"] < 100_000
+    assert figures["test_accuracy"] >= 0.97  # after one epoch of the ten
+
+
+def _old_specs(figures: Figures) -> None:
+    for name, epochs in (("mnist_cnn", 12), ("iris_spec", 1)):
+        assert figures[name]["signals"] == ["built", "trained", "compiled"]
+        assert figures[name]["epochs"] == epochs
+        assert {"onnx", "mlmodel", "mlpackage"} <= set(figures[name]["formats"])
+    assert figures["mnist_cnn"]["test_accuracy"] >= 0.9  # of a thirtieth of the pictures
+    assert figures["iris_100_epochs"]["mean"] >= 0.85  # of two seeds
+
+
 def _refit(figures: Figures) -> None:
     assert figures["went on from the last head"] is True
 
@@ -91,6 +105,8 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "familiarity": _familiarity,
     "kills": _kills,
     "refit": _refit,
+    "mnist": _mnist,
+    "old_specs": _old_specs,
     "signals": _signals,
     "tables": _tables,
     "train_folder": _train_folder,
