@@ -9,6 +9,7 @@ compiled, and the same command must go on from the epochs that were done.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -161,7 +162,9 @@ def flushed(reader: Reader, home: Path) -> bool:
 
 def _stopped(command: list[str], environment: dict[str, str], home: Path) -> dict[str, Any]:
     """Ctrl-C in epoch 2."""
-    with reading(command, environment, start_new_session=True) as reader:
+    # A shell that starts this in the background has its children ignore Ctrl-C.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with reading(command, environment, start_new_session=True, preexec_fn=heed) as reader:
         reader.until(epoch_from(1))
         time.sleep(0 if reader.events("epoch")[0]["seconds"] < 2 else 1)  # well within epoch 2
         pressed = time.time()

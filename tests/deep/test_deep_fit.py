@@ -181,6 +181,18 @@ def test_killed_and_gone_on_with_it_is_the_same_network(tmp_path: Path) -> None:
     assert len(rest.history) == 4
 
 
+def test_an_epoch_that_was_told_is_never_repeated(tmp_path: Path) -> None:
+    def die(tick: fit.Tick) -> None:
+        if tick.line is not None:
+            raise SystemExit
+
+    told: list[int] = []
+    with pytest.raises(SystemExit):
+        train(tmp_path, OPTIONS, watch=die)
+    train(tmp_path, OPTIONS, watch=lambda tick: told.append(tick.epoch))
+    assert told[0] == 2
+
+
 def test_best_or_last_weights(tmp_path: Path) -> None:
     wild = {"optimizer": "sgd", "learning_rate": 2.0, "epochs": 6, "batch_size": 8}
     best = train(tmp_path / "best", fit.Options(**wild))

@@ -145,9 +145,8 @@ class Learning:
         if partial:
             return  # the checkpoint of the stop knows nothing of this: it goes on within the epoch
         self._epoch, self._batch = self._epoch + 1, 0
-        self._clock()
+        self._save()  # before it is said: an epoch that was seen to end is never repeated
         self._tell(line)
-        self._save()
 
     # What happens inside.
 
