@@ -134,7 +134,8 @@ class Train(Part):
     )
     learning_rate: Annotated[Number, Field(gt=0, le=100)] | Literal["auto"] = says(
         "auto",
-        "Network: step size; auto: the optimizer's default (adadelta 1.0, sgd 0.01, else 0.001).",
+        "Network: step size; auto: the optimizer's default (adadelta 1.0; sgd and adagrad 0.01; "
+        "adamax and nadam 0.002; else 0.001).",
         expected="a number above 0, at most 100, or auto",
         why="the optimizer's own default",
     )
