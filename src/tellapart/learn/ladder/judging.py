@@ -1,0 +1,148 @@
+"""Is one model better than another beyond noise? A paired, grouped, one-sided test.
+
+Both models have told the same pictures, none of which they learned from. Each picture gives one
+difference of log losses; pictures of one group (near duplicates, one scene) are no independent
+witnesses, so their differences are summed first. Were both models alike, each group's sum could
+as well have had the other sign: the share of sign-flipped totals at or above the real one is the
+p value (Fisher, The Design of Experiments, 1935; Edgington and Onghena, Randomization Tests,
+2007). The flips are drawn from a fixed seed: the same answers give the same verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tellapart.errors import InputError
+
+#: A dearer rung replaces a cheaper one where chance alone would look as good at most this often.
+LEVEL = 0.05
+#: Sign flips drawn; with fewer than `_ALL` groups every combination is counted instead.
+_FLIPS, _ALL = 9_999, 13
+#: Flips at once: bounds memory to 512 × groups bytes.
+_BLOCK = 512
+#: Probabilities below are taken for this: one picture must not outweigh all others.
+_LEAST = 1e-6
+_SEED = 20_260_101
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the comparison of a new model with an old one gave."""
+
+    #: Chance of a gain in log loss at least as large, were both alike.
+    p: float
+    #: Mean log loss of the old minus that of the new: above 0 the new is better.
+    gain_log_loss: float
+    #: Accuracy of the new minus that of the old, as a share.
+    gain_accuracy: float
+    #: Pictures and groups that were compared.
+    n: int
+    groups: int
+    #: Whether the new is better beyond noise, and not less often right beyond noise.
+    replaces: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "p": round(self.p, 6),
+            "gain_log_loss": round(self.gain_log_loss, 6),
+            "gain": round(self.gain_accuracy, 6),
+            "n": self.n,
+            "groups": self.groups,
+            "replaces": self.replaces,
+        }
+
+
+def better(new: ArrayLike, old: ArrayLike, y: ArrayLike, groups: ArrayLike | None) -> Verdict:
+    """Compare calibrated probabilities `new` and `old` (n, C) of the same unseen rows.
+
+    `y` (n,) are the true class numbers, `groups` (n,) names what belongs together (None: each row
+    by itself). Rows that either could not be asked about (NaN) are left out. Raises `InputError`
+    where the shapes do not fit.
+    """
+    fresh, known, labels, teams = _checked(new, old, y, groups)
+    if not len(labels):
+        return Verdict(1.0, 0.0, 0.0, 0, 0, replaces=False)
+    loss = _losses(known, labels) - _losses(fresh, labels)
+    right = (fresh.argmax(axis=1) == labels).astype(np.float64)
+    right -= (known.argmax(axis=1) == labels).astype(np.float64)
+    sums = np.stack([np.bincount(teams, loss), np.bincount(teams, -right)])
+    p, worse = _flipped(sums)
+    return Verdict(
+        p=p,
+        gain_log_loss=float(loss.mean()),
+        gain_accuracy=float(right.mean()),
+        n=len(labels),
+        groups=sums.shape[1],
+        replaces=bool(p <= LEVEL and worse > LEVEL),
+    )
+
+
+def figures(probabilities: ArrayLike, y: ArrayLike) -> dict[str, Any]:
+    """`n`, `accuracy` and `log_loss` of probabilities (n, C), rows of NaN left out."""
+    chances = np.asarray(probabilities, dtype=np.float64)
+    labels = np.asarray(y, dtype=np.int64)
+    seen = ~np.isnan(chances).any(axis=1)
+    if not seen.any():
+        return {"n": 0, "accuracy": None, "log_loss": None}
+    chances, labels = chances[seen], labels[seen]
+    return {
+        "n": len(labels),
+        "accuracy": round(float((chances.argmax(axis=1) == labels).mean()), 6),
+        "log_loss": round(float(_losses(chances, labels).mean()), 6),
+    }
+
+
+def _losses(chances: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(-np.log(np.clip(chances[np.arange(len(y)), y], _LEAST, 1)))
+
+
+def _flipped(sums: NDArray[np.float64]) -> tuple[float, ...]:
+    """For each row of `sums` (k, G) the share of sign-flipped totals at or above its own.
+
+    Groups that agree on everything carry no sign. The real signs count as one of the draws.
+    """
+    told = sums[:, (np.abs(sums) > 0).any(axis=0)]
+    totals = told.sum(axis=1)
+    slack = 1e-9 * np.abs(told).sum(axis=1)
+    groups = told.shape[1]
+    reached, drawn = np.zeros(len(sums)), 0
+    for signs in _signs(groups):
+        reached += (told @ signs.T >= (totals - slack)[:, None]).sum(axis=1)
+        drawn += len(signs)
+    if groups < _ALL:  # all combinations, the real one among them
+        return tuple((reached / drawn).tolist())
+    return tuple(((reached + 1) / (drawn + 1)).tolist())
+
+
+def _signs(groups: int) -> Any:
+    if groups < _ALL:
+        codes = np.arange(2**groups)[:, None] >> np.arange(groups)
+        yield 1.0 - 2.0 * (codes & 1)
+        return
+    source = np.random.default_rng(_SEED)
+    for start in range(0, _FLIPS, _BLOCK):
+        rows = min(_BLOCK, _FLIPS - start)
+        yield 1.0 - 2.0 * source.integers(0, 2, (rows, groups), dtype=np.int8)
+
+
+def _checked(
+    new: ArrayLike, old: ArrayLike, y: ArrayLike, groups: ArrayLike | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    fresh, known = np.asarray(new, dtype=np.float64), np.asarray(old, dtype=np.float64)
+    labels = np.asarray(y, dtype=np.int64)
+    teams = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    if fresh.ndim != 2 or fresh.shape != known.shape or not len(fresh) == len(labels) == len(teams):
+        raise InputError(
+            f"Probabilities of shapes {fresh.shape} and {known.shape} for {len(labels)} labels "
+            f"and {len(teams)} groups.",
+            expected="two tables of one shape, one row a label",
+            do="Ask both models about the same pictures.",
+        )
+    seen = ~(np.isnan(fresh).any(axis=1) | np.isnan(known).any(axis=1))
+    numbers = np.unique(teams[seen], return_inverse=True)[1]
+    return fresh[seen], known[seen], labels[seen], np.asarray(numbers, dtype=np.int64)

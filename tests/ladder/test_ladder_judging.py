@@ -1,0 +1,103 @@
+"""The paired test: it seldom takes chance for a gain, and sees a gain that is there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tellapart.errors import InputError
+from tellapart.learn.calibration import softmax
+from tellapart.learn.ladder import better, figures
+
+
+def told(source: np.random.Generator, y: np.ndarray, teams: np.ndarray, skill: float) -> np.ndarray:
+    """Answers that know the class by `skill`; what is drawn for a group is alike in it."""
+    classes = int(y.max()) + 1
+    shared = source.normal(size=(int(teams.max()) + 1, classes))[teams]
+    logits = 0.8 * shared + 0.6 * source.normal(size=(len(y), classes))
+    logits[np.arange(len(y)), y] += skill
+    return softmax(logits)
+
+
+def trials(number: int, gain: float, rows: int = 120, teams_of: int = 3) -> float:
+    """The share of trials in which a model with `gain` more skill replaces the other."""
+    replaced = 0
+    for seed in range(number):
+        source = np.random.default_rng(seed)
+        y = source.integers(0, 4, rows)
+        teams = np.repeat(np.arange(rows // teams_of), teams_of)
+        both = [told(source, y, teams, skill) for skill in (1.5, 1.5 + gain)]
+        replaced += better(both[1], both[0], y, teams).replaces
+    return replaced / number
+
+
+def test_no_difference_replaces_in_at_most_one_of_twenty() -> None:
+    assert trials(1000, 0.0) <= 0.05 + 0.01  # the binomial's own noise at 1,000 trials
+
+
+def test_groups_are_no_independent_witnesses() -> None:
+    """The same answers taken for unrelated would replace far too often."""
+    replaced = 0
+    for seed in range(300):
+        source = np.random.default_rng(seed)
+        y = np.repeat(source.integers(0, 4, 12), 20)  # twelve scenes of twenty frames
+        teams = np.repeat(np.arange(12), 20)
+        both = [told(source, y, teams, 1.5) for _ in range(2)]
+        replaced += better(both[1], both[0], y, None).replaces
+        assert better(both[1], both[0], y, teams).groups == 12
+    assert replaced / 300 > 0.15
+    assert trials(300, 0.0, rows=240, teams_of=20) <= 0.08
+
+
+def test_a_clear_gain_replaces() -> None:
+    assert trials(100, 1.0) > 0.95
+
+
+def test_a_worse_model_never_replaces() -> None:
+    assert trials(200, -0.8) == 0.0
+
+
+def test_surer_but_less_often_right_does_not_replace() -> None:
+    y = np.zeros(200, dtype=int)
+    old = np.tile([0.51, 0.49], (200, 1))
+    new = np.tile([0.99, 0.01], (200, 1))
+    new[:30] = [0.45, 0.55]
+    verdict = better(new, old, y, None)
+    assert verdict.p <= 0.05
+    assert verdict.gain_log_loss > 0
+    assert verdict.gain_accuracy == pytest.approx(-0.15)
+    assert not verdict.replaces
+
+
+def test_few_groups_count_every_combination() -> None:
+    """Four groups that all gain: chance alone would do so once in sixteen."""
+    y = np.zeros(4, dtype=int)
+    old, new = np.tile([0.5, 0.5], (4, 1)), np.tile([0.9, 0.1], (4, 1))
+    assert better(new, old, y, None).p == 1 / 16
+    assert not better(new, old, y, None).replaces
+
+
+def test_the_same_answers_give_the_same_verdict_and_rows_unknown_are_left_out() -> None:
+    source = np.random.default_rng(5)
+    y = source.integers(0, 4, 60)
+    old, new = (told(source, y, np.arange(60), skill) for skill in (1.0, 2.0))
+    verdict = better(new, old, y, None)
+    assert verdict == better(new, old, y, None)
+    gap = np.vstack([new, np.full((3, 4), np.nan)])
+    more = better(gap, np.vstack([old, old[:3]]), np.concatenate([y, y[:3]]), None)
+    assert more == verdict
+    assert figures(gap, np.concatenate([y, y[:3]]))["n"] == 60
+
+
+def test_nothing_to_compare_replaces_nothing() -> None:
+    empty = np.empty((0, 3))
+    assert not better(empty, empty, [], None).replaces
+    same = np.tile([0.7, 0.2, 0.1], (50, 1))
+    verdict = better(same, same, np.zeros(50, dtype=int), None)
+    assert (verdict.p, verdict.replaces) == (1.0, False)
+    assert figures(empty, [])["accuracy"] is None
+
+
+def test_shapes_that_do_not_fit_are_said() -> None:
+    with pytest.raises(InputError, match="shapes"):
+        better(np.ones((3, 2)), np.ones((4, 2)), [0, 0, 0], None)
