@@ -17,7 +17,7 @@ from typing import Any
 
 from tellapart.errors import Interrupted, NotFoundError
 from tellapart.settings import Settings
-from tellapart.steps import Progress, StepContext, open_context, run_step
+from tellapart.steps import Command, Progress, StepContext, is_long, open_context, run_step
 from tellapart.worker import Worker
 
 #: collect → curate → split → train → evaluate → compile → package
@@ -54,15 +54,15 @@ def run(
     Heavy steps run in one spawned worker unless `spawn` is False. Raises whatever a step raises,
     and `Interrupted` on Ctrl-C: what is done is kept. The caller holds the project's lock.
     """
-    watch = _guarded(progress)
+    watch, command = _guarded(progress), Command(time.monotonic(), tuple(steps))
     summaries: dict[str, dict[str, Any]] = {}
     seconds: dict[str, float] = {}
     worker = context = None
     step = ""
     try:
         if spawn and not HEAVY.isdisjoint(steps):
-            worker = Worker(settings, name)
-        context = open_context(settings, name, watch)
+            worker = Worker(settings, name, command)
+        context = open_context(settings, name, watch, command)
         context.training_file.unlink(missing_ok=True)  # of a run that was killed
         for step in steps:
             start = time.perf_counter()
@@ -89,11 +89,11 @@ def run(
 
 @contextlib.contextmanager
 def _stoppable(context: StepContext, step: str) -> Iterator[None]:
-    """While a network trains, the first Ctrl-C asks it to end after its batch.
+    """While a network or a ladder trains, the first Ctrl-C asks it to end at its next halt.
 
     The run then goes on with what was learned so far, up to the bundle; a second Ctrl-C ends it.
     """
-    if step != "train" or context.recipe.model_kind != "network":
+    if step != "train" or not is_long(context.recipe):
         yield
         return
     context.stop_file.unlink(missing_ok=True)  # one asked for before concerns a run before

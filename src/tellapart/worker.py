@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from tellapart.errors import TellapartError, WorkerError
 from tellapart.settings import Settings
-from tellapart.steps import Progress, open_context, run_step
+from tellapart.steps import Command, Progress, open_context, run_step
 
 #: Set in the worker only where the user has not: BLAS threads make small fits 7–13 times slower,
 #: and giving memory back after each batch makes networks on a CPU learn half as fast (glibc).
@@ -39,7 +39,7 @@ _ENVIRONMENT = {
 class Worker:
     """The parent's end. Steps are run one at a time by `run`; `close` ends the process."""
 
-    def __init__(self, settings: Settings, project: str) -> None:
+    def __init__(self, settings: Settings, project: str, command: Command | None = None) -> None:
         package_root = str(Path(__file__).resolve().parent.parent)
         path = os.pathsep.join(p for p in (package_root, os.environ.get("PYTHONPATH", "")) if p)
         self._process = subprocess.Popen(
@@ -53,7 +53,7 @@ class Worker:
             raise RuntimeError("the worker was started without pipes")
         self._requests: IO[bytes] = self._process.stdin
         self._events: IO[bytes] = self._process.stdout
-        self._send((settings, project))
+        self._send((settings, project, command))
 
     def run(self, step: str, watch: Callable[[Progress], None]) -> dict[str, Any]:
         """Run `step` in the worker and return its summary; raises what the step raised."""
@@ -140,12 +140,12 @@ def main() -> None:
         pickle.dump((kind, value), events)
         events.flush()
 
-    settings, name = requests.get()
+    settings, name, command = requests.get()
     _warm_up()
     while True:
         step = requests.get()
         try:
-            context = open_context(settings, name, lambda event: send("progress", event))
+            context = open_context(settings, name, lambda event: send("progress", event), command)
             with contextlib.closing(context):
                 summary = run_step(step, context)
         except Exception as error:

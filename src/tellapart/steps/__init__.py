@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Name of the file, in a project's `work` folder, that asks its training to end.
 STOP = "stop"
-#: The same, while a network is being trained: that can be asked to end.
+#: The same, while something is being trained that can be asked to end.
 TRAINING = "training"
 
 
@@ -44,6 +44,21 @@ def _silent(progress: Progress) -> None:
 
 
 @dataclass(frozen=True)
+class Command:
+    """What a step should know of the command that it is part of."""
+
+    #: When it began, on the system-wide `time.monotonic` clock.
+    started: float
+    #: The steps it walks, in order.
+    steps: tuple[str, ...]
+
+    def after(self, step: str) -> tuple[str, ...]:
+        """The steps that follow `step`; none where it is not part of the command."""
+        place = self.steps.index(step) + 1 if step in self.steps else len(self.steps)
+        return self.steps[place:]
+
+
+@dataclass(frozen=True)
 class StepContext:
     """What a step gets: the project's catalog, recipe and folder, and who watches."""
 
@@ -53,6 +68,8 @@ class StepContext:
     #: The project's folder, `TELLAPART_HOME/projects/<name>`.
     folder: Path
     progress: Callable[[Progress], None] = _silent
+    #: None where a step is run by itself.
+    command: Command | None = None
 
     @property
     def work(self) -> Path:
@@ -68,7 +85,7 @@ class StepContext:
 
     @property
     def training_file(self) -> Path:
-        """There while a network trains; after a kill it stays until the project is run again."""
+        """There while a training can be asked to end; after a kill it stays until the project is run again."""
         return self.folder / "work" / TRAINING
 
     def stop_asked(self) -> bool:
@@ -80,6 +97,21 @@ class StepContext:
         self.catalog.engine.dispose()
 
 
+def is_long(recipe: Recipe) -> bool:
+    """Whether training takes so long that it can be asked to end early: networks, ladders."""
+    return recipe.model_kind == "network" or climbs(recipe) or has_stages(recipe)
+
+
+def climbs(recipe: Recipe) -> bool:
+    """Whether a ladder of ever dearer models of pictures is climbed."""
+    return recipe.model_kind == "head" and recipe.effort != "quick" and not has_stages(recipe)
+
+
+def has_stages(recipe: Recipe) -> bool:
+    """Whether the recipe itself says stage by stage how a network of pictures is tuned."""
+    return recipe.model_kind == "head" and bool(getattr(recipe.train, "stages", None))
+
+
 def fingerprint(value: Any) -> str:
     """SHA-256 (hex) of a value's canonical JSON: the same for equal values on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -87,7 +119,10 @@ def fingerprint(value: Any) -> str:
 
 
 def open_context(
-    settings: Settings, name: str, progress: Callable[[Progress], None] = _silent
+    settings: Settings,
+    name: str,
+    progress: Callable[[Progress], None] = _silent,
+    command: Command | None = None,
 ) -> StepContext:
     """The context of the project `name`. Raises `NotFoundError` where there is none."""
     from tellapart.catalog import Catalog
@@ -101,6 +136,7 @@ def open_context(
         recipe=check(catalog.recipe),
         folder=settings.projects_dir / name,
         progress=progress,
+        command=command,
     )
 
 

@@ -78,31 +78,6 @@ class Budget:
         return Budget(self.seconds, self.start, reserve, self.explicit, self.clock)
 
 
-@dataclass(frozen=True)
-class Costs:
-    """What the steps after training cost here, for a reserve: seconds a command and a picture."""
-
-    #: Report, plots, golden pictures, writing and checking the zip.
-    fixed: float
-    #: Answers asked of the model a test picture: features, then two engines' checks.
-    passes: float
-    #: Megabytes of the model's graph are written, hashed and read so often.
-    megabyte: float
-
-    def reserve(
-        self, pictures: int, speed: float, megabytes: float, steps: tuple[str, ...]
-    ) -> float:
-        """Seconds for `steps` with `pictures` to check at `speed` pictures/s."""
-        if not steps:
-            return 0.0
-        share = len(steps) / 3
-        return (
-            share * self.fixed
-            + self.passes * pictures / max(speed, 0.1)
-            + self.megabyte * megabytes
-        )
-
-
 def facts(budget: Budget | None) -> dict[str, Any]:
     """What a trained model's facts say of its budget."""
     if budget is None:

@@ -70,7 +70,7 @@ def better(new: ArrayLike, old: ArrayLike, y: ArrayLike, groups: ArrayLike | Non
     loss = _losses(known, labels) - _losses(fresh, labels)
     right = (fresh.argmax(axis=1) == labels).astype(np.float64)
     right -= (known.argmax(axis=1) == labels).astype(np.float64)
-    sums = np.stack([np.bincount(teams, loss), np.bincount(teams, -right)])
+    sums = np.stack([np.bincount(teams, loss), np.bincount(teams, -right)]).astype(np.float64)
     p, worse = _flipped(sums)
     return Verdict(
         p=p,
