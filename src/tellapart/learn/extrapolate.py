@@ -1,0 +1,134 @@
+"""Errors at a few numbers of training pictures, carried on to others, with what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Exponents and floors (as shares of the error at the last point) that are weighed.
+_EXPONENTS = np.linspace(0.05, 1.2, 24)
+_FLOORS = np.linspace(0.0, 0.95, 20)
+#: Standard deviation of log errors that no law explains: parts are drawn, laws are only laws.
+_ROUGHNESS = 0.04
+#: The same, by which a law goes astray each time the number of pictures doubles beyond the last.
+_ASTRAY = 0.03
+_Z90 = 1.6449
+
+
+@dataclass(frozen=True)
+class Law:
+    """A mixture of power laws with floors, as `fit` weighs them."""
+
+    #: Training pictures (s,), ascending, and log errors measured with them.
+    sizes: NDArray[np.float64]
+    log_errors: NDArray[np.float64]
+    #: (s, s) covariance of the log errors.
+    covariance: NDArray[np.float64]
+    #: Of each law: exponent, floor, weight, and mean and variance of the log error at the last.
+    exponents: NDArray[np.float64]
+    floors: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    variances: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls, sizes: NDArray[np.float64], wrong: NDArray[np.float64], groups: NDArray[np.int64]
+    ) -> Law:
+        """Weigh laws by errors `wrong` (n, s) of n rows at `sizes` (s,); rows of one of `groups`
+        (n,) err together."""
+        n = len(wrong)
+        errors = (wrong.sum(axis=0) + 0.5) / (n + 1)
+        deviations = np.zeros((int(groups.max()) + 1, len(sizes)))
+        np.add.at(deviations, groups, wrong - wrong.mean(axis=0))
+        several = len(np.unique(groups))
+        spread = deviations.T @ deviations * (several / max(1, several - 1))
+        # As if half an error more or less had been seen: no error in n pictures is not none ever.
+        spread += 0.25
+        covariance = spread / n**2 / np.outer(errors, errors)
+        precision = np.linalg.inv(covariance + _ROUGHNESS**2 * np.eye(len(sizes)))
+        b, c = (part.ravel() for part in np.meshgrid(_EXPONENTS, _FLOORS, indexing="ij"))
+        shapes = _shape(sizes[:, None] / sizes[-1], b, c)
+        rest = np.log(errors)[:, None] - shapes
+        ones = precision.sum(axis=0)
+        variance = 1 / ones.sum()
+        levels = variance * (ones @ rest)
+        rest -= levels
+        fits = -0.5 * np.einsum("sm,st,tm->m", rest, precision, rest)
+        weights = np.exp(fits - fits.max()) * _prior(b, c)
+        return cls(
+            sizes,
+            np.log(errors),
+            covariance,
+            b,
+            c,
+            weights / weights.sum(),
+            levels,
+            np.full(len(b), variance),
+        )
+
+    def quantiles(
+        self, n: float, shares: Sequence[float], tested: int | None = None
+    ) -> list[float]:
+        """Of the error with `n` training pictures, or of what a test on `tested` would say."""
+        factor = n / float(self.sizes[-1])
+        middles = self.levels + _shape(np.array(factor), self.exponents, self.floors)
+        variances = self.variances + _ASTRAY**2 * max(0.0, np.log2(factor))
+        if tested is not None:
+            errors = np.exp(middles)
+            variances = variances + (1 - np.minimum(errors, 1)) / (tested * errors)
+        return [self._quantile(share, middles, np.sqrt(variances)) for share in shares]
+
+    def gain(self, n: float, more: float) -> tuple[float, float]:
+        """By how much the error falls from `n` to `more` training pictures: mean and deviation."""
+        at, then = (
+            np.exp(self.levels + _shape(np.array(m / self.sizes[-1]), self.exponents, self.floors))
+            for m in (n, more)
+        )
+        falls = at - then
+        mean = float(self.weights @ falls)
+        # The level's own doubt moves all laws alike.
+        relative = float(self.weights @ self.variances)
+        spread = float(self.weights @ (falls - mean) ** 2) + relative * mean**2
+        return mean, float(np.sqrt(spread))
+
+    def measured(self) -> list[tuple[float, float, float]]:
+        """The errors measured, each with its 90 % interval."""
+        spread = _Z90 * np.sqrt(np.diag(self.covariance))
+        return [
+            (float(np.exp(at)), float(np.exp(at - by)), min(1.0, float(np.exp(at + by))))
+            for at, by in zip(self.log_errors, spread, strict=True)
+        ]
+
+    @property
+    def exponent(self) -> float:
+        """The laws' mean exponent of the part of the error that falls."""
+        return float(self.weights @ self.exponents)
+
+    def _quantile(
+        self, share: float, middles: NDArray[np.float64], deviations: NDArray[np.float64]
+    ) -> float:
+        from scipy.special import ndtr
+
+        low, high = -30.0, 0.0
+        for _ in range(60):
+            at = (low + high) / 2
+            if float(self.weights @ ndtr((at - middles) / deviations)) < share:
+                low = at
+            else:
+                high = at
+        return float(np.exp((low + high) / 2))
+
+
+def _shape(
+    factor: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The log error relative to that at factor 1."""
+    return np.asarray(np.log(c + (1 - c) * factor**-b))
+
+
+def _prior(b: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.ones_like(b)
