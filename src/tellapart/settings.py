@@ -85,6 +85,16 @@ class Settings:
         "none: the publishers'.",
         default=(),
     )
+    hub_url: str = _variable(
+        "TELLAPART_HUB_URL",
+        "Base URL of the model hub that pretrained weights come from.",
+        default="https://huggingface.co",
+    )
+    weights_dir: Path | None = _variable(
+        "TELLAPART_WEIGHTS",
+        "Folder of pretrained weights (NAME.safetensors, NAME.pth); used before any download.",
+        default=None,
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

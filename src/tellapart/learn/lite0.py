@@ -110,8 +110,15 @@ class LiteGraph:
 
 def serialize(graph: onnx.GraphProto, metadata: dict[str, str]) -> bytes:
     """A checked model's bytes; they depend on the graph and the metadata alone."""
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
-    model.ir_version = IR_VERSION
+    return serialize_as(graph, metadata, opset=OPSET, ir_version=IR_VERSION)
+
+
+def serialize_as(
+    graph: onnx.GraphProto, metadata: dict[str, str], *, opset: int, ir_version: int
+) -> bytes:
+    """The same for a graph whose nodes are of another version of ONNX's operators."""
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = ir_version
     model.producer_name, model.producer_version = PRODUCER, PRODUCER_VERSION
     for key in sorted(metadata):
         model.metadata_props.add(key=key, value=metadata[key])

@@ -50,9 +50,14 @@ def export(deployed: Deployed, metadata: Mapping[str, str]) -> bytes:
             expected="layers that ONNX holds",
             do="Leave out the layer that is named, or report it.",
         ) from error
+    return bare(model, metadata)
+
+
+def bare(model: onnx.ModelProto, metadata: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of an exported model, checked, without any trace of where it was made."""
     _strip(model)
-    for key in sorted(metadata):
-        model.metadata_props.add(key=key, value=metadata[key])
+    for key in sorted(metadata or {}):
+        model.metadata_props.add(key=key, value=(metadata or {})[key])
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data

@@ -1,0 +1,13 @@
+"""Pretrained weights: where they are, what they are, and the backbones made of them.
+
+In this order: an explicit file, the local folder and cache, what comes with the program, and the
+model hub. Without a hub in reach all but the last go on.
+"""
+
+from __future__ import annotations
+
+from tellapart.learn.weights.finding import Weights, available, find
+from tellapart.learn.weights.made import backbone, tensors
+from tellapart.learn.weights.measured import known_speed, speed
+
+__all__ = ["Weights", "available", "backbone", "find", "known_speed", "speed", "tensors"]

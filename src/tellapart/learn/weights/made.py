@@ -1,0 +1,118 @@
+"""Backbones made of weights: exported once by torch, then files like all others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tellapart.errors import MissingExtraError, TellapartError
+from tellapart.learn import backbone as backbones
+from tellapart.learn import keeping
+from tellapart.learn.backbone import Backbone
+from tellapart.learn.weights.finding import Weights, find
+from tellapart.settings import Settings
+
+#: Raise it whenever the same weights would give another graph: cached ones are then made anew.
+_VERSION = 1
+
+
+def backbone(name: str, size: int, settings: Settings, file: Path | None = None) -> Backbone:
+    """The network `name` for pictures of `size` pixels, with its pretrained weights, frozen.
+
+    Exported on first use (10 to 60 s) and kept in the cache; after that neither torch nor the
+    network is needed. The embedded one needs neither at all. Raises what `find` raises,
+    `MissingExtraError` where torch is needed and missing, `InputError` for a size that the network
+    does not take, `VerificationError` where the weights are not that network's.
+    """
+    known = _cached(name, size, settings) if file is None else None
+    return known or of(find(name, settings, file), size, settings)
+
+
+def of(weights: Weights, size: int, settings: Settings) -> Backbone:
+    """The same of weights at hand."""
+    if weights.source == "embedded":
+        return backbones.embedded(settings.cache_dir, size)
+    place = _place(weights, size, settings)
+    known = _read(place, settings)
+    if known is not None:
+        return known
+    try:
+        from tellapart.learn.deep import exported, timm_nets
+    except ImportError as error:
+        raise MissingExtraError(
+            f"The network {weights.name!r} is made into a graph with {error.name}, which is not "
+            "installed.",
+            expected="the extra [deep], once: afterwards the graph is in the cache",
+            do="Run: pip install 'tellapart[deep]'",
+        ) from error
+    net, facts = timm_nets.create(weights, size=size)
+    mean, std = facts["mean"], facts["std"]
+    found = keeping.store(
+        settings.cache_dir / backbones.FOLDER,
+        exported.onnx_of(net, size, mean, std),
+        exported.tensors_of(net, net.get_classifier()),
+        name=weights.name.replace(".", "_"),
+        license=facts["license"],
+        preparation=(mean, std),
+        sha256=weights.sha256,
+        timm=weights.model,
+        args=facts["args"],
+    )
+    text = json.dumps({"asked": weights.name, **keeping.facts(found)}, sort_keys=True, indent=1)
+    backbones.write(place, text.encode())
+    return found
+
+
+def tensors(weights: Weights) -> dict[str, np.ndarray]:
+    """All tensors of a file, the classifier's too, under timm's names.
+
+    A file of torch's own format is read with torch, as tensors only. Raises `VerificationError`.
+    """
+    if weights.source == "embedded":
+        from tellapart.learn import efficientnet
+        from tellapart.learn.checkpoint import read_checkpoint
+
+        old = read_checkpoint(weights.path, sha256=weights.sha256)
+        head = {f"classifier.{key}": old[f"_fc.{key}"] for key in ("weight", "bias")}
+        return {new: old[name] for name, new in efficientnet.renamed()} | head
+    if weights.path.suffix == ".safetensors":
+        from safetensors.numpy import load_file
+
+        return dict(load_file(weights.path))
+    from tellapart.learn.deep import timm_nets
+
+    return timm_nets.unpickled(weights.path)
+
+
+def _place(weights: Weights, size: int, settings: Settings) -> Path:
+    """Where the facts of the exported network lie."""
+    given = json.dumps([weights.model, weights.args, weights.mean, weights.std], default=list)
+    digest = backbones.digest(f"{weights.sha256}\0{given}".encode())
+    name = f"{weights.name}-{digest}-e{_VERSION}-s{size}.json"
+    return settings.cache_dir / backbones.FOLDER / name
+
+
+def _cached(name: str, size: int, settings: Settings) -> Backbone | None:
+    """An exported network whose weights' file may be gone."""
+    if name == backbones.NAME:
+        return None
+    folder = settings.cache_dir / backbones.FOLDER
+    for place in sorted(folder.glob(f"{name}*-e{_VERSION}-s{size}.json")):
+        found = _read(place, settings, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _read(place: Path, settings: Settings, name: str | None = None) -> Backbone | None:
+    try:
+        facts: dict[str, Any] = json.loads(place.read_bytes())
+        asked = str(facts["asked"])
+        if name is not None and name not in (asked, asked.partition(".")[0]):
+            return None
+        return keeping.found(place.parent, facts, settings.cache_dir)
+    except (OSError, ValueError, LookupError, TellapartError):
+        return None
