@@ -23,7 +23,7 @@ from tellapart.errors import InputError  # noqa: E402
 from tellapart.learn.deep import build, fit, numbers  # noqa: E402
 from tellapart.learn.deep.deployed import Pictures, Rows  # noqa: E402
 from tellapart.learn.deep.feeding import SHIFT, Feed  # noqa: E402
-from tellapart.learn.deep.learning import FILE, _cuts  # noqa: E402
+from tellapart.learn.deep.learning import FILE, cuts  # noqa: E402
 from tellapart.recipe.layers import AnyLayer  # noqa: E402
 from tellapart.recipe.network import trace  # noqa: E402
 
@@ -274,9 +274,9 @@ def test_shifted_pictures_are_moved_pictures() -> None:
 
 
 def test_a_last_batch_of_one_joins_the_one_before() -> None:
-    assert _cuts(33, 16) == [(0, 16), (16, 33)]
-    assert _cuts(34, 16) == [(0, 16), (16, 32), (32, 34)]
-    assert _cuts(1, 16) == [(0, 1)] and _cuts(0, 16) == []
+    assert cuts(33, 16) == [(0, 16), (16, 33)]
+    assert cuts(34, 16) == [(0, 16), (16, 32), (32, 34)]
+    assert cuts(1, 16) == [(0, 1)] and cuts(0, 16) == []
 
 
 def test_a_device_that_is_not_here() -> None:

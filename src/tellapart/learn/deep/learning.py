@@ -57,7 +57,7 @@ class Learning:
         self._optimizer: torch.optim.Optimizer | None = None
         self._restored: dict[str, Any] | None = None
         self._shuffle = torch.Generator().manual_seed(options.seed)
-        self._cuts = _cuts(len(feed.train), options.batch_size)
+        self._cuts = cuts(len(feed.train), options.batch_size)
         self._order = torch.empty(0, dtype=torch.int64)
         self._order_state = self._shuffle.get_state()
         self.stopped = False
@@ -335,7 +335,7 @@ class Learning:
         return Fitted(self.net, history, kept, finished, self.precision, device, seconds)
 
 
-def _cuts(samples: int, batch: int) -> list[tuple[int, int]]:
+def cuts(samples: int, batch: int) -> list[tuple[int, int]]:
     """Where batches begin and end; a last one of a single sample joins the one before it.
 
     Batch norm has nothing to normalize in a single sample.

@@ -45,11 +45,11 @@ def precision_for(asked: str, device: str, network: Network) -> str:
     if device == "cuda":
         fast = torch.cuda.is_bf16_supported()
     else:
-        fast = device == "cpu" and _cpu_multiplies_bf16()
+        fast = device == "cpu" and cpu_multiplies_bf16()
     return "bf16" if wide and fast else "fp32"
 
 
-def _cpu_multiplies_bf16() -> bool:
+def cpu_multiplies_bf16() -> bool:
     """Whether the CPU has instructions for bf16 products (AVX512-BF16 or AMX)."""
     asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name, bool)()) for name in asks)

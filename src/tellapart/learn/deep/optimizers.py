@@ -8,7 +8,7 @@ Source: Keras 2.1.6, `keras/optimizers.py`: SGD .01; RMSprop .001, rho .9; Adagr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -118,6 +118,26 @@ def optimizer(
     groups = [{"params": others, "weight_decay": 0.0}]
     if kernels:
         groups.append({"params": kernels, "weight_decay": decay})
+    return make(groups, lr=rate, **options)
+
+
+def grouped(name: str, parts: Sequence[Mapping[str, Any]], decay: float) -> Optimizer:
+    """The optimizer `name` over groups of weights, for layers that learn at different rates.
+
+    Each part: `params`; `decays`, whether weight decay `decay` is for them (AdamW and SGD alone
+    have any); what else it holds stays in the optimizer's `param_groups`. SGD has Nesterov's
+    momentum .9. Raises `ValueError` for an unknown name.
+    """
+    if name not in _KINDS:
+        raise ValueError(f"there is no optimizer {name!r}")
+    rate, make, fused = _KINDS[name]
+    options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if name == "sgd" else {}
+    if fused and all(p.device.type in ("cpu", "cuda") for part in parts for p in part["params"]):
+        options["fused"] = True
+    groups = [dict(part) for part in parts]
+    if name in ("adamw", "sgd"):
+        for group in groups:
+            group["weight_decay"] = decay if group["decays"] else 0.0
     return make(groups, lr=rate, **options)
 
 

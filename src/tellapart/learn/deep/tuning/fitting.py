@@ -1,0 +1,185 @@
+"""Fine-tune a network: what comes out, and Lightning around the loop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tellapart import telemetry
+from tellapart.learn.deep import numbers
+from tellapart.learn.deep.fit import Tick, _quiet
+from tellapart.learn.deep.tuning import network
+from tellapart.learn.deep.tuning.augmenting import Augmenter
+from tellapart.learn.deep.tuning.judging import logits_of
+from tellapart.learn.deep.tuning.learning import Learning, Running
+from tellapart.learn.deep.tuning.network import TunedNet
+from tellapart.learn.deep.tuning.pictures import PictureFeed
+from tellapart.learn.deep.tuning.plan import Plan
+
+
+@dataclass
+class Tuned:
+    """A tuned network, in evaluation mode on the CPU, and how it came about."""
+
+    net: TunedNet
+    plan: Plan
+    #: Side of the square that the network is to see.
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    #: One dict an epoch: epoch, stage, loss, accuracy, validation_loss, validation_accuracy,
+    #: validation_scaled_loss (after the best temperature), seconds, learning_rate; `partial` where
+    #: it was cut off.
+    history: list[dict[str, Any]]
+    #: One dict a stage, see `facts.StageLog.facts`: size, lr, lr_found, groups (name, frozen, share
+    #: of the rate), cycles, rates ([epoch, rate] points), search ([rate, loss] points), …
+    stages: list[dict[str, Any]]
+    #: The epoch whose weights were kept, from 1.
+    best_epoch: int
+    #: False after a stop request; what a deadline left out does not count.
+    finished: bool
+    precision: str
+    device: str
+    #: Spent on training, over all the runs that it took.
+    seconds: float
+    #: Training pictures a second of the steps alone, over all stages.
+    pictures_per_second: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def lr_plots(self) -> dict[int, list[list[float]]]:
+        """Stage (from 1) to the [rate, loss] points of its search for a learning rate."""
+        return {stage["stage"]: stage["search"] for stage in self.stages if stage["search"]}
+
+
+def tune(
+    plan: Plan,
+    tensors: Mapping[str, NDArray[Any]] | None,
+    feed: PictureFeed,
+    *,
+    folder: Path,
+    key: str,
+    watch: Callable[[Tick], None] = lambda tick: None,
+    stop: Callable[[], bool] = lambda: False,
+    deadline: float | None = None,
+    head: tuple[NDArray[Any], NDArray[Any]] | None = None,
+) -> Tuned:
+    """Tune timm's `plan.backbone`, whose weights are `tensors` (None: random), on `feed`.
+
+    `folder` keeps the prepared pictures and a checkpoint, written every 25 s, after every epoch
+    and when `stop`, asked after each batch, says so; one there with the same `key`, plan and
+    pictures is gone on from, to the same result as without the interruption. Whoever has kept the
+    result removes the folder. `deadline`, on `time.monotonic`'s clock: the plan's epochs are then
+    an upper bound, fitted to the time after the first batches and again all the way. `head`:
+    weight (C, d) and bias (C,) over raw pooled features to start from (Kumar et al. 2022,
+    "Fine-tuning can distort pretrained features"). Raises `InputError` where the loss is no
+    number any more, for a device that is not here, or for a name that timm has not;
+    `VerificationError` for weights of another network, `PictureError` for a picture that cannot
+    be decoded, `StorageError` where `folder` cannot be written, `MissingExtraError` without timm.
+    """
+    telemetry.off()
+    device = numbers.device_for(plan.device)
+    precision = precision_for(plan.precision, device)
+    net = network.build(plan, tensors, feed.classes, head).to(memory_format=torch.channels_last)
+    running = Running(folder, _key(key, plan, feed), watch, stop, deadline, precision)
+    learning = Learning(net, plan, feed, running)
+    before = torch.get_num_threads()
+    torch.set_num_threads(plan.threads or threads())
+    try:
+        with torch.random.fork_rng(devices=[]), _quiet(folder):
+            learning.resume()
+            while not learning.over:
+                _walk(learning, device, plan.devices, folder)
+    finally:
+        torch.set_num_threads(before)
+        net.cpu()
+    best_epoch = learning.settle()
+    net.eval().requires_grad_(False)
+    pictures = sum(log.pictures for log in learning.logs)
+    seconds = sum(log.seconds for log in learning.logs)
+    return Tuned(
+        net=net,
+        plan=plan,
+        size=learning.size,
+        mean=feed.mean,
+        std=feed.std,
+        history=list(learning.history),
+        stages=[log.facts() for log in learning.logs],
+        best_epoch=best_epoch,
+        finished=not learning.stopped,
+        precision=precision,
+        device=device,
+        seconds=learning.seconds,
+        pictures_per_second=round(pictures / seconds, 2) if seconds else 0.0,
+    )
+
+
+def predict(
+    tuned: Tuned, feed: PictureFeed, places: NDArray[np.int64], folder: Path
+) -> NDArray[np.float32]:
+    """Logits (n, C) of the pictures `places` of `feed`, in float32, as the exported model's."""
+    pixels = feed.pixels(places, tuned.size, folder)
+    augmenter = Augmenter(tuned.plan.augmentation, tuned.size, tuned.mean, tuned.std)
+    logits: NDArray[np.float32] = logits_of(tuned.net, pixels, augmenter, "fp32")
+    return logits
+
+
+def precision_for(asked: str, device: str) -> str:
+    """`fp32` or `bf16`. `auto`: bf16 where the processor multiplies in it.
+
+    Weights, sums and the optimizer keep float32 in either.
+    """
+    if asked != "auto":
+        return asked
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if device == "cpu" and numbers.cpu_multiplies_bf16() else "fp32"
+
+
+def threads() -> int:
+    """As many as there are processors; `OMP_NUM_THREADS` has the last word."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdigit() and int(said):
+        return int(said)
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+def _key(key: str, plan: Plan, feed: PictureFeed) -> str:
+    """Names all that a checkpoint must share with the training that goes on from it."""
+    said = [key, plan.to_dict(), feed.fingerprint]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _walk(learning: Learning, device: str, devices: int, folder: Path) -> None:
+    """What is left of the stage at hand, in Lightning's hands."""
+    from lightning.pytorch import Trainer
+
+    from tellapart.learn.deep.tuning.module import Module
+
+    module = Module(learning)
+    trainer = Trainer(
+        accelerator="gpu" if device == "cuda" else device,
+        devices=devices,
+        max_epochs=-1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=str(folder),
+    )
+    trainer.fit(module, module.turns())
+    if module.ended is not None:
+        raise module.ended

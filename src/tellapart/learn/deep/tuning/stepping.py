@@ -1,0 +1,111 @@
+"""One batch: picked, varied, mixed, learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tellapart.learn.deep import optimizers
+from tellapart.learn.deep.tuning.augmenting import Augmenter, mixed
+from tellapart.learn.deep.tuning.network import Group, TunedNet, rates
+from tellapart.learn.deep.tuning.pictures import PictureFeed
+from tellapart.learn.deep.tuning.plan import Plan
+
+
+def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean of −Σ t log softmax(logits) over the batch (n, C), rows weighted by their classes."""
+    losses = -(targets * logits.log_softmax(1)).sum(1)
+    if weights is None:
+        return losses.mean()
+    rows = targets @ weights
+    return (losses * rows).sum() / rows.sum()
+
+
+def class_weights(plan: Plan, targets: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """A weight a class (C,) from the training split's targets (n, C), or None for all alike."""
+    if plan.class_weight is None:
+        return None
+    if plan.class_weight == "balanced":
+        counts = targets.sum(0)
+        return np.asarray(len(targets) / (len(counts) * np.maximum(counts, 1e-9)), np.float32)
+    return np.asarray(plan.class_weight, np.float32)
+
+
+class Stepper:
+    """Learns from batches of one stage; the optimizer is its own."""
+
+    def __init__(
+        self,
+        net: TunedNet,
+        plan: Plan,
+        feed: PictureFeed,
+        pixels: NDArray[np.uint8],
+        size: int,
+        precision: str,
+        device: torch.device,
+    ) -> None:
+        self.net, self.plan, self.precision, self.device = net, plan, precision, device
+        self._pixels = pixels
+        self._targets = torch.from_numpy(feed.targets[feed.train])
+        self._augmenter = Augmenter(plan.augmentation, size, feed.mean, feed.std).to(device)
+        weights = class_weights(plan, feed.targets[feed.train])
+        self._weights = None if weights is None else torch.from_numpy(weights).to(device)
+        self.optimizer: torch.optim.Optimizer | None = None
+
+    def begin(self, found: Sequence[Group], frozen: int) -> torch.optim.Optimizer:
+        """Make the optimizer over the groups that learn."""
+        self.optimizer = optimizers.grouped(
+            self.plan.optimizer,
+            _parts(self.net, found, frozen, self.plan.decay_by_layer),
+            self.plan.weight_decay,
+        )
+        return self.optimizer
+
+    def step(self, places: NDArray[np.int64], rate: float, draws: Sequence[int]) -> Tensor:
+        """Learn from the training pictures `places`; returns (sum of losses, right ones).
+
+        `draws` is the seed of everything random in this batch.
+        """
+        assert self.optimizer is not None
+        numbers = np.random.default_rng(list(draws))
+        torch.manual_seed(int(numbers.integers(2**62)))  # for dropout
+        x = torch.from_numpy(self._pixels[places]).to(self.device)
+        known = self._targets[torch.from_numpy(places)].to(self.device)
+        pixels = self._augmenter.varied(x, numbers)
+        pixels, targets = mixed(pixels, known, self.plan.augmentation, numbers)
+        if self.plan.label_smoothing:
+            share = self.plan.label_smoothing
+            targets = targets * (1 - share) + share / targets.shape[1]
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits = self.net(pixels.contiguous(memory_format=torch.channels_last))
+        loss = soft_cross_entropy(logits, targets, self._weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        with torch.no_grad():
+            right = (logits.argmax(1) == known.argmax(1)).sum()
+            return torch.stack([loss.detach().double() * len(places), right.double()])
+
+
+def _parts(
+    net: TunedNet, found: Sequence[Group], frozen: int, decay: float
+) -> list[Mapping[str, Any]]:
+    """One optimizer group for each layer group's kernels and one for its biases and norms."""
+    named = dict(net.named_parameters())
+    parts: list[Mapping[str, Any]] = []
+    for place, (group, share) in enumerate(zip(found, rates(list(found), decay), strict=True)):
+        if place < frozen:
+            continue
+        members: list[nn.Parameter] = [named[name] for name in group.parameters]
+        for kernels in (True, False):
+            chosen = [p for p in members if (p.dim() > 1) == kernels]
+            if chosen:
+                parts.append({"params": chosen, "share": share, "decays": kernels})
+    return parts
