@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 #: Exponents and floors (as shares of the error at the last point) that are weighed.
 _EXPONENTS = np.linspace(0.05, 1.2, 24)
 _FLOORS = np.linspace(0.0, 0.95, 20)
-#: Standard deviation of log errors that no law explains: parts are drawn, laws are only laws.
-_ROUGHNESS = 0.04
-#: The same, by which a law goes astray each time the number of pictures doubles beyond the last.
-_ASTRAY = 0.03
+#: Before the curve is seen: exponents about .5, give or take a factor of e; floors small.
+_USUAL_EXPONENT, _EXPONENT_SPREAD, _FLOOR_POWER = 0.5, 1.0, 4
+#: Standard deviation by which log errors stray from any law, for each doubling of the number of
+#: pictures (a random walk that starts at the last point, both ways) …
+_ASTRAY = 0.15
+#: … and by chance at each point, for the parts are drawn.
+_ROUGHNESS = 0.06
+#: As if so many errors and right answers more had been seen: none in n pictures is not none ever.
+_UNSEEN = 0.3
 _Z90 = 1.6449
 
 
@@ -41,15 +46,17 @@ class Law:
         """Weigh laws by errors `wrong` (n, s) of n rows at `sizes` (s,); rows of one of `groups`
         (n,) err together."""
         n = len(wrong)
-        errors = (wrong.sum(axis=0) + 0.5) / (n + 1)
+        errors = (wrong.sum(axis=0) + _UNSEEN) / (n + 2 * _UNSEEN)
         deviations = np.zeros((int(groups.max()) + 1, len(sizes)))
         np.add.at(deviations, groups, wrong - wrong.mean(axis=0))
         several = len(np.unique(groups))
-        spread = deviations.T @ deviations * (several / max(1, several - 1))
-        # As if half an error more or less had been seen: no error in n pictures is not none ever.
-        spread += 0.25
+        # Pictures of a group count as one (cluster-robust; Liang and Zeger, Biometrika 73, 1986).
+        spread = deviations.T @ deviations * (several / max(1, several - 1)) + 0.25
         covariance = spread / n**2 / np.outer(errors, errors)
-        precision = np.linalg.inv(covariance + _ROUGHNESS**2 * np.eye(len(sizes)))
+        doublings = np.log2(sizes[-1] / sizes)
+        strayed = _ASTRAY**2 * np.minimum.outer(doublings, doublings)
+        rough = _ROUGHNESS**2 * np.eye(len(sizes))
+        precision = np.linalg.inv(covariance + strayed + rough)
         b, c = (part.ravel() for part in np.meshgrid(_EXPONENTS, _FLOORS, indexing="ij"))
         shapes = _shape(sizes[:, None] / sizes[-1], b, c)
         rest = np.log(errors)[:, None] - shapes
@@ -76,7 +83,7 @@ class Law:
         """Of the error with `n` training pictures, or of what a test on `tested` would say."""
         factor = n / float(self.sizes[-1])
         middles = self.levels + _shape(np.array(factor), self.exponents, self.floors)
-        variances = self.variances + _ASTRAY**2 * max(0.0, np.log2(factor))
+        variances = self.variances + _ASTRAY**2 * abs(np.log2(factor))
         if tested is not None:
             errors = np.exp(middles)
             variances = variances + (1 - np.minimum(errors, 1)) / (tested * errors)
@@ -131,4 +138,5 @@ def _shape(
 
 
 def _prior(b: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.ones_like(b)
+    apart = np.log(b / _USUAL_EXPONENT) / _EXPONENT_SPREAD
+    return np.asarray(np.exp(-0.5 * apart**2) * (1 - c) ** _FLOOR_POWER)
