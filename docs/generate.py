@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from tellapart.datasets import FACTS
 from tellapart.recipe.layers import KINDS
 from tellapart.recipe.schema import Compile, Curate, Recipe, Split, Train, extra_of, written_keys
+from tellapart.recipe.tuning import Augmentation, Stage
 from tellapart.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -77,10 +78,12 @@ def recipe_page() -> str:
         ("curate", "curate.", Curate),
         ("split", "split.", Split),
         ("train", "train.", Train),
+        ("train.stages", "", Stage),
+        ("train.augmentation", "augmentation.", Augmentation),
         ("compile", "compile.", Compile),
     ]
     for title, prefix, part in parts:
-        heading = title if not prefix else f"`{title}`"
+        heading = title if part is Recipe else f"`{title}`"
         lines += [f"## {heading}", "", "| key | meaning | allowed | default, and why |"]
         lines += ["|---|---|---|---|"]
         hidden = set(Recipe.model_fields) - set(written_keys()) if part is Recipe else set()

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tellapart.recipe.depth import check_train
 from tellapart.recipe.layers import Layer
 from tellapart.recipe.network import Network, follow
 from tellapart.recipe.problems import Problems, quote
-from tellapart.recipe.training import HEAD_KEYS, NETWORK_KEYS
 from tellapart.recipe.wording import OURS, Place, Shape, Words, shape_words
 
 #: Files that are a table where a target is named.
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 _PICTURE_INPUT = (64, 64, 3)
 #: Names that Core ML gives to its own outputs.
-_HEAD = "keys of a linear head: " + ", ".join(sorted((*HEAD_KEYS, "view")))
 _CORE_ML_OWN = "classLabel"
 
 
@@ -78,7 +77,8 @@ class Agreement:
         self._target()
         self._effort()
         self._input()
-        self._train()
+        kinds = self.known.model_kind, self.known.data_kind
+        check_train(self.values, self.written, *kinds, self.problems)
         self._compile()
         if self.known.data_kind != "pictures" and self.written.get("curate"):
             self.problems.say(
@@ -132,12 +132,12 @@ class Agreement:
 
     def _effort(self) -> None:
         effort = self.written.get("effort")
-        if effort == "good" and self.known.model_kind == "head":
+        if effort == "best" and self.known.data_kind != "pictures":
             self.problems.say(
                 "effort",
-                "effort is 'good', which trains a network, but there are no layers",
-                "quick; good needs `layers`, a table or a data set by name",
-                "Write quick, or add `layers`. Fine-tuning a pretrained network comes later.",
+                f"effort is 'best', but the data is {self.known.called}",
+                "good; best is a longer search for models of pictures",
+                "Write good.",
             )
         elif (
             effort == "quick" and self.known.data_kind == "arrays" and "layers" not in self.written
@@ -190,32 +190,6 @@ class Agreement:
                 f"input is {self.words.shape(given)}",
                 "[height, width, channels]: sides up to 4096, 1 channel (gray) or 3 (color)",
                 f"Write for example {self.words.shape(_PICTURE_INPUT)}.",
-            )
-
-    def _train(self) -> None:
-        given = self.written.get("train")
-        if not isinstance(given, Mapping):
-            return
-        kind = self.known.model_kind
-        for key in sorted((k for k in given if isinstance(k, str)), key=list(given).index):
-            if key in NETWORK_KEYS and kind != "network":
-                do = "Add `layers`, or remove it."
-                what = "with a network"
-                expected = "no such key for a table" if kind == "table" else _HEAD
-            elif key in HEAD_KEYS and kind != "head":
-                do = "Remove it."
-                what = "for a linear head on frozen features"
-                expected = "keys of a network: " + ", ".join(sorted(NETWORK_KEYS))
-            elif key == "view" and self.known.data_kind != "pictures":
-                do, what = "Remove it.", "for pictures of different shapes"
-                expected = f"keys that mean something for {self.known.called}"
-            else:
-                continue
-            self.problems.say(
-                f"train.{key}",
-                f"train.{key} is {quote(given[key])}, which means something only {what}",
-                expected,
-                do,
             )
 
     def _compile(self) -> None:

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from tellapart.errors import RecipeError
 from tellapart.recipe.agreeing import Agreement, material
+from tellapart.recipe.depth import settle
 from tellapart.recipe.forms import Forms, licenses
 from tellapart.recipe.layering import Draft, build
 from tellapart.recipe.layering import drafts as layer_drafts
@@ -67,8 +68,7 @@ def _whole(
     built = build(drafts, problems) if drafts is not None else []
     values["layers"] = tuple(layer for layer in built if not isinstance(layer, Broken))
     known = material(values, drafts is not None)
-    if known.model_kind == "network":
-        values.setdefault("effort", "good")
+    settle(values, written, known.model_kind)
     recipe = _Validation(problems).run(values)
     if recipe is not None:
         _shares(recipe.split, problems)
@@ -84,6 +84,8 @@ def _whole(
         recipe = recipe.model_copy(update={"input": shape})
     # What was made here (the name, …) was not asked for: `resolve` gives its reason.
     recipe.model_fields_set.intersection_update(written)
+    given = written.get("train")
+    recipe.train.model_fields_set.intersection_update(given if isinstance(given, Mapping) else ())
     if recipe.dataset is not None or recipe.from_project is not None:
         recipe.model_fields_set.add("data")
     return recipe
@@ -143,6 +145,7 @@ def _normalize(values: dict[Any, Any], forms: Forms) -> dict[Any, Any]:
         values["licenses"] = licenses(values["licenses"])
     _classes_or_data(values, forms.problems)
     forms.name(values)
+    forms.weights(values)
     for key in [key for key in values if not isinstance(key, str)]:
         forms.problems.unknown(quote(key), key, written_keys())
         del values[key]
@@ -265,9 +268,29 @@ def _without_auto(data: Mapping[Any, Any]) -> dict[Any, Any]:
         if value is None:
             continue
         if key in GROUPS and isinstance(value, Mapping):
-            value = {k: v for k, v in value.items() if not (isinstance(v, str) and v == "auto")}
+            value = {k: _deeper(k, v) for k, v in value.items() if not _is_auto(v)}
         result[key] = value
     return result
+
+
+def _is_auto(value: object) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _deeper(key: object, value: object) -> object:
+    """The same inside of augmentation and stages."""
+    if key == "augmentation" and isinstance(value, Mapping):
+        return {k: v for k, v in value.items() if not _is_auto(v)}
+    if key == "stages" and isinstance(value, Mapping):
+        value = [value]
+    if key == "stages" and isinstance(value, list | tuple):
+        return [
+            {k: v for k, v in stage.items() if not _is_auto(v) and v is not None}
+            if isinstance(stage, Mapping)
+            else stage
+            for stage in value
+        ]
+    return value
 
 
 def _advice(path: str, value: object) -> str:

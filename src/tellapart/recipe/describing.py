@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tellapart.recipe import budgets
 from tellapart.recipe.layers import KINDS, PAIRS
 from tellapart.recipe.schema import MAX_CLASSES, Recipe, written_keys
 
@@ -61,6 +62,13 @@ def schema() -> dict[str, Any]:
     for key in ("optimizer", "loss"):
         _allow(parts["Train"]["properties"][key], [text])
     _allow(parts["Train"]["properties"]["metrics"], [text, {"type": "array", "items": text}])
+    number = {"type": "number", "minimum": budgets.SHORTEST, "maximum": budgets.LONGEST}
+    _allow(properties["budget"], [text, number])
+    words = {"enum": ["auto", "none"]}
+    _allow(
+        parts["Train"]["properties"]["augmentation"],
+        [{"$ref": "#/$defs/Augmentation"}, words, _NONE],
+    )
     return found
 
 

@@ -187,6 +187,19 @@ class Forms:
             return
         values["data"] = self.path(value, "data")
 
+    def weights(self, values: dict[Any, Any]) -> None:
+        """`train.weights` is a path, or none."""
+        train = values.get("train")
+        if not isinstance(train, Mapping) or "weights" not in train:
+            return
+        word = train["weights"]
+        if not isinstance(word, str) or word.strip().lower() != "none":
+            word = self.path(word, "train.weights") or "auto"
+        values["train"] = {
+            **train,
+            "weights": "none" if isinstance(word, str) and word != "auto" else word,
+        }
+
     def path(self, value: object, path: str) -> Path | None:
         if isinstance(value, str | Path) and str(value).strip() and "\0" not in str(value):
             try:

@@ -10,7 +10,14 @@ from pydantic import BaseModel
 
 from tellapart.recipe.groups import Curate
 from tellapart.recipe.schema import Recipe, extra_of
-from tellapart.recipe.training import HEAD_KEYS, NETWORK_KEYS, Compile, Train
+from tellapart.recipe.training import (
+    HEAD_KEYS,
+    NETWORK_KEYS,
+    SHARED_KEYS,
+    TUNED_KEYS,
+    Compile,
+    Train,
+)
 
 ASKED = "asked for"
 GROUPS = ("curate", "split", "train", "compile")
@@ -29,6 +36,11 @@ def resolve(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
         reasons["sources"] = "the data is given; nothing is searched for"
     if recipe.model_kind == "network" and reasons.get("effort") != ASKED:
         reasons["effort"] = "a network is trained"
+    elif recipe.tuned and reasons.get("effort") != ASKED:
+        what = "stages" if recipe.train.stages else "a budget"
+        reasons["effort"] = f"{what} {'are' if recipe.train.stages else 'is'} asked for"
+    if recipe.train.backbone == "auto":
+        reasons["train.backbone"] = "the best of those at hand, as the ladder finds out"
     return full, reasons
 
 
@@ -69,6 +81,8 @@ def canonical(recipe: Recipe) -> dict[str, Any]:
     plain.update(_data(recipe))
     plain["sources"] = [_portable(source) for source in plain["sources"]]
     plain["licenses"] = sorted(set(plain["licenses"]))
+    if isinstance(recipe.train.weights, PurePath):
+        plain["train"]["weights"] = recipe.train.weights.name
     for path in silent(recipe):
         group, _, key = path.rpartition(".")
         (plain[group] if group else plain).pop(key, None)
@@ -84,10 +98,16 @@ def silent(recipe: Recipe) -> frozenset[str]:
     They are left out of what is shown, stored in bundles and fingerprinted, so that a key made
     for networks changes nothing for a linear head.
     """
-    found = {"dataset", "from_project"}
+    found = {"dataset", "from_project", "recipe"}
     found.update(key for key in ("title", "notes", "layers") if not getattr(recipe, key))
-    dead = {"head": NETWORK_KEYS, "network": HEAD_KEYS, "table": frozenset(Train.model_fields)}
+    dead = {
+        "head": _dead_of_head(recipe),
+        "network": HEAD_KEYS | TUNED_KEYS,
+        "table": frozenset(Train.model_fields),
+    }
     found.update(f"train.{key}" for key in dead[recipe.model_kind])
+    if recipe.budget == "auto" and (not recipe.tuned or recipe.train.stages):
+        found.add("budget")
     if recipe.model_kind != "network":
         found.update(("input", "layers"))
     if recipe.model_kind == "head":
@@ -101,6 +121,16 @@ def silent(recipe: Recipe) -> frozenset[str]:
         found.update(f"curate.{key}" for key in Curate.model_fields)
         found.update(("train.view", "split.scene_cosine"))
     return frozenset(found)
+
+
+def _dead_of_head(recipe: Recipe) -> frozenset[str]:
+    """Keys of `train` without meaning for pictures without layers."""
+    if not recipe.tuned:
+        # Unwritten, they are left out: a quick head is described as before there were any.
+        unsaid = {k for k in ("weights", "size", "mirror") if getattr(recipe.train, k) == "auto"}
+        return NETWORK_KEYS | TUNED_KEYS | unsaid
+    own = NETWORK_KEYS - SHARED_KEYS
+    return own | ({"C"} if recipe.train.stages else {"head", "stages"})
 
 
 def _data(recipe: Recipe) -> dict[str, str]:

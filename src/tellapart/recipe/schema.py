@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_serializer
+from pydantic import BeforeValidator, Field, model_serializer
 
+from tellapart.recipe import budgets
 from tellapart.recipe.fields import Number, Part, Size, Whole, extra_of, says
 from tellapart.recipe.groups import Curate, Split
 from tellapart.recipe.layers import AnyLayer
@@ -36,8 +37,13 @@ __all__ = [
 #: Licence codes as sources report them, most open first.
 LICENSES = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
 MAX_CLASSES = 1000
+#: Seconds for the whole command where pictures are learned from and no budget is asked for.
+BUDGETS = {"good": 600.0, "best": 7200.0}
 
-Effort = Literal["quick", "good"]
+Effort = Literal["quick", "good", "best"]
+#: Recipes that come with the program, as files in `recipe/shipped`.
+Shipped = Literal["swipr", "picaisso"]
+Budget = Annotated[float, BeforeValidator(budgets.read)] | Literal["auto"]
 License = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
 DataKind = Literal["pictures", "arrays", "table"]
 ModelKind = Literal["head", "network", "table"]
@@ -113,9 +119,16 @@ class Recipe(Part):
     effort: Effort = says(
         "quick",
         "The one dial: quick trains a linear head on frozen features, in seconds; for tables the "
-        "better of two quick models. good trains a network (data sets by name, tables).",
-        expected="quick or good",
+        "better of two quick models. good trains a network (data sets by name, tables), or for "
+        "pictures climbs a ladder of ever dearer models within 10 minutes; best within 2 hours.",
+        expected="quick, good or best",
         why="seconds on a CPU",
+    )
+    budget: Budget = says(
+        "auto",
+        "Time for the whole command, with good or best on pictures, or with `train.stages`.",
+        expected="auto, or a time from 1 second to 30 days such as 90s, 5m or 2h",
+        why="10 minutes with good, 2 hours with best; stages take what they take",
     )
     seed: Whole = says(
         0,
@@ -181,6 +194,12 @@ class Recipe(Part):
         why="nothing to add",
         max_length=100,
     )
+    recipe: Shipped | None = says(
+        None,
+        "A recipe that comes with the program, to start from; other keys replace its own.",
+        expected="swipr or picaisso",
+        why="none was named",
+    )
     dataset: str | None = says(
         None,
         "Canonical name of the known data set that `data` names; written as `data`.",
@@ -214,6 +233,20 @@ class Recipe(Part):
         if self.layers:
             return "network"
         return {"pictures": "head", "arrays": "network", "table": "table"}[self.data_kind]  # type: ignore[return-value]
+
+    @property
+    def tuned(self) -> bool:
+        """Whether a pretrained network may be tuned: `stages`, or good or best on pictures."""
+        return self.model_kind == "head" and bool(self.train.stages or self.effort != "quick")
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """Time for the whole command; None: it takes what it takes."""
+        if self.budget != "auto":
+            return self.budget
+        if self.model_kind != "head" or self.train.stages:
+            return None
+        return BUDGETS.get(self.effort)
 
 
 def written_keys() -> tuple[str, ...]:

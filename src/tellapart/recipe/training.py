@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
 from tellapart.recipe.fields import Number, Part, Whole, says
+from tellapart.recipe.tuning import (
+    MAX_STAGES,
+    BackboneName,
+    OptionalAugmentation,
+    Side,
+    Stage,
+)
 
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "adadelta", "adagrad", "adamax", "nadam"]
 LossName = Literal[
@@ -78,11 +86,32 @@ Metrics = Annotated[tuple[Literal["accuracy"], ...], BeforeValidator(_metrics)]
 class Train(Part):
     """How the classifier is trained."""
 
-    backbone: Literal["tf_efficientnet_lite0"] = says(
+    backbone: BackboneName = says(
         "tf_efficientnet_lite0",
-        "Pretrained network that turns a picture into features.",
-        expected="tf_efficientnet_lite0",
+        "Pretrained network that turns a picture into features, by its name in timm; auto with "
+        "good or best: what turns out best of those at hand.",
+        expected="auto, or a network's name in timm, such as tf_efficientnet_lite0 or resnet50",
         why="comes with the base install and is the fastest on a CPU",
+    )
+    weights: Path | Literal["auto", "none"] = says(
+        "auto",
+        "Pictures: the backbone's weights: a file (safetensors, or torch's own); auto: from the "
+        "cache, the folder of weights or the model hub; none: start at random, with stages.",
+        expected="auto, none, or the path of a file of weights",
+        why="the first that is found of cache, folder of weights, model hub and embedded package",
+    )
+    size: Side | Literal["auto"] = says(
+        "auto",
+        "Pictures: side in pixels of the square that the backbone sees.",
+        expected="a whole number from 32 to 1024, or auto",
+        why="the size that the backbone was made for; with good or best what turns out best",
+    )
+    mirror: bool | Literal["auto"] = says(
+        "auto",
+        "Pictures: whether the model looks at each picture and at its mirror image, at twice "
+        "the time.",
+        expected="auto, true or false",
+        why="off; with good or best where it turns out better",
     )
     view: Literal["squash", "crop", "pad"] = says(
         "squash",
@@ -126,16 +155,76 @@ class Train(Part):
         ge=1,
         le=10_000,
     )
+    head: Literal["linear", "concat512"] = says(
+        "linear",
+        "Tuning: what stands on the backbone: a linear head, or concat512 (mean and largest of "
+        "the feature map, 512 units between, with dropout).",
+        expected="linear or concat512",
+        why="learns from the fewest pictures, and the model can show where it looks",
+    )
+    stages: tuple[Stage, ...] = says(
+        (),
+        "Tuning: what is trained, stage by stage, such as `{freeze: body, epochs: 1, lr: find}`.",
+        expected=f"a list of 1 to {MAX_STAGES} stages such as {{freeze: body, epochs: 1}}",
+        why="no stages were asked for",
+        max_length=MAX_STAGES,
+    )
+    augmentation: OptionalAugmentation = says(
+        None,
+        "Tuning: how training pictures are varied: a mapping such as `{flip: true, zoom: 1.1}`, "
+        "none, or auto.",
+        expected="auto, none, or a mapping such as {flip: true, zoom: 1.1, rotate: 10}",
+        why="chosen to suit the stage",
+    )
+    ema: Annotated[Number, Field(ge=0, lt=1)] | Literal["auto"] = says(
+        "auto",
+        "Tuning: how slowly the averaged weights that are kept follow the trained ones, such as "
+        "0.99; 0: no averaging.",
+        expected="a number from 0 (off), below 1, or auto",
+        why="where there are steps enough to average over",
+    )
+    weight_decay: Annotated[Number, Field(ge=0, le=1)] | Literal["auto"] = says(
+        "auto",
+        "Tuning: how strongly weights are pulled to zero.",
+        expected="a number from 0 to 1, or auto",
+        why="chosen to suit the optimizer",
+    )
+    decay_by_layer: Annotated[Number, Field(gt=0, le=1)] | Literal["auto"] = says(
+        "auto",
+        "Tuning: factor of the learning rate from one group of layers to the one before it "
+        "(discriminative rates); 1: all learn at the same rate.",
+        expected="a number above 0, at most 1, or auto",
+        why="early layers need to change less",
+    )
+    label_smoothing: Annotated[Number, Field(ge=0, le=0.5)] | Literal["auto"] = says(
+        "auto",
+        "Tuning: share of the target that goes to all classes alike.",
+        expected="a number from 0 (off) to 0.5, or auto",
+        why="chosen with the augmentation",
+    )
+    freeze_norm: bool | Literal["auto"] = says(
+        "auto",
+        "Tuning: whether batch normalization keeps the statistics that it came with, in layers "
+        "that learn too.",
+        expected="auto, true or false",
+        why="small batches have no statistics worth keeping",
+    )
+    devices: Annotated[Whole, Field(ge=1, le=64)] = says(
+        1,
+        "Tuning: how many devices of that kind train together.",
+        expected="a whole number from 1 to 64",
+        why="one",
+    )
     optimizer: Optimizer | Literal["auto"] = says(
         "auto",
-        "Network: optimizer, by its Keras or torch name in any case.",
+        "Network, tuning: optimizer, by its Keras or torch name in any case.",
         expected="auto, " + ", ".join(get_args(OptimizerName)),
         why="chosen to suit the network once it is built",
     )
     learning_rate: Annotated[Number, Field(gt=0, le=100)] | Literal["auto"] = says(
         "auto",
-        "Network: step size; auto: the optimizer's default (adadelta 1.0; sgd and adagrad 0.01; "
-        "adamax and nadam 0.002; else 0.001).",
+        "Network, tuning: step size; auto: the optimizer's default (adadelta 1.0; sgd and adagrad "
+        "0.01; adamax and nadam 0.002; else 0.001); tuning: what suits the stage.",
         expected="a number above 0, at most 100, or auto",
         why="the optimizer's own default",
     )
@@ -147,13 +236,13 @@ class Train(Part):
     )
     epochs: Annotated[Whole, Field(ge=1, le=100_000)] | Literal["auto"] = says(
         "auto",
-        "Network: passes over the training samples.",
+        "Network, tuning: passes over the training samples.",
         expected="a whole number from 1 to 100000, or auto",
         why="chosen to suit the network and the number of samples",
     )
     batch_size: Whole = says(
         32,
-        "Network: samples a step.",
+        "Network, tuning: samples a step.",
         expected="a whole number from 1 to 65536",
         why="small enough to learn well, large enough to be fast",
         ge=1,
@@ -167,7 +256,8 @@ class Train(Part):
     )
     early_stopping: Whole | None = says(
         None,
-        "Network: epochs without a better validation loss after which training ends; null: never.",
+        "Network, tuning: epochs without a better validation loss after which training ends; "
+        "null: never.",
         expected="a whole number from 1 to 100000, or null",
         why="off: all epochs are trained",
         ge=1,
@@ -175,19 +265,19 @@ class Train(Part):
     )
     best_weights: bool = says(
         True,
-        "Network: whether the weights of the epoch with the best validation loss are kept.",
+        "Network, tuning: whether the weights of the epoch with the best validation loss are kept.",
         expected="true or false",
         why="the last epoch is often past the best",
     )
     precision: Literal["auto", "fp32", "bf16"] = says(
         "auto",
-        "Network: numbers to calculate in while training.",
+        "Network, tuning: numbers to calculate in while training.",
         expected="auto, fp32 or bf16",
         why="bf16 where the processor is faster with it",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = says(
         "auto",
-        "Network: where to train.",
+        "Network, tuning: where to train.",
         expected="auto, cpu, cuda or mps",
         why="a graphics processor where there is one",
     )
@@ -237,7 +327,38 @@ class Compile(Part):
     )
 
 
-#: Keys of `train` that mean something only for a linear head on frozen features.
-HEAD_KEYS = frozenset({"backbone", "C", "class_weight", "refuse", "neighbours", "bank"})
-#: Keys of `train` that mean something only for a network.
-NETWORK_KEYS = frozenset(Train.model_fields) - HEAD_KEYS - {"view"}
+#: Keys of `train` that say how pictures become features.
+PICTURE_KEYS = frozenset({"backbone", "weights", "size", "mirror", "view"})
+#: Keys of `train` that mean something only for a linear head on features.
+HEAD_KEYS = frozenset({"C", "class_weight", "refuse", "neighbours", "bank"}) | (
+    PICTURE_KEYS - {"view"}
+)
+#: Keys of `train` that mean something only where a pretrained network is tuned.
+TUNED_KEYS = frozenset(
+    {
+        "head",
+        "stages",
+        "augmentation",
+        "ema",
+        "weight_decay",
+        "decay_by_layer",
+        "label_smoothing",
+        "freeze_norm",
+        "devices",
+    }
+)
+#: Keys of `train` that mean something wherever a network is trained, its own layers or tuned.
+SHARED_KEYS = frozenset(
+    {
+        "optimizer",
+        "learning_rate",
+        "epochs",
+        "batch_size",
+        "early_stopping",
+        "best_weights",
+        "precision",
+        "device",
+    }
+)
+#: Keys of `train` that mean something only for a network of layers, or that tuning shares.
+NETWORK_KEYS = frozenset(Train.model_fields) - HEAD_KEYS - TUNED_KEYS - {"view"}
