@@ -31,6 +31,8 @@ class StageLog:
     rate: float | None = None
     #: (rate, loss) of each batch of the search.
     search: list[Any] = field(default_factory=list)
+    #: The rate that the search found, whether it is used or not.
+    suggested: float | None = None
     #: Of the head, at each step.
     rates: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -91,4 +93,5 @@ class StageLog:
             "pictures_per_second": round(self.pictures / self.seconds, 2) if self.seconds else None,
         }
         done["lr"], done["lr_found"] = done.pop("rate"), bool(self.search)
+        done["lr_suggested"] = done.pop("suggested")
         return done

@@ -130,7 +130,7 @@ class Learning:
     def begin_epoch(self) -> None:
         """Look for the rate where that is asked; shuffle."""
         stage = self.plan.stages[self.pace.stage]
-        if stage.lr == "find" and self.logs[-1].rate is None:
+        if self.logs[-1].rate is None and (stage.lr == "find" or stage.find):
             self._find()
         elif self.logs[-1].rate is None:
             self.logs[-1].rate = float(stage.lr)
@@ -229,7 +229,9 @@ class Learning:
                 break
         weights.put(self.net, self._search["start"])
         log = self.logs[-1]
-        log.search, log.rate = list(points), finding.chosen(points, self.plan.optimizer)
+        log.search, log.suggested = list(points), finding.chosen(points, self.plan.optimizer)
+        asked = self.plan.stages[self.pace.stage].lr
+        log.rate = log.suggested if asked == "find" else float(asked)
         self._search = None
         assert self._stepper is not None
         self._stepper.begin(self.groups, self._frozen[self.pace.stage])

@@ -46,6 +46,8 @@ class Stage:
     epochs: int = 1
     #: The highest rate, that of the head; `find`: looked for before the stage begins.
     lr: float | Literal["find"] = 1e-3
+    #: Look for a rate even where one is given, for its plot alone.
+    find: bool = False
     #: Side of the square that the network sees, in pixels.
     size: int = 224
     #: Warm restarts (Loshchilov and Hutter 2017, "SGDR"): so many cycles of `cycle_length` epochs,
