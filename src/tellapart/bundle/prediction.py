@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from tellapart.errors import InputError, TellapartError
+
+#: How a map was made: read off the network's last features (class activation mapping; Zhou et
+#: al. 2016), or by covering the picture bit by bit (occlusion; Zeiler and Fergus 2014).
+MapKind = Literal["cam", "occlusion"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,8 @@ class Prediction:
     map: np.ndarray | None = None
     #: Why this picture gave no answer; only in batches, a single one raises it.
     error: TellapartError | None = None
+    #: How `map` was made; None without one.
+    map_kind: MapKind | None = None
 
     @property
     def best(self) -> str | None:

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from tellapart import images
+from tellapart.bundle import occlusion
 from tellapart.bundle.archive import MODEL_LIMIT, Archive, open_archive, refuse
 from tellapart.bundle.manifest import Manifest, PictureInput, read_sums, sha256
 from tellapart.bundle.pictures import Picture, open_picture, prepared
-from tellapart.bundle.prediction import Prediction
+from tellapart.bundle.prediction import MapKind, Prediction
 from tellapart.bundle.rows import RowReader
 from tellapart.bundle.session import EngineName, Session, bad_model
 from tellapart.errors import InputError, TellapartError
@@ -110,7 +111,9 @@ class Bundle:
         Where the bundle is for tables: a row, its cells by column (None and NaN: missing) or in
         the order of `columns`, or a list of rows.
 
-        With `why`, predictions carry the class activation map. A single unusable picture raises
+        With `why`, predictions carry a map of what spoke for each class, and where: the model's
+        own class activation map, or where it gives none one by occlusion, which asks the model
+        some hundred times a picture; `map_kind` says which. A single unusable picture raises
         `PictureError` (or `NotFoundError`), a single unusable row `InputError`; in a list its
         prediction has the `error` instead.
         """
@@ -131,10 +134,10 @@ class Bundle:
 
         Memory stays bounded however many there are; an unusable one carries its `error`.
         """
-        if why and "map" not in self._manifest.outputs:
+        if why and self._rows is not None:
             raise InputError(
                 f"The model of the bundle {self.name!r} gives no map of what spoke for a class.",
-                expected="a bundle with the output `map`",
+                expected="a bundle that answers pictures",
                 do="Ask without `why`.",
             )
         size = BATCH
@@ -147,7 +150,8 @@ class Bundle:
     def why(self, picture: Picture, label: str | None = None) -> tuple[Prediction, Image.Image]:
         """A prediction, and the picture with what speaks for `label` (the likeliest) glowing.
 
-        Raises `InputError` where the model gives no map.
+        `map_kind` of the prediction says how that was found. Raises `InputError` for an unknown
+        label, and where the bundle answers rows of a table.
         """
         from tellapart.bundle.overlay import why_overlay
 
@@ -193,7 +197,9 @@ class Bundle:
 
     def _answers(self, batch: np.ndarray, why: bool) -> list[Prediction]:
         familiar = "familiarity" in self._manifest.outputs
-        wanted = ["probabilities", *["familiarity"] * familiar, *["map"] * why]
+        maps: np.ndarray | None = None
+        mapped = "map" in self._manifest.outputs
+        wanted = ["probabilities", *["familiarity"] * familiar, *["map"] * (why and mapped)]
         out = self._session.run(batch, wanted)
         odds = out["probabilities"]
         known = out["familiarity"].reshape(-1) if familiar else None
@@ -202,16 +208,25 @@ class Bundle:
             raise bad_model(f"gives {odds.shape} probabilities for {len(self.labels)} labels")
         if not np.isfinite(odds).all():
             raise bad_model("gives probabilities that are no numbers")
+        if why:
+            maps = out["map"] if mapped else np.stack([self._occluded(one) for one in batch])
         return [
             self._answer(
                 odds[row],
                 None if known is None else float(known[row]),
-                out["map"][row] if why else None,
+                None if maps is None else maps[row],
             )
             for row in range(len(batch))
         ]
 
+    def _occluded(self, picture: np.ndarray) -> np.ndarray:
+        def probabilities(batch: np.ndarray) -> np.ndarray:
+            return self._session.run(batch, ["probabilities"])["probabilities"]
+
+        return occlusion.maps(picture, probabilities, batch=BATCH)
+
     def _answer(self, odds: np.ndarray, known: float | None, heat: np.ndarray | None) -> Prediction:
+        kind: MapKind = "cam" if "map" in self._manifest.outputs else "occlusion"
         least, sure = self._manifest.min_familiarity, self._manifest.min_probability
         top = int(odds.argmax())
         abstained = (least is not None and known is not None and known < least) or (
@@ -223,6 +238,7 @@ class Bundle:
             abstained,
             known,
             heat,
+            map_kind=None if heat is None else kind,
         )
 
 

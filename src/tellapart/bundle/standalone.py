@@ -20,6 +20,7 @@ MODULES = (
     "bundle/answering.py",
     "bundle/archive.py",
     "bundle/manifest.py",
+    "bundle/occlusion.py",
     "bundle/overlay.py",
     "bundle/pictures.py",
     "bundle/prediction.py",

@@ -40,6 +40,8 @@ _MOST_CLASSES = 24
 #: On the gradient: probabilities are then within .005 of the optimum's.
 _TOLERANCE = 1e-3
 _Z90 = 1.6449
+#: In log losses, a lower chance of the true class counts as this.
+_LEAST_CHANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -134,14 +136,15 @@ def fit(
     seed: int = 0,
     now: int | None = None,
     C: float = 10.0,  # noqa: N803 - the field's name for it
+    temperature: float = 1.0,
     class_weight: Balance = "balanced",
-    per_class: bool = True,
 ) -> Curve:
     """The learning curve of linear heads on raw `features` (n, D) of class numbers `y` (n,).
 
     Rows of one of `groups` (n,) stay together. `now`: the training pictures there are, if not
-    all n (part of them may be held out for tests; the curve may still learn from it). `C` and
-    `class_weight` as the head has them. Raises `DataError` where there are too few pictures.
+    all n (part of them may be held out for tests; the curve may still learn from it). `C`,
+    `temperature` and `class_weight` as the head has them. Raises `DataError` where there are too
+    few pictures.
     """
     import scipy.optimize  # noqa: F401 - brings a BLAS of its own, which the limit must hold
     from threadpoolctl import threadpool_limits
@@ -156,13 +159,13 @@ def fit(
             np.asarray(features, np.float32)[drawn],
             labels[drawn],
             teams[drawn],
-            (len(classes), seed, float(C), class_weight),
+            _How(len(classes), seed, float(C), temperature, class_weight),
         )
         sizes, errors = trial.measure()
         law = Law.fit(sizes, errors, trial.teams)
         whole = len(labels) if now is None else now
         have = np.bincount(labels, minlength=len(classes)) * (whole / len(labels))
-        worth = trial.worth(law, have.astype(np.float64), classes) if per_class else ()
+        worth = trial.worth(law, have.astype(np.float64), classes)
     points = [
         Point(round(float(n)), _share(1 - e), _share(1 - high), _share(1 - low))
         for n, (e, low, high) in zip(sizes, law.measured(), strict=True)
@@ -180,6 +183,17 @@ def fit(
     )
 
 
+@dataclass(frozen=True)
+class _How:
+    """How heads are fitted."""
+
+    classes: int
+    seed: int
+    C: float
+    temperature: float
+    class_weight: Balance
+
+
 class _Trial:
     """Heads on nested parts of each fold's training pictures."""
 
@@ -188,17 +202,17 @@ class _Trial:
         features: NDArray[np.float32],
         y: NDArray[np.int64],
         teams: NDArray[np.int64],
-        how: tuple[int, int, float, Balance],
+        how: _How,
     ) -> None:
-        n_classes, seed, self.C, class_weight = how
         self.y, self.teams = y, teams
+        self.C, self.temperature = how.C, how.temperature
         self.solver = Refitter(
-            features, y, n_classes=n_classes, class_weight=class_weight, dtype=np.float32
+            features, y, n_classes=how.classes, class_weight=how.class_weight, dtype=np.float32
         )
-        folds = head.folds(y, teams, _FOLDS, seed)
+        folds = head.folds(y, teams, _FOLDS, how.seed)
         #: Rows held out, rows learned from, and each of the latter's turn, 0 to 1.
         self.folds = [
-            (np.flatnonzero(folds == fold), *_turns(y, teams, folds != fold, seed + fold))
+            (np.flatnonzero(folds == fold), *_turns(y, teams, folds != fold, how.seed + fold))
             for fold in np.unique(folds).tolist()
         ]
         self.folds_used = len(self.folds)
@@ -238,7 +252,7 @@ class _Trial:
         What that costs, on all classes, is carried forward by the law's exponent.
         """
         more = _round_number(float(np.median(have)))
-        whole = self._wrong(self._whole)
+        whole = self._loss(self._whole)
         exponent = law.exponent
 
         def forward(grown: float) -> float:
@@ -246,15 +260,15 @@ class _Trial:
             lost = (1 - _LEFT_OUT) ** -exponent - 1
             return float((1 - grown**-exponent) / lost)
 
-        # Chances move more than answers do, but not with less noise by far: classes share out
-        # what doubling all of them brings to the accuracy by what each brings to the chances.
+        # Answers seldom change by one class's pictures, chances always do. So classes share out
+        # what doubling all of them brings to the accuracy by what each brings to the log loss.
         gain, doubt = law.gain(have.sum(), 2 * have.sum())
-        together = forward(2.0) * float((self._wrong(self._lessened(None)) - whole).mean())
+        together = forward(2.0) * float((self._loss(self._lessened(None)) - whole).mean())
         unit = gain / together if together > 0 else 0.0
         numbers = self._hardest(whole, len(classes))
         means, deviations = [], []
         for number in numbers:
-            cost = self._wrong(self._lessened(number)) - whole
+            cost = self._loss(self._lessened(number)) - whole
             factor = unit * forward((have[number] + more) / max(have[number], 1.0))
             means.append(factor * float(cost.mean()))
             deviations.append(factor * _deviation(cost, self.teams))
@@ -276,17 +290,18 @@ class _Trial:
             solved.append(self.solver.solve(part, self.C, start=start, tolerance=_TOLERANCE))
         return solved
 
-    def _wrong(self, solved: Sequence[Solution]) -> NDArray[np.float64]:
-        """How far (n,) each held-out row is from being told right: 1 - its class's chance."""
-        wrong = np.zeros(len(self.y))
+    def _loss(self, solved: Sequence[Solution]) -> NDArray[np.float64]:
+        """The log loss (n,) of each row while held out."""
+        loss = np.zeros(len(self.y))
         for (held, *_), one in zip(self.folds, solved, strict=True):
-            chances = softmax(self.solver.logits(one, held))
-            wrong[held] = 1 - chances[np.arange(len(held)), self.y[held]]
-        return wrong
+            chances = softmax(self.solver.logits(one, held) / self.temperature)
+            own = chances[np.arange(len(held)), self.y[held]]
+            loss[held] = -np.log(np.maximum(own, _LEAST_CHANCE))
+        return loss
 
-    def _hardest(self, wrong: NDArray[np.float64], n_classes: int) -> list[int]:
-        missed = np.bincount(self.y, weights=wrong, minlength=n_classes)
-        return sorted(np.argsort(-missed, kind="stable")[:_MOST_CLASSES].tolist())
+    def _hardest(self, loss: NDArray[np.float64], n_classes: int) -> list[int]:
+        total = np.bincount(self.y, weights=loss, minlength=n_classes)
+        return sorted(np.argsort(-total, kind="stable")[:_MOST_CLASSES].tolist())
 
 
 def _deviation(values: NDArray[np.float64], teams: NDArray[np.int64]) -> float:
