@@ -85,7 +85,7 @@ class StepContext:
 
     @property
     def training_file(self) -> Path:
-        """There while a training can be asked to end; after a kill it stays until the project is run again."""
+        """There while a training can be asked to end; after a kill it stays until the next run."""
         return self.folder / "work" / TRAINING
 
     def stop_asked(self) -> bool:

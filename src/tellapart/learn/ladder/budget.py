@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from tellapart.errors import InputError
 
 #: Seconds where the recipe names no budget.
 DEFAULTS: Mapping[str, float] = {"good": 600.0, "best": 7200.0}
 #: A rung is begun where its estimate times this fits: estimates err to both sides.
 _MARGIN = 1.15
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)")
 
 
-def read(value: object, effort: str) -> float | None:
-    """Seconds of a recipe's `budget` (`auto`, `90s`, `5m`, `2h`, a number); None: no limit.
-
-    `auto` is the effort's own. Raises `InputError` for anything else.
-    """
-    if value is None or value == "auto":
-        return DEFAULTS.get(effort)
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
-    match = _FORM.fullmatch(str(value).strip().lower())
-    if match is None or float(match[1]) <= 0:
-        raise InputError(
-            f"The budget is {value!r}.",
-            expected="auto, or a time such as 90s, 5m or 2h",
-            do="Write the budget as a number with s, m or h.",
-        )
-    return float(match[1]) * _UNITS[match[2]]
+def seconds_of(asked: object, effort: str) -> float:
+    """Seconds of a recipe's `budget`: a number, or `auto` for what the effort stands for."""
+    if isinstance(asked, int | float) and not isinstance(asked, bool):
+        return float(asked)
+    return DEFAULTS.get(effort, DEFAULTS["good"])
 
 
 @dataclass(frozen=True)
@@ -76,10 +58,3 @@ class Budget:
     def with_reserve(self, reserve: float) -> Budget:
         """The same time with another share kept for the steps after training."""
         return Budget(self.seconds, self.start, reserve, self.explicit, self.clock)
-
-
-def facts(budget: Budget | None) -> dict[str, Any]:
-    """What a trained model's facts say of its budget."""
-    if budget is None:
-        return {"budget": None}
-    return {"budget": budget.seconds, "explicit": budget.explicit}

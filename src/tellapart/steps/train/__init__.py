@@ -1,13 +1,14 @@
 """Train: fit what the recipe asks for to the training samples.
 
-A linear head on frozen features of pictures, a network of layers, or models of a table's rows.
+A linear head on frozen features of pictures, a ladder of ever dearer models of them, a network of
+layers, or models of a table's rows.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tellapart.steps import StepContext
+from tellapart.steps import StepContext, climbs
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -20,6 +21,10 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.train import table
 
         return table.run(context)
+    if climbs(context.recipe):
+        from tellapart.steps.train import ladder
+
+        return ladder.run(context)
     from tellapart.steps.train import head
 
     return head.run(context)

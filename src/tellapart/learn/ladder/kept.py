@@ -1,0 +1,99 @@
+"""What a ladder has reached, on disk: after a kill the next run goes on with the next rung."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import StorageError
+
+#: Below a project's work folder.
+FOLDER = "ladder"
+_STATE = "state.json"
+
+
+@dataclass
+class Kept:
+    """The rungs done so far for one set of pictures and settings, and the seconds they took."""
+
+    folder: Path
+    #: What the rungs depend on, but for effort and budget.
+    key: str
+    rungs: list[dict[str, Any]] = field(default_factory=list)
+    #: Of all commands so far.
+    spent: float = 0.0
+
+    @classmethod
+    def open(cls, work: Path, key: str) -> Kept:
+        """What an earlier run left for the same `key`; anything else there is dropped."""
+        folder = work / FOLDER
+        try:
+            state = json.loads((folder / _STATE).read_bytes())
+            if state["key"] == key:
+                rungs = [each for each in state["rungs"] if _is_there(folder, each)]
+                return cls(folder, key, rungs, float(state["spent"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            pass
+        shutil.rmtree(folder, ignore_errors=True)
+        return cls(folder, key)
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """The facts of a rung that is done."""
+        return next((each for each in self.rungs if each["rung"] == name), None)
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """What `add` was given for the rung `name`."""
+        facts = self.find(name)
+        if facts is None or not facts["file"]:
+            return {}
+        with np.load(self.folder / facts["file"], allow_pickle=False) as stored:
+            return dict(stored)
+
+    def add(self, facts: dict[str, Any], arrays: dict[str, NDArray[Any]] | None = None) -> None:
+        """Note a rung as done, its arrays first: whole, or not at all. Raises `StorageError`."""
+        file = ""
+        if arrays:
+            named: dict[str, Any] = dict(arrays)
+            file = hashlib.sha256(str(facts["rung"]).encode()).hexdigest()[:16] + ".npz"
+            self._write(file, lambda handle: np.savez(handle, **named))
+        self.rungs = [each for each in self.rungs if each["rung"] != facts["rung"]]
+        self.rungs.append({**facts, "file": file})
+        self.note()
+
+    def note(self, spent: float | None = None) -> None:
+        """Write the state, with the seconds spent so far."""
+        self.spent = self.spent if spent is None else spent
+        state = {"key": self.key, "spent": round(self.spent, 1), "rungs": self.rungs}
+        text = json.dumps(state, indent=1, sort_keys=True).encode()
+        self._write(_STATE, lambda handle: handle.write(text))
+
+    def _write(self, name: str, fill: Any) -> None:
+        partial = ""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            number, partial = tempfile.mkstemp(dir=self.folder, prefix=".part-")
+            with os.fdopen(number, "wb") as handle:
+                fill(handle)
+            Path(partial).replace(self.folder / name)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                Path(partial).unlink()
+            raise StorageError(
+                f"{str(self.folder / name)!r} cannot be written ({error.strerror or error}).",
+                expected="a folder that this user may write to, on a disk with free space",
+                do="Free some space, then run the same command again: it goes on where it stopped.",
+            ) from error
+
+
+def _is_there(folder: Path, rung: dict[str, Any]) -> bool:
+    return not rung["file"] or (folder / rung["file"]).is_file()

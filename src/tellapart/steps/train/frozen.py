@@ -1,0 +1,97 @@
+"""Rungs of frozen networks: features from the cache, a linear head on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.catalog import PictureRow
+from tellapart.learn import features, head, measuring
+from tellapart.learn.backbone import FOLDER, NAME, Backbone, Part, embedded
+from tellapart.learn.composing import compose
+from tellapart.learn.ladder.rungs import HeadRung, Source
+from tellapart.steps import StepContext
+from tellapart.steps.train.reached import Jury, Reached
+from tellapart.store.files import FileStore
+
+#: Told how many pictures are done of how many.
+Watch = Callable[[int, int], None]
+
+
+def network(context: StepContext, name: str, size: int) -> Backbone:
+    """The frozen network `name` for pictures of `size` pixels; exported where it is not yet."""
+    if name == NAME:
+        return embedded(context.settings.cache_dir, size)
+    from tellapart.learn import weights
+
+    return weights.backbone(name, size, context.settings)
+
+
+def looked(
+    context: StepContext, rows: Sequence[PictureRow], net: Backbone, watch: Watch
+) -> NDArray[np.float32]:
+    """Features (n, D) of `rows`, from the cache where they are there. Raises `DataError`."""
+    files = FileStore(context.settings.files_dir)
+    items = [(row.sha256, measuring.reader(files, row.sha256, row.path)) for row in rows]
+    total = len({row.sha256 for row in rows})
+    vectors, errors = features.matrix(
+        items,
+        net,
+        context.recipe.train.view,
+        context.settings,
+        lambda done: watch(done, total),
+    )
+    features.require_all(errors, context.catalog.name)
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def climb(
+    context: StepContext, judges: Jury, rung: HeadRung, watch: Watch
+) -> tuple[Reached, NDArray[np.float32]]:
+    """Fit the rung's head; return what it reached, and its features of the jury's rows."""
+    folder = context.settings.cache_dir / FOLDER
+    parts, vectors = [], []
+    for source in rung.sources:
+        part = Part(network(context, source.network, rung.size), mirror=source.mirror)
+        seen = looked(context, judges.rows, compose([part], folder), watch)
+        scale = 1.0 if len(rung.sources) == 1 else scale_of(seen[: judges.own])
+        parts.append(replace(part, scale=scale))
+        vectors.append(seen * np.float32(scale))
+    together = vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)
+    fitted = fit(context, judges, together)
+    assert fitted.out_of_fold is not None
+    told = np.concatenate([fitted.out_of_fold, fitted.probabilities(together[judges.own :])])
+    return Reached(rung.name, "head", compose(parts, folder), fitted, told), together
+
+
+def fit(context: StepContext, judges: Jury, vectors: NDArray[np.float32]) -> head.Head:
+    """A head on the training rows of `vectors` (n + m, D), with out-of-fold answers."""
+    asked, own = context.recipe.train, judges.own
+    return head.fit(
+        vectors[:own],
+        judges.y[:own],
+        n_classes=judges.classes,
+        seed=context.recipe.seed,
+        C=asked.C,
+        class_weight=asked.class_weight,
+        groups=judges.groups[:own],
+    )
+
+
+def known(rung: HeadRung, done: Sequence[HeadRung]) -> frozenset[Source]:
+    """Whose features of pictures of this size are in the cache after the rungs `done`."""
+    found = {each for one in done if one.size == rung.size for each in one.sources}
+    return frozenset(found | {Source(each.network) for each in found})
+
+
+def scale_of(vectors: NDArray[np.float32]) -> float:
+    """What gives features a mean squared length of 1 about their centre: all networks count alike.
+
+    Rounded to 3 digits, so that equal models have equal bytes in spite of an engine's noise.
+    """
+    away = vectors - vectors.mean(axis=0)
+    length = float(np.sqrt(np.einsum("ij,ij->i", away, away).mean(dtype=np.float64)))
+    return float(f"{1 / length:.3g}") if length > 0 else 1.0

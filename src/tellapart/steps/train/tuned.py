@@ -1,0 +1,265 @@
+"""Rungs of tuned networks: one network for each fold, side by side in the model.
+
+Each network learns from all training pictures but one fold's, and is asked about that fold: so
+each training picture is told by a network that has not seen it, which is what judges the rung and
+sets its temperature. The model is the mean of the folds' networks (Breiman, "Bagging predictors",
+1996), as one backbone with one linear head. The validation split judges that mean itself.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import NotFoundError
+from tellapart.learn import backbone, familiarity, head, measuring, similarity
+from tellapart.learn.backbone import FOLDER, Backbone, Part
+from tellapart.learn.calibration import fit_temperature, softmax
+from tellapart.learn.composing import compose
+from tellapart.learn.head import Head
+from tellapart.learn.ladder.rungs import TunedRung
+from tellapart.steps.train import frozen
+from tellapart.steps.train.climbing import Climb, Ended
+from tellapart.steps.train.planning import plan_of
+from tellapart.steps.train.reached import Reached
+from tellapart.store.files import FileStore, write_file
+
+#: Seconds that a fold needs at least beside its training: pixels, export, checks.
+AROUND = 8.0
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A network that has not seen one fold, and what it makes of the jury's rows."""
+
+    backbone: Backbone
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    #: Epochs trained, which the time may have cut short.
+    epochs: int
+    #: Training pictures a second.
+    speed: float
+
+
+def climb(
+    climb: Climb, rung: TunedRung, deadline: float
+) -> tuple[Reached, NDArray[np.float32]] | None:
+    """Tune all folds of `rung` by `deadline` (`time.monotonic`); None where that was too short.
+
+    Folds that an earlier command finished are not tuned again. Raises `Ended` at a stop request.
+    """
+    judges, context = climb.judges, climb.context
+    own = judges.own
+    fold_of = head.folds(judges.y[:own], judges.groups[:own], rung.folds, context.recipe.seed)
+    start = _start(climb, rung)
+    made = []
+    for fold in range(rung.folds):
+        share = (deadline - time.monotonic()) / (rung.folds - fold)
+        one = _kept(climb, rung, fold) or _tune(climb, rung, fold, fold_of, start, share)
+        if one is None:
+            return None
+        made.append(one)
+    shutil.rmtree(_place(climb, rung) / "training", ignore_errors=True)
+    return _together(climb, rung, made, fold_of)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What every fold begins with."""
+
+    net: Backbone
+    tensors: dict[str, NDArray[Any]]
+    #: Features of the training rows before tuning, and the strength of a head on them.
+    vectors: NDArray[np.float32]
+    C: float
+
+
+def _start(climb: Climb, rung: TunedRung) -> _Start:
+    from tellapart.learn import weights
+
+    context = climb.context
+    found = weights.find(rung.network, context.settings)
+    net = frozen.network(context, rung.network, rung.size)
+    vectors = frozen.looked(context, climb.judges.rows, net, climb.watch(rung.name))
+    fitted = frozen.fit(context, climb.judges, vectors)
+    return _Start(net, weights.tensors(found), vectors[: climb.judges.own], fitted.C)
+
+
+def _tune(
+    climb: Climb,
+    rung: TunedRung,
+    fold: int,
+    fold_of: NDArray[np.int64],
+    start: _Start,
+    share: float,
+) -> Fold | None:
+    from tellapart.learn.deep import tuning
+
+    context, judges = climb.context, climb.judges
+    train, out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+    y = judges.y[: judges.own]
+    if share < AROUND or len(np.unique(y[train])) < judges.classes:
+        return None
+    # The head goes first (Kumar et al. 2022), on the same pictures as the network.
+    first = head.fit(
+        start.vectors[train],
+        y[train],
+        n_classes=judges.classes,
+        seed=context.recipe.seed,
+        C=start.C,
+        class_weight=context.recipe.train.class_weight,
+        groups=judges.groups[train],
+    )
+    files = FileStore(context.settings.files_dir)
+    feed = tuning.PictureFeed(
+        [(r.sha256, measuring.reader(files, r.sha256, r.path)) for r in judges.material.train],
+        y,
+        judges.classes,
+        train,
+        out,
+        mean=start.net.mean,
+        std=start.net.std,
+        view=context.recipe.train.view,
+        threads=context.settings.worker_threads,
+    )
+    folder = _place(climb, rung) / "training" / str(fold)
+    begun = f"{rung.name}, part {fold + 1} of {rung.folds}"
+
+    def told(tick: Any) -> None:
+        climb.pulse_only(f"{begun}: epoch {tick.epoch} of {tick.epochs}, loss {tick.loss:.3f}")
+
+    found = tuning.tune(
+        plan_of(rung, start.net, context.recipe, fold),
+        start.tensors,
+        feed,
+        folder=folder,
+        key=climb.kept.key,
+        watch=told,
+        stop=context.stop_asked,
+        deadline=time.monotonic() + share - AROUND,
+        head=(first.weight * first.temperature, first.bias * first.temperature),
+    )
+    if not found.finished:
+        raise Ended
+    net, weight, bias = tuning.tuned_backbone(
+        replace(found, size=rung.size), context.work / FOLDER, license=start.net.license
+    )
+    made = Fold(
+        net,
+        weight.astype(np.float64),
+        bias.astype(np.float64),
+        len(found.history),
+        found.pictures_per_second,
+    )
+    _keep(climb, rung, fold, made)
+    shutil.rmtree(folder, ignore_errors=True)
+    return made
+
+
+def _together(
+    climb: Climb, rung: TunedRung, made: list[Fold], fold_of: NDArray[np.int64]
+) -> tuple[Reached, NDArray[np.float32]]:
+    """The folds' networks as one, judged where each had seen nothing."""
+    judges, own = climb.judges, climb.judges.own
+    folder, k = climb.context.work / FOLDER, len(made)
+    parts, seen, scales = [], [], []
+    for one in made:
+        part = Part(one.backbone, mirror=rung.mirror)
+        vectors = frozen.looked(
+            climb.context, judges.rows, compose([part], folder), climb.watch(rung.name)
+        )
+        scales.append(frozen.scale_of(vectors[:own]))
+        parts.append(replace(part, scale=scales[-1]))
+        seen.append(vectors)
+    logits = np.stack(
+        [v.astype(np.float64) @ one.weight.T + one.bias for v, one in zip(seen, made, strict=True)]
+    )
+    held_out = logits[fold_of, np.arange(own)]
+    y = judges.y[:own]
+    temperature = fit_temperature(held_out, y)
+    told = np.concatenate([held_out, logits[:, own:].mean(axis=0)]) / temperature
+    weight = np.concatenate([one.weight / s for one, s in zip(made, scales, strict=True)], axis=1)
+    fitted = Head(
+        (weight / (k * temperature)).astype(np.float32),
+        (np.mean([one.bias for one in made], axis=0) / temperature).astype(np.float32),
+        C=0.0,
+        temperature=temperature,
+    )
+    scaled = [v * np.float32(s) for v, s in zip(seen, scales, strict=True)]
+    facts = {
+        "networks": k,
+        "epochs": [one.epochs for one in made],
+        "train_speed": round(float(np.mean([one.speed for one in made])), 1),
+    }
+    reached = Reached(
+        rung.name,
+        "tuned",
+        compose(parts, folder),
+        fitted,
+        softmax(told),
+        unseen(climb, scaled, fold_of),
+        facts,
+    )
+    return reached, np.concatenate(scaled, axis=1)
+
+
+def unseen(
+    climb: Climb,
+    scaled: list[NDArray[np.float32]],
+    fold_of: NDArray[np.int64],
+    beside: NDArray[np.float32] | None = None,
+) -> NDArray[np.float64]:
+    """Familiarity (n,) of each training picture to the network that had not seen it.
+
+    `scaled`: features (n + m, d) of each fold's network; `beside`: those of frozen networks in the
+    same model. Compared with the bank's pictures of other folds, which that network learned from,
+    as it did from all of the bank's that a new picture is compared with.
+    """
+    judges, asked = climb.judges, climb.context.recipe.train
+    own, y = judges.own, judges.y[: judges.own]
+    chosen = familiarity.bank_rows(y, asked.bank, climb.context.recipe.seed)
+    found = np.full(own, np.nan)
+    for fold, vectors in enumerate(scaled):
+        rows = vectors[:own]
+        if beside is not None:
+            rows = np.concatenate([rows * np.float32(len(scaled) ** 0.5), beside[:own]], axis=1)
+        out, bank = fold_of == fold, chosen[fold_of[chosen] != fold]
+        if out.any() and len(bank):
+            unit = similarity.normalized(rows[bank])
+            found[out] = familiarity.score(rows[out], unit, asked.neighbours)
+    return found
+
+
+def _place(climb: Climb, rung: TunedRung) -> Path:
+    return climb.kept.folder / rung.folder
+
+
+def _keep(climb: Climb, rung: TunedRung, fold: int, made: Fold) -> None:
+    facts = {
+        "backbone": backbone.save(climb.context.work, made.backbone),
+        "weight": made.weight.tolist(),
+        "bias": made.bias.tolist(),
+        "epochs": made.epochs,
+        "speed": made.speed,
+    }
+    place = _place(climb, rung)
+    place.mkdir(parents=True, exist_ok=True)
+    write_file(place / f"fold-{fold}.json", json.dumps(facts).encode())
+
+
+def _kept(climb: Climb, rung: TunedRung, fold: int) -> Fold | None:
+    """A fold that an earlier command finished."""
+    try:
+        facts = json.loads((_place(climb, rung) / f"fold-{fold}.json").read_bytes())
+        net = backbone.of(climb.context.work, facts, climb.context.settings.cache_dir)
+        weight, bias = np.array(facts["weight"]), np.array(facts["bias"])
+        return Fold(net, weight, bias, int(facts["epochs"]), float(facts["speed"]))
+    except (OSError, ValueError, LookupError, NotFoundError):
+        return None
