@@ -16,6 +16,8 @@ from tellapart.steps import Progress
 from tellapart.steps.collect import find_format
 
 Watcher = Callable[[Progress], None]
+#: Keys of `train` that calls take as options of their own.
+_OF_TRAIN = ("backbone", "device", "devices")
 
 
 def run(
@@ -62,8 +64,9 @@ def make(
     """Collect pictures of each word, train, and return a verified bundle.
 
     `options` are keys of a recipe, such as `per_class=100`, `sources=["openverse"]`, `seed=0`,
-    `effort="quick"`, `licenses=["cc0"]`. Raises `RecipeError` for a wrong one, else the errors
-    of the steps.
+    `effort="good"`, `budget="5m"`, `licenses=["cc0"]`, `recipe="swipr"` to start from; `backbone`,
+    `device` and `devices` stand for the keys of `train`. Raises `RecipeError` for a wrong one,
+    else the errors of the steps.
     """
     recipe = _checked(classes=list(words), name=name, **options)
     return run(recipe, out=out, settings=settings, progress=progress)
@@ -173,4 +176,8 @@ def _look_ahead(recipe: Recipe) -> None:
 def _checked(**values: Any) -> Recipe:
     given = {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
     given = {key: value for key, value in given.items() if value is not None}
+    inner = {key: given.pop(key) for key in _OF_TRAIN if key in given}
+    if inner:
+        train = given.get("train", {})
+        given["train"] = {**train, **inner} if isinstance(train, Mapping) else train
     return check(given, sources=registry.names("source"))

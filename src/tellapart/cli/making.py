@@ -12,7 +12,21 @@ import typer
 import tellapart
 from tellapart.cli import results
 from tellapart.cli.console import emit, program, tell, write
-from tellapart.cli.options import Effort, Json, Name, Out, Quiet, Seed, Set, recipe_keys
+from tellapart.cli.options import (
+    Backbone,
+    Budget,
+    Device,
+    Devices,
+    Effort,
+    Json,
+    Name,
+    Out,
+    Quiet,
+    Seed,
+    Set,
+    Shipped,
+    recipe_keys,
+)
 from tellapart.cli.progress import watching
 from tellapart.cli.signals import following
 from tellapart.errors import InputError, NotFoundError
@@ -50,6 +64,11 @@ def make(
         bool, typer.Option("--mature", help="Let sources return pictures marked as mature.")
     ] = False,
     effort: Effort = None,
+    budget: Budget = None,
+    recipe: Shipped = None,
+    backbone: Backbone = None,
+    device: Device = None,
+    devices: Devices = None,
     name: Name = None,
     seed: Seed = None,
     set_: Set = None,
@@ -71,6 +90,11 @@ def make(
         effort=effort,
         seed=seed,
         name=name,
+        budget=budget,
+        recipe=recipe,
+        train__backbone=backbone,
+        train__device=device,
+        train__devices=devices,
     )
     with following(quiet, json) as progress:
         result = tellapart.make(words, out=out, progress=progress, **options)
@@ -97,6 +121,11 @@ def train(
         ),
     ] = None,
     effort: Effort = None,
+    budget: Budget = None,
+    recipe: Shipped = None,
+    backbone: Backbone = None,
+    device: Device = None,
+    devices: Devices = None,
     name: Name = None,
     seed: Seed = None,
     set_: Set = None,
@@ -109,7 +138,17 @@ def train(
     Pictures stay where they are. Given the name of a project where no file or folder is called
     so, only its train step is run, and the steps before it as far as they are not done.
     """
-    options = recipe_keys(set_, effort=effort, seed=seed, target=_column(column))
+    options = recipe_keys(
+        set_,
+        effort=effort,
+        seed=seed,
+        target=_column(column),
+        budget=budget,
+        recipe=recipe,
+        train__backbone=backbone,
+        train__device=device,
+        train__devices=devices,
+    )
     project = _meant(target, quiet)
     if project is None:
         named = options if name is None else {**options, "name": name}
@@ -138,6 +177,11 @@ def run(
         ),
     ],
     name: Name = None,
+    effort: Effort = None,
+    budget: Budget = None,
+    backbone: Backbone = None,
+    device: Device = None,
+    devices: Devices = None,
     set_: Set = None,
     out: Out = None,
     quickml_layout: Annotated[
@@ -157,7 +201,15 @@ def run(
     Of a network, standard output says when it is built, trained and compiled. Ctrl-C while it
     trains ends it after the batch at hand; what it has learned is compiled and packaged.
     """
-    changes = recipe_keys(set_, name=name)
+    changes = recipe_keys(
+        set_,
+        name=name,
+        effort=effort,
+        budget=budget,
+        train__backbone=backbone,
+        train__device=device,
+        train__devices=devices,
+    )
     with following(quiet, json) as progress:
         result = tellapart.run(
             recipe,

@@ -33,9 +33,45 @@ Effort = Annotated[
     str | None,
     typer.Option(
         "--effort",
-        metavar="quick|good",
-        help="The one dial; quick: seconds on a CPU; good: a network, for tables and data sets.",
+        metavar="quick|good|best",
+        help="The one dial; quick: seconds on a CPU; good: within 10 minutes, a network for tables "
+        "and data sets; best: within 2 hours, pictures only.",
     ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="Time for the whole command, such as 90s, 5m or 2h: the best model of pictures that "
+        "fits into it. Means --effort good where none is given.",
+    ),
+]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        metavar="NAME",
+        help="Pretrained network by its name in timm; `tellapart weights list` shows those here.",
+    ),
+]
+Shipped = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="swipr|picaisso",
+        help="Start from a recipe that comes with the program; other options replace its own.",
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="auto|cpu|cuda|mps", help="Where networks are trained; default auto."
+    ),
+]
+Devices = Annotated[
+    str | None,
+    typer.Option("--devices", metavar="N", help="How many such devices train together; default 1."),
 ]
 Seed = Annotated[
     str | None,
@@ -83,7 +119,8 @@ def fill_in(argv: list[str]) -> list[str]:
 def recipe_keys(pairs: list[str] | None, **values: Any) -> dict[str, Any]:
     """The recipe keys of a command: `--set` pairs, then the options that were given.
 
-    Values are read as YAML, so that numbers, lists and null mean what they mean in a recipe.
+    An option `train__device` is the key `train.device`. Values of pairs are read as YAML, so that
+    numbers, lists and null mean what they mean in a recipe.
     Raises `InputError` for a pair without `=`.
     """
     from tellapart.recipe import parse
@@ -108,4 +145,11 @@ def recipe_keys(pairs: list[str] | None, **values: Any) -> dict[str, Any]:
                     do="Remove one of the two.",
                 )
         inner[keys[-1]] = parse(text)
-    return found | {key: value for key, value in values.items() if value not in (None, [], ())}
+    given = {key: value for key, value in values.items() if value not in (None, [], ())}
+    for key in [key for key in given if "__" in key]:
+        group, _, inner_key = key.partition("__")
+        inside = found.get(group, {})
+        if not isinstance(inside, dict):  # `--set train=3`: the recipe's check says what is wrong
+            inside = {}
+        given[group] = {**inside, **given.get(group, {}), inner_key: given.pop(key)}
+    return found | given

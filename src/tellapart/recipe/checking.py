@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -10,9 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from tellapart.errors import RecipeError
+from tellapart.recipe import shipped
 from tellapart.recipe.agreeing import Agreement, material
 from tellapart.recipe.depth import settle
-from tellapart.recipe.forms import Forms, licenses
+from tellapart.recipe.forms import Forms, known_data, licenses
 from tellapart.recipe.layering import Draft, build
 from tellapart.recipe.layering import drafts as layer_drafts
 from tellapart.recipe.layers import Broken
@@ -50,6 +52,8 @@ def check(
     if is_old(data):
         old = translate(data)
         data, drafts, spelling, said = old.data, old.drafts, old.spelling, old.problems
+    else:
+        data = _started(data, problems)
     written = _without_auto(data)
     if drafts is None and "layers" in written:
         drafts = layer_drafts(written["layers"], problems)
@@ -57,6 +61,23 @@ def check(
     if problems.found or said.found or recipe is None:
         raise _error(said.found + _respelled(problems, spelling), lines)
     return recipe
+
+
+def _started(data: Mapping[Any, Any], problems: Problems) -> Mapping[Any, Any]:
+    """`data` with the keys of the shipped recipe that it starts from, where it names one."""
+    name = data.get("recipe")
+    if not isinstance(name, str) or name not in shipped.names():
+        return data  # the schema says what is wrong with it
+    rest = {key: value for key, value in data.items() if key != "recipe"}
+    if "layers" in rest or rest.get("target") is not None or known_data(rest.get("data")):
+        problems.say(
+            "recipe",
+            f"recipe is {quote(name)}, but what is asked for is no tuning on pictures",
+            "pictures: words to search for, a labelled folder or a list",
+            "Remove recipe, or layers, target and the data set's name.",
+        )
+        return rest
+    return shipped.start_from(name, rest)
 
 
 def _whole(
@@ -113,7 +134,7 @@ def _respelled(problems: Problems, spelling: Spelling) -> list[dict[str, str]]:
 def _error(found: list[dict[str, str]], lines: Lines | None) -> RecipeError:
     """All problems, in the file's order where its lines are known."""
     if lines is not None:
-        found = [{**p, "line": str(line_of(p["path"], lines) or 1)} for p in found]
+        found = [{**p, "line": str(_line(p["path"], lines))} for p in found]
         found.sort(key=lambda p: int(p["line"]))
     return RecipeError(
         f"The recipe has {len(found)} problem{'s' * (len(found) != 1)}.",
@@ -121,6 +142,12 @@ def _error(found: list[dict[str, str]], lines: Lines | None) -> RecipeError:
         do="Correct the places listed.",
         problems=found,
     )
+
+
+def _line(path: str, lines: Lines) -> int:
+    """The line of `path`; of `recipe` for what stands only in the recipe started from."""
+    top = re.split(r"[.\[]", path)[0]
+    return line_of(path if top in lines or "recipe" not in lines else "recipe", lines) or 1
 
 
 def _normalize(values: dict[Any, Any], forms: Forms) -> dict[Any, Any]:

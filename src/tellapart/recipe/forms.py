@@ -181,7 +181,7 @@ class Forms:
                 f"Write for example {'project:' + slug(name)!r}; `tellapart list` shows the names.",
             )
             return
-        known = _known(value)
+        known = known_data(value)
         if known is not None:
             values["dataset"] = known
             return
@@ -235,7 +235,7 @@ class Forms:
             values["name"] = "unnamed"
 
 
-def _known(value: object) -> str | None:
+def known_data(value: object) -> str | None:
     """The data set that a bare word names; `./mnist` is a folder."""
     if not isinstance(value, str) or not value.strip() or len(value) > _MAX_QUERY:
         return None
