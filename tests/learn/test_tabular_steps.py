@@ -76,6 +76,22 @@ def test_a_table_becomes_a_bundle_that_answers_as_the_trained_model(
     assert (context.work / outcome.TABLE).read_bytes() == model
 
 
+@pytest.mark.parametrize("rows", [60, 8])
+def test_a_table_without_a_validation_row_becomes_a_bundle(
+    tmp_path: Path, settings: Settings, rows: int
+) -> None:
+    recipe = _write(tmp_path, rows, more="split: {train: 0.75, validation: 0, test: 0.25}\n")
+    result = run(recipe, settings=settings, spawn=False)
+    work = settings.projects_dir / "flowers" / "work"
+    facts = outcome.load(work).facts
+    assert facts["validation"] == {"n": 0}
+    assert [one["validation"] for one in facts["candidates"]] == [{"n": 0}] * len(
+        facts["candidates"]
+    )
+    assert facts["importance"] == []
+    assert Bundle.load(result.bundle).predict({"length": 9, "width": 0, "color": "blue"}).best
+
+
 def test_a_stopped_training_says_so_and_the_next_one_is_whole(
     tmp_path: Path, settings: Settings
 ) -> None:

@@ -57,6 +57,8 @@ class Boosting:
     def logits(self, expanded: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logits (n, C) of expanded rows (n, w)."""
         matrix, offset = self.mixing
+        if not len(expanded):  # the trees refuse to answer nothing
+            return np.zeros((0, self.n_classes))
         sums = np.asarray(self.model.decision_function(expanded), np.float64)
         return np.asarray(sums.reshape(len(expanded), -1) @ matrix.T + offset)
 

@@ -196,7 +196,7 @@ def _facts(
             "folds": fitted.plan.folds,
             "repeats": fitted.plan.repeats,
         },
-        "validation": _judge(chosen.probabilities(held), y),
+        "validation": _judge(chosen.probabilities, held, y),
         "importance": permutation(chosen.probabilities, held, y, names, seed),
         "samples": samples.counts(),
         "seed": seed,
@@ -230,17 +230,20 @@ def _choose(
         best.name,
         answers[best.name],
         rival.to_onnx() if is_network and rival.to_onnx else fitted.to_onnx(),
-        [{**one.to_dict(), "validation": _judge(answers[one.name](held), y)} for one in candidates],
+        [{**one.to_dict(), "validation": _judge(answers[one.name], held, y)} for one in candidates],
         fitted.finished and rival.finished,
         (*fitted.notes, *([rival.note] if rival.note else [])),
         rival.network if is_network else None,
     )
 
 
-def _judge(chances: NDArray[Any], y: NDArray[np.int64]) -> dict[str, Any]:
-    """How answers (n, C) do on rows that had no part in them: rounded shares, and how many."""
+def _judge(
+    probabilities: Probabilities, held: NDArray[np.float32], y: NDArray[np.int64]
+) -> dict[str, Any]:
+    """How a model does on rows (n, f) that had no part in it: rounded shares, and how many."""
     if not len(y):
         return {"n": 0}
+    chances = probabilities(held)
     right = int((chances.argmax(axis=1) == y).sum())
     low, high = wilson(right, len(y))
     own = np.clip(chances[np.arange(len(y)), y], 1e-15, 1)
