@@ -123,7 +123,7 @@ class Manifest:
                 version=raw["version"],
                 labels=tuple(raw["labels"]),
                 input=_input(raw),
-                outputs=tuple(raw["outputs"]) if form != HEAD_FORMAT else _HEAD_OUTPUTS,
+                outputs=tuple(raw.get("outputs", _HEAD_OUTPUTS)),
                 min_familiarity=raw["thresholds"]["familiarity"],
                 min_probability=raw["thresholds"]["probability"],
                 golden=tuple(map(_golden, raw["golden"])),

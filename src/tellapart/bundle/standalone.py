@@ -70,6 +70,12 @@ backbone's weights in model.onnx and weights.safetensors (EfficientNet-Lite0; se
 The pictures in dataset/ have licences of their own: see README.md and dataset/ATTRIBUTION.csv.
 """
 
+#: Where it rests on other networks than the one that comes with the program.
+_OTHER_NOTICE = f"""{_COPYRIGHT}.
+The networks whose weights are in model.onnx and weights.safetensors have licences of their own, and
+so have the pictures in dataset/: see README.md and dataset/ATTRIBUTION.csv.
+"""
+
 #: Where the model was trained from the ground up.
 _OWN_NOTICE = f"{_COPYRIGHT}.\nOn the model and the data that it learned from see README.md.\n"
 
@@ -77,11 +83,13 @@ _ROOT = '''"""The part of Tellapart that this bundle needs to run by itself."""
 '''
 
 
-def runtime_files(*, backbone: bool = True) -> dict[str, bytes]:
+def runtime_files(*, backbone: bool = True, embedded: bool = True) -> dict[str, bytes]:
     """The program's files by their name in the zip: `__main__.py`, its package, its license.
 
-    `backbone`: whether the model holds the weights of one.
+    `backbone`: whether the model holds the weights of one; `embedded`: of the one that comes with
+    the program, and of no other.
     """
+    notice = _OWN_NOTICE if not backbone else _NOTICE if embedded else _OTHER_NOTICE
     root = files("tellapart")
     found = {f"tellapart/{name}": root.joinpath(name).read_bytes() for name in MODULES}
     return {
@@ -89,6 +97,6 @@ def runtime_files(*, backbone: bool = True) -> dict[str, bytes]:
         "tellapart/__init__.py": _ROOT.encode(),
         # Whoever passes on the program and the backbone must pass this on too.
         "tellapart/LICENSE.txt": root.joinpath("bundle/LICENSE.txt").read_bytes(),
-        "tellapart/NOTICE.txt": (_NOTICE if backbone else _OWN_NOTICE).encode(),
+        "tellapart/NOTICE.txt": notice.encode(),
         **found,
     }

@@ -75,6 +75,9 @@ def problems(raw: Mapping[str, Any]) -> list[str]:
         side = _whole(given.get("size"), 1, _LARGEST)
         check(side, "input.size", "a whole number of pixels")
         check(given.get("view") in VIEWS, "input.view", "one of " + ", ".join(VIEWS))
+        outputs = raw.get("outputs", ["probabilities", "familiarity"])
+        named = _words(outputs, 100) and {"probabilities", "familiarity"} <= set(outputs)
+        check(named, "outputs", "a list of names with `probabilities` and `familiarity` among them")
         _check_golden(check, rows=False, familiarity=True)
     return check.found
 

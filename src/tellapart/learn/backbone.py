@@ -65,6 +65,8 @@ class Backbone:
     #: timm's name for the network, and what its function is called with beside; "": timm has none.
     timm: str = ""
     args: tuple[tuple[str, Any], ...] = ()
+    #: The name under which the last, linear layer belongs beside the weights; "": it has none.
+    classifier: str = ""
     #: SHA-256 of the graph; "" for the embedded one, whose builds are all alike.
     graph: str = ""
 
@@ -202,6 +204,7 @@ def _embedded(path: Path, weights: Path, size: int) -> Backbone:
         std=half,
         weights=weights,
         timm=NAME,
+        classifier="classifier",
     )
 
 

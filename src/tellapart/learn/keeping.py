@@ -30,12 +30,14 @@ def store(
     tuned: bool = False,
     timm: str = "",
     args: Mapping[str, Any] | None = None,
+    classifier: str = "",
 ) -> Backbone:
     """Write a graph and its tensors (all but the classifier's) into `folder`; return the backbone.
 
     `onnx` is what `learn.deep.exported.onnx_of` gives; its size, dim and whether it has a map are
     read from it. `preparation`: mean and std, three figures each. `sha256`: of the file that the
-    weights came from; left out: that of the graph. Raises `StorageError`.
+    weights came from; left out: that of the graph. `classifier`: the name of the last layer that
+    belongs to them. Raises `StorageError`.
     """
     from safetensors.numpy import save
 
@@ -62,6 +64,7 @@ def store(
         has_map=has_map,
         timm=timm,
         args=tuple(sorted((args or {}).items())),
+        classifier=classifier,
         graph=graph,
     )
 
@@ -89,6 +92,7 @@ def facts(backbone: Backbone) -> dict[str, Any]:
         "has_map": backbone.has_map,
         "timm": backbone.timm,
         "args": dict(backbone.args),
+        "classifier": backbone.classifier,
         "graph": backbone.graph,
         "weights": backbone.weights.name,
     }
@@ -144,6 +148,7 @@ def found(folder: Path, known: Mapping[str, Any], cache_dir: Path) -> Backbone:
         has_map=bool(known["has_map"]),
         timm=str(known["timm"]),
         args=tuple(sorted(known["args"].items())),
+        classifier=str(known["classifier"]),
         graph=str(known["graph"]),
     )
 

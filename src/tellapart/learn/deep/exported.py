@@ -99,6 +99,12 @@ def onnx_of(net: nn.Module, size: int, mean: Sequence[float], std: Sequence[floa
     return bare(model)
 
 
+def classifier_of(net: nn.Module) -> str:
+    """The name of a timm network's last layer, where that is one linear layer; else ""."""
+    name = (getattr(net, "pretrained_cfg", None) or {}).get("classifier")
+    return name if isinstance(name, str) else ""
+
+
 def tensors_of(net: nn.Module, classifier: nn.Module | None = None) -> dict[str, Any]:
     """All tensors of a network by name as numpy arrays, those of its `classifier` left out."""
     own = (

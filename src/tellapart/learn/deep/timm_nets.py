@@ -63,7 +63,8 @@ def facts_of(name: str) -> dict[str, Any]:
 
 def create(weights: Weights, *, size: int, classes: int = 0) -> tuple[nn.Module, dict[str, Any]]:
     """timm's network with `weights`, in evaluation mode, and facts: `mean`, `std`, `license`,
-    `args` (what its function was called with).
+    `size`, `args` (what its function was called with), `classifier` (the name of its last layer
+    where that is one linear layer, else "").
 
     `classes`: of a new, untrained classifier; 0: none. Networks that are made for one size of
     pictures are made for `size`, their weights fitted to it. Raises `InputError` for a name or
@@ -74,12 +75,16 @@ def create(weights: Weights, *, size: int, classes: int = 0) -> tuple[nn.Module,
     facts = facts_of(weights.model)
     args = dict(weights.args)
     net, args = _loaded(weights, tensors(weights), facts, args, size)
+    last = net.get_classifier()
+    plain = isinstance(last, nn.Linear | nn.Identity) and isinstance(facts["classifier"], str)
     net.reset_classifier(classes)
     return net.eval(), {
         "mean": weights.mean or facts["mean"],
         "std": weights.std or facts["std"],
         "license": weights.license if weights.license != "unknown" else facts["license"],
         "args": args,
+        "classifier": facts["classifier"] if plain else "",
+        "size": facts["size"],
     }
 
 

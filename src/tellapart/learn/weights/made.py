@@ -17,10 +17,12 @@ from tellapart.settings import Settings
 
 #: Raise it whenever the same weights would give another graph: cached ones are then made anew.
 _VERSION = 1
+#: The side that most networks are made for, where there is no timm to ask.
+_USUAL = 224
 
 
-def backbone(name: str, size: int, settings: Settings, file: Path | None = None) -> Backbone:
-    """The network `name` for pictures of `size` pixels, with its pretrained weights, frozen.
+def backbone(name: str, size: int | None, settings: Settings, file: Path | None = None) -> Backbone:
+    """The network `name` for pictures of `size` pixels (None: its own), pretrained and frozen.
 
     Exported on first use (10 to 60 s) and kept in the cache; after that neither torch nor the
     network is needed. The embedded one needs neither at all. Raises what `find` raises,
@@ -31,10 +33,11 @@ def backbone(name: str, size: int, settings: Settings, file: Path | None = None)
     return known or of(find(name, settings, file), size, settings)
 
 
-def of(weights: Weights, size: int, settings: Settings) -> Backbone:
+def of(weights: Weights, size: int | None, settings: Settings) -> Backbone:
     """The same of weights at hand."""
     if weights.source == "embedded":
-        return backbones.embedded(settings.cache_dir, size)
+        return backbones.embedded(settings.cache_dir, size or weights.size or 224)
+    size = size or own_size(weights)
     place = _place(weights, size, settings)
     known = _read(place, settings)
     if known is not None:
@@ -60,10 +63,23 @@ def of(weights: Weights, size: int, settings: Settings) -> Backbone:
         sha256=weights.sha256,
         timm=weights.model,
         args=facts["args"],
+        classifier=facts["classifier"],
     )
-    text = json.dumps({"asked": weights.name, **keeping.facts(found)}, sort_keys=True, indent=1)
+    told = {"asked": weights.name, "own": own_size(weights) == size, **keeping.facts(found)}
+    text = json.dumps(told, sort_keys=True, indent=1)
     backbones.write(place, text.encode())
     return found
+
+
+def own_size(weights: Weights) -> int:
+    """The side in pixels that the network was made for, as its file or else timm says."""
+    if weights.size is not None:
+        return weights.size
+    try:
+        from tellapart.learn.deep import timm_nets
+    except ImportError:
+        return _USUAL
+    return int(timm_nets.facts_of(weights.model)["size"])
 
 
 def tensors(weights: Weights) -> dict[str, np.ndarray]:
@@ -95,23 +111,27 @@ def _place(weights: Weights, size: int, settings: Settings) -> Path:
     return settings.cache_dir / backbones.FOLDER / name
 
 
-def _cached(name: str, size: int, settings: Settings) -> Backbone | None:
-    """An exported network whose weights' file may be gone."""
+def _cached(name: str, size: int | None, settings: Settings) -> Backbone | None:
+    """An exported network whose weights' file may be gone. `size` None: its own."""
     if name == backbones.NAME:
         return None
     folder = settings.cache_dir / backbones.FOLDER
-    for place in sorted(folder.glob(f"{name}*-e{_VERSION}-s{size}.json")):
-        found = _read(place, settings, name)
+    for place in sorted(folder.glob(f"{name}*-e{_VERSION}-s{size or '*'}.json")):
+        found = _read(place, settings, name, own=size is None)
         if found is not None:
             return found
     return None
 
 
-def _read(place: Path, settings: Settings, name: str | None = None) -> Backbone | None:
+def _read(
+    place: Path, settings: Settings, name: str | None = None, *, own: bool = False
+) -> Backbone | None:
     try:
         facts: dict[str, Any] = json.loads(place.read_bytes())
         asked = str(facts["asked"])
         if name is not None and name not in (asked, asked.partition(".")[0]):
+            return None
+        if own and not facts["own"]:
             return None
         return keeping.found(place.parent, facts, settings.cache_dir)
     except (OSError, ValueError, LookupError, TellapartError):

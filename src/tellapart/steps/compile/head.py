@@ -15,8 +15,9 @@ from tellapart.bundle import golden, licenses
 from tellapart.bundle.manifest import sha256, to_json
 from tellapart.bundle.predictor import Session
 from tellapart.catalog import PictureRow
+from tellapart.learn import backbone as backbones
 from tellapart.learn import graph, parity
-from tellapart.learn.backbone import Backbone, embedded
+from tellapart.learn.backbone import Backbone
 from tellapart.learn.features import cache_key
 from tellapart.learn.measuring import reader
 from tellapart.learn.trained import Trained, load
@@ -41,7 +42,7 @@ def run(context: StepContext) -> dict[str, Any]:
     checked picture differently from the trained model.
     """
     trained = load(context.work)
-    backbone = embedded(context.settings.cache_dir)
+    backbone = backbones.of(context.work, trained.facts, context.settings.cache_dir)
     rows = context.catalog.pictures(status="ok", kept=True)
     checked, samples = _to_check(rows), _samples(rows)
     inputs = fingerprint(

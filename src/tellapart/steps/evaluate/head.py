@@ -50,7 +50,7 @@ def run(context: StepContext) -> dict[str, Any]:
     gone, `StorageError` where a file cannot be written.
     """
     model = trained.load(context.work)
-    net = backbone.embedded(context.settings.cache_dir)
+    net = backbone.of(context.work, model.facts, context.settings.cache_dir)
     rows = context.catalog.pictures()
     inputs = _inputs(context, model, features.cache_key(net, context.recipe.train.view), rows)
     done = context.catalog.finished(STEP, inputs)

@@ -21,7 +21,8 @@ from tellapart.bundle.standalone import runtime_files
 from tellapart.bundle.verify import labels_text
 from tellapart.bundle.write import Content
 from tellapart.catalog import PictureRow
-from tellapart.learn.backbone import Backbone, embedded
+from tellapart.learn import backbone as backbones
+from tellapart.learn.backbone import Backbone
 from tellapart.learn.metrics import HEADLINE
 from tellapart.learn.trained import Trained, load
 from tellapart.recipe import canonical, resolve
@@ -60,11 +61,11 @@ def plan(context: StepContext) -> Plan:
     """Gather what the steps before have left. Reads pictures' hashes, not their bytes."""
     work = context.work
     trained = load(work)
-    backbone = embedded(context.settings.cache_dir)
+    backbone = backbones.of(work, trained.facts, context.settings.cache_dir)
     data = dataset.build(entries(context))
     facts = _facts(context, trained, backbone, data)
     files: dict[str, Content] = {
-        **runtime_files(),
+        **runtime_files(embedded=_is_plain(backbone)),
         **data.files,
         "labels.txt": labels_text(trained.classes).encode(),
         "metrics.json": work / "metrics.json",
@@ -93,13 +94,17 @@ def describe(planned: Plan, *, version: int) -> dict[str, Content]:
 
 
 def weights(backbone: Backbone, trained: Trained) -> bytes:
-    """safetensors under timm's names; the classifier is the calibrated head."""
+    """safetensors under timm's names; the classifier is the calibrated head.
+
+    A composed backbone's tensors begin with the number of their part, and the head is `head`.
+    """
     from safetensors.numpy import save
 
+    last = backbone.classifier or "head"
     tensors = {
         **backbone.timm_weights(),
-        "classifier.weight": trained.head.weight,
-        "classifier.bias": trained.head.bias,
+        f"{last}.weight": trained.head.weight,
+        f"{last}.bias": trained.head.bias,
     }
     ready = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
     return bytes(save(ready, metadata={"format": "pt"}))
@@ -151,19 +156,11 @@ def _facts(
             "size": backbone.size,
             "view": context.recipe.train.view,
         },
-        "outputs": list(_OUTPUTS),
+        "outputs": [name for name in _OUTPUTS if name != "map" or backbone.has_map],
         "thresholds": trained.facts["thresholds"],
         "familiarity": {"neighbours": trained.facts["neighbours"], "bank": len(trained.bank)},
         "head": {"C": trained.head.C, "temperature": trained.head.temperature},
-        "backbone": {
-            "name": backbone.name,
-            "timm": _TIMM.get(backbone.name, backbone.name),
-            "license": backbone.license,
-            "sha256": backbone.sha256,
-            "dim": backbone.dim,
-            "mean": list(backbone.mean),
-            "std": list(backbone.std),
-        },
+        "backbone": network_facts(backbone),
         "golden": golden_items(golden, data.included),
         "metrics": {name: measured[name] for name in HEADLINE if name in measured},
         "data": data.summary,
@@ -179,6 +176,41 @@ def _facts(
             **libraries(),
         },
     }
+
+
+def network_facts(backbone: Backbone) -> dict[str, Any]:
+    """What the manifest says of a backbone; the embedded one's facts are those of its name."""
+    found: dict[str, Any] = {
+        "name": backbone.name,
+        "timm": _TIMM.get(backbone.name, backbone.name),
+        "license": backbone.license,
+        "sha256": backbone.sha256,
+        "dim": backbone.dim,
+        "mean": list(backbone.mean),
+        "std": list(backbone.std),
+    }
+    if backbone.is_embedded:
+        return found
+    found |= {
+        "timm": backbone.timm,
+        "args": dict(backbone.args),
+        "classifier": backbone.classifier,
+        "tuned": backbone.tuned,
+        "has_map": backbone.has_map,
+    }
+    if backbone.parts:
+        found["parts"] = [
+            {**network_facts(part.backbone), "scale": part.scale, "mirror": part.mirror}
+            for part in backbone.parts
+        ]
+    return found
+
+
+def _is_plain(backbone: Backbone) -> bool:
+    """Whether nothing but the embedded network is in it."""
+    if backbone.parts:
+        return all(_is_plain(part.backbone) for part in backbone.parts)
+    return backbone.is_embedded
 
 
 def libraries(names: Sequence[str] = LIBRARIES) -> dict[str, str]:

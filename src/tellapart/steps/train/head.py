@@ -16,7 +16,7 @@ from tellapart.errors import NotFoundError
 from tellapart.learn import backbone, calibration, familiarity, features, head, trained
 from tellapart.learn.metrics import wilson
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.steps.train.material import Material, gather, notes, scenes, vectors_of
+from tellapart.steps.train.material import Material, gather, network, notes, scenes, vectors_of
 
 STEP = "train"
 #: Raise it whenever the same pictures would give another head.
@@ -35,13 +35,14 @@ def run(context: StepContext) -> dict[str, Any]:
     pictures whose files are gone.
     """
     material = gather(context)
-    net = backbone.embedded(context.settings.cache_dir)
+    net = network(context)
     key = features.cache_key(net, context.recipe.train.view)
     inputs = _inputs(context, material, key)
     last = _last(context)
     if last is None or last.facts["fingerprint"] != inputs["all"]:
         _train(context, material, net, inputs, last)
         last = trained.load(context.work)
+        backbone.prune(context.work, last.facts)
     done = context.catalog.finished(STEP, inputs["all"])
     if done is None:
         done = _summary(last.facts)
@@ -123,7 +124,7 @@ def _train(
         "validation": _check(fitted, held, material.numbers(material.validation), refused),
         "view": asked.view,
         "seed": context.recipe.seed,
-        "backbone": {"name": net.name, "sha256": net.sha256, "size": net.size, "dim": net.dim},
+        "backbone": backbone.save(context.work, net),
         "features": features.cache_key(net, asked.view),
         "notes": notes(material),
     }

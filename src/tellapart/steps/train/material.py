@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tellapart.catalog import PictureRow
 from tellapart.errors import DataError
 from tellapart.learn import features, measuring, nearness, similarity
-from tellapart.learn.backbone import Backbone
+from tellapart.learn.backbone import FOLDER, NAME, Backbone, Part, embedded
 from tellapart.steps import Progress, StepContext
 from tellapart.store.files import FileStore
 
@@ -79,6 +79,28 @@ def gather(context: StepContext) -> Material:
         )
     split = context.catalog.finished("split") or {}
     return Material(train, validation, wanted, bool(split.get("official")))
+
+
+def network(context: StepContext) -> Backbone:
+    """The frozen network that the recipe names, with its mirror image where that is asked for.
+
+    Raises what `weights.backbone` raises for another one than the embedded.
+    """
+    asked, settings = context.recipe.train, context.settings
+    size = None if asked.size == "auto" else asked.size
+    if asked.backbone in ("auto", NAME) and asked.weights == "auto":
+        net = embedded(settings.cache_dir, size or 224)
+    else:
+        from tellapart.learn import weights
+
+        file = None if isinstance(asked.weights, str) else asked.weights
+        name = NAME if asked.backbone == "auto" else asked.backbone
+        net = weights.backbone(name, size, settings, file)
+    if asked.mirror is not True:
+        return net
+    from tellapart.learn.composing import compose
+
+    return compose([Part(net, mirror=True)], settings.cache_dir / FOLDER)
 
 
 def vectors_of(

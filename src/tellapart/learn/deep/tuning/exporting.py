@@ -63,6 +63,7 @@ def tuned_backbone(
         tuned=True,
         timm="" if isinstance(head, ConcatHead) else plan.backbone,
         args=dict(plan.arguments),
+        classifier="head.last" if isinstance(head, ConcatHead) else exported.classifier_of(body),
     )
     last = net.last
     return backbone, last.weight.detach().numpy().copy(), last.bias.detach().numpy().copy()
