@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tellapart.bundle import Bundle
+    from tellapart.bundle.predictor import Picture
     from tellapart.catalog import PictureRow, Version
     from tellapart.recipe import Recipe
+    from tellapart.steps.explaining import Explanation
 
 Watcher = Callable[[Progress], None]
 
@@ -274,6 +276,22 @@ class Project:
                 do=f"Run `tellapart package {self.name}`.",
             )
         return self.folder / "versions" / latest.file
+
+    def explain(self, picture: Picture, label: str | None = None) -> Explanation:
+        """Why the latest bundle answers a picture as it does, for `label` (the likeliest class).
+
+        A heat map over the picture, and the nearest training pictures that speak for and against
+        the class, each with what its probability would be without it: by really fitting the head
+        again. Raises `NotFoundError` where nothing is packaged yet or pictures are gone,
+        `PictureError`, and `InputError` for an unknown class or a model of tables.
+        """
+        from tellapart.steps.explaining import explain
+
+        context = self.context()
+        try:
+            return explain(context, self.bundle, picture, label)
+        finally:
+            context.close()
 
     def _steps_counts(self) -> dict[str, Any]:
         """Counts of a data set that has no rows in the catalog, as its steps noted them."""
