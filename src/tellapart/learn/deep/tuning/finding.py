@@ -12,8 +12,9 @@ import numpy as np
 
 from tellapart.learn.deep import optimizers
 
-#: Batches of a search at most; rates from a thousandth to a thousandfold of the optimizer's own.
-STEPS = 60
+#: Batches of a search at most, and where there is little time; rates go from a thousandth to a
+#: thousandfold of the optimizer's own.
+STEPS, FEWEST = 60, 24
 _RANGE = 1e3
 #: The search ends where the smoothed loss is so many times its lowest.
 _DIVERGED = 3.0
@@ -21,10 +22,10 @@ _DIVERGED = 3.0
 _WIDTH = 3.0
 
 
-def rate(optimizer: str, step: int) -> float:
-    """The learning rate of batch `step` (from 0) of a search."""
+def rate(optimizer: str, step: int, steps: int = STEPS) -> float:
+    """The learning rate of batch `step` (from 0) of a search of `steps`."""
     own = optimizers.default_rate(optimizer)
-    return float(own / _RANGE * (_RANGE**2) ** (step / (STEPS - 1)))
+    return float(own / _RANGE * (_RANGE**2) ** (step / (steps - 1)))
 
 
 def smooth(losses: Sequence[float]) -> np.ndarray:
@@ -35,9 +36,9 @@ def smooth(losses: Sequence[float]) -> np.ndarray:
     return np.asarray(kernel @ values / kernel.sum(1))
 
 
-def over(losses: Sequence[float]) -> bool:
+def over(losses: Sequence[float], steps: int = STEPS) -> bool:
     """Whether the search has seen enough: all batches, or a loss that runs away."""
-    if len(losses) >= STEPS or not math.isfinite(losses[-1]):
+    if len(losses) >= steps or not math.isfinite(losses[-1]):
         return True
     if len(losses) < 10:
         return False

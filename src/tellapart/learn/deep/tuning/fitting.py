@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from tellapart import telemetry
+from tellapart.errors import InputError
 from tellapart.learn.deep import numbers
 from tellapart.learn.deep.fit import Tick, _quiet
-from tellapart.learn.deep.tuning import network
+from tellapart.learn.deep.tuning import depthwise, network
 from tellapart.learn.deep.tuning.augmenting import Augmenter
 from tellapart.learn.deep.tuning.judging import logits_of
 from tellapart.learn.deep.tuning.learning import Learning, Running
@@ -87,7 +89,7 @@ def tune(
     be decoded, `StorageError` where `folder` cannot be written, `MissingExtraError` without timm.
     """
     telemetry.off()
-    device = numbers.device_for(plan.device)
+    device = _device(plan)
     precision = precision_for(plan.precision, device)
     net = network.build(plan, tensors, feed.classes, head).to(memory_format=torch.channels_last)
     running = Running(folder, _key(key, plan, feed), watch, stop, deadline, precision)
@@ -95,7 +97,7 @@ def tune(
     before = torch.get_num_threads()
     torch.set_num_threads(plan.threads or threads())
     try:
-        with torch.random.fork_rng(devices=[]), _quiet(folder):
+        with torch.random.fork_rng(devices=[]), _quiet(folder), quickened(net, device):
             learning.resume()
             while not learning.over:
                 _walk(learning, device, plan.devices, folder)
@@ -133,6 +135,16 @@ def predict(
     return logits
 
 
+def _device(plan: Plan) -> str:
+    if plan.devices != 1:
+        raise InputError(
+            f"train.devices is {plan.devices!r}.",
+            expected="1: a tuning runs on one device",
+            do="Leave train.devices out.",
+        )
+    return numbers.device_for(plan.device)
+
+
 def precision_for(asked: str, device: str) -> str:
     """`fp32` or `bf16`. `auto`: bf16 where the processor multiplies in it.
 
@@ -154,6 +166,11 @@ def threads() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
         return os.cpu_count() or 1
+
+
+def quickened(net: TunedNet, device: str) -> contextlib.AbstractContextManager[None]:
+    """On a CPU some gradients are had by quicker ways than torch's own."""
+    return depthwise.quick(net) if device == "cpu" else contextlib.nullcontext()
 
 
 def _key(key: str, plan: Plan, feed: PictureFeed) -> str:

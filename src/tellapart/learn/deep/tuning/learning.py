@@ -6,7 +6,6 @@ training that was killed ends as if it had not been (a deadline apart, for time 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -42,6 +41,8 @@ from tellapart.learn.deep.tuning.stepping import Stepper
 FILE = "tuning.pt"
 #: Seconds between two words to the watcher within an epoch, and between two checkpoints.
 _WORD, _SAVE = 0.25, 25.0
+#: Tests put another in its place.
+clock = time.monotonic
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Learning:
         self.stopped = False
         #: Finished epochs of all stages; batches of the one at hand.
         self._epoch = self._batch = 0
-        #: The first epoch of the stage at hand, and the epochs without a better one.
-        self._first = self._waited = 0
+        #: Epochs of the stage at hand without a better one.
+        self._waited = 0
         self._order: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._sums = torch.zeros(2, dtype=torch.float64)
+        self._sums = torch.zeros(2)
         self._seen = 0
         self._seconds = self._epoch_seconds = 0.0
         self.history: list[dict[str, Any]] = []
@@ -81,7 +82,7 @@ class Learning:
         self._search: dict[str, Any] | None = None
         self._restored: dict[str, Any] | None = None
         self._stepper: Stepper | None = None
-        self._since = self._word = self._saved = time.monotonic()
+        self._since = self._word = self._saved = clock()
 
     # What Lightning asks.
 
@@ -93,17 +94,13 @@ class Learning:
     @property
     def goes_on(self) -> bool:
         """Whether the epoch at hand has another batch."""
-        return (
-            not self.stopped
-            and self._batch < len(self._cuts)
-            and self.pace.left(time.monotonic()) > 0
-        )
+        return not self.stopped and self._batch < len(self._cuts) and self.pace.left(clock()) > 0
 
     def start(self, device: torch.device) -> torch.optim.Optimizer:
         """Bring the stage to the device and make the optimizer, or take up the one there was."""
         place, plan, running = self.pace.stage, self.plan, self._running
         stage, frozen = plan.stages[place], self._frozen[place]
-        self._since = time.monotonic()
+        self._since = clock()
         set_learning(self.net, self.groups, frozen, plan.freeze_norm)
         side = kept_side(plan.augmentation, stage.size)
         pixels = self.feed.pixels(self.feed.train, side, running.folder, self._prepared)
@@ -124,13 +121,13 @@ class Learning:
         if self._restored is not None:
             optimizer.load_state_dict(self._restored["optimizer"])
             self._restored = None
-        self._saved = time.monotonic()
+        self._saved = clock()
         return optimizer
 
     def begin_epoch(self) -> None:
         """Look for the rate where that is asked; shuffle."""
         stage = self.plan.stages[self.pace.stage]
-        if self.logs[-1].rate is None and (stage.lr == "find" or stage.find):
+        if self.logs[-1].rate is None and stage.searches:
             self._find()
         elif self.logs[-1].rate is None:
             self.logs[-1].rate = float(stage.lr)
@@ -149,11 +146,11 @@ class Learning:
         self._average.follow()
         self._seen += end - first
         self._batch += 1
-        self.pace.step(time.monotonic())
+        self.pace.step(clock())
         log.rates.append(rate)
         if self._running.stop():
             self.stopped = True
-        now = time.monotonic()
+        now = clock()
         if now - self._word >= _WORD or self.stopped:
             self._check()
             self._tell(None)
@@ -162,7 +159,10 @@ class Learning:
 
     def end_epoch(self) -> None:
         """Look at the validation split, note the epoch, keep the best weights."""
-        if self.over and not self._batch:
+        if not self._batch:
+            if not self.stopped:  # no time was left for a single batch
+                self._next_stage()
+                self._save()
             return
         self._check()
         ended = self._batch == len(self._cuts) or not self.stopped
@@ -177,15 +177,18 @@ class Learning:
         self._clock()
         patience = self.plan.early_stopping
         tired = patience is not None and self._waited >= patience
-        if tired or not self.pace.left(time.monotonic()):
-            self.logs[-1].close(self.pace.steps)
-            self.pace.begin(self.pace.stage + 1)
-            self._first, self._waited = self._epoch, 0
+        if tired or not self.pace.left(clock()):
+            self._next_stage()
         self._save()  # before it is said: an epoch that was seen to end is never repeated
         self.best.tidy()
         self._tell(line)
 
     # What happens inside.
+
+    def _next_stage(self) -> None:
+        self.logs[-1].close(self.pace.steps)
+        self.pace.begin(self.pace.stage + 1)
+        self._waited = 0
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         draws = np.random.default_rng([self.plan.seed, epoch])
@@ -193,11 +196,11 @@ class Learning:
 
     def _step(self, places: NDArray[np.int64], rate: float, number: tuple[int, ...]) -> Any:
         assert self._stepper is not None
-        before = time.monotonic()
+        before = clock()
         sums = self._stepper.step(places, rate, (self.plan.seed, *number))
         if self.pace.deadline is not None and sums.is_cuda:
             torch.cuda.synchronize()
-        seconds = time.monotonic() - before
+        seconds = clock() - before
         self.pace.timed(seconds)
         self.logs[-1].timed(seconds, len(places))
         return sums
@@ -206,21 +209,22 @@ class Learning:
         """The search for a learning rate; the network is then as it was before."""
         if self._search is None:
             start = {k: v.clone() for k, v in weights.state(self.net, self._untouched).items()}
-            self._search = {"points": [], "start": start}
-        points = self._search["points"]
+            steps = self.pace.search_steps(clock())
+            self._search = {"points": [], "start": start, "steps": steps}
+        points, steps = self._search["points"], self._search["steps"]
         order = np.concatenate([self._shuffled(self._epoch) for _ in range(2)])
         places = cuts(len(self.feed.train), self.plan.batch_size)
-        while not points or not finding.over([loss for _, loss in points]):
+        while not points or not finding.over([loss for _, loss in points], steps):
             if self._running.stop():
                 self.stopped = True
                 self._save()
                 return
             step = len(points)
-            rate = finding.rate(self.plan.optimizer, step)
+            rate = finding.rate(self.plan.optimizer, step, steps)
             first, end = places[step % len(places)]
             sums = self._step(order[first:end], rate, (self._epoch, step, 1))
             points.append((rate, float(sums[0]) / (end - first)))
-            now = time.monotonic()
+            now = clock()
             if now - self._word >= _WORD:
                 self._tell(None)
             if now - self._saved >= _SAVE:
@@ -284,19 +288,20 @@ class Learning:
             return self.best.judge(line["epoch"], size, judged, weights.state(self.net))
 
     def _prepared(self, done: int, total: int) -> bool:
-        if time.monotonic() - self._word >= _WORD:
+        if clock() - self._word >= _WORD:
             self._tell(None)
-        return True
+        self.stopped = self.stopped or self._running.stop()
+        return not self.stopped
 
     def _clock(self) -> None:
-        now = time.monotonic()
+        now = clock()
         self._seconds += now - self._since
         self._epoch_seconds += now - self._since
         self._since = now
 
     def _tell(self, line: dict[str, Any] | None) -> None:
         self._clock()
-        now = self._word = time.monotonic()
+        now = self._word = clock()
         done, left, seconds = self._epoch * len(self._cuts) + self._batch, 0, 0.0
         if self.pace.stage < len(self.plan.stages):
             left, seconds = self.pace.outlook(now)
@@ -304,15 +309,14 @@ class Learning:
         loss, right = (float(v) / max(1, self._seen) for v in self._sums)
         epoch = self._epoch if line is not None else self._epoch + 1
         tick = Tick(done, done + left, epoch, epochs, loss, right, round(seconds, 1), line)
-        with contextlib.suppress(StopIteration):
-            self._running.watch(tick)
+        self._running.watch(tick)
 
     # Going on after an interruption.
 
     def _save(self) -> None:
         assert self._stepper is not None and self._stepper.optimizer is not None
         self._clock()
-        self._saved = time.monotonic()
+        self._saved = clock()
         values = {
             "key": self._running.key,
             "net": weights.state(self.net, self._untouched),
@@ -320,7 +324,6 @@ class Learning:
             "pace": self.pace.state(),
             "epoch": self._epoch,
             "batch": self._batch,
-            "first": self._first,
             "waited": self._waited,
             "sums": self._sums.cpu(),
             "seen": self._seen,
@@ -346,7 +349,7 @@ class Learning:
         weights.put(self.net, kept["net"])
         self.pace.restore(kept["pace"])
         self._epoch, self._batch = kept["epoch"], kept["batch"]
-        self._first, self._waited = kept["first"], kept["waited"]
+        self._waited = kept["waited"]
         self._sums, self._seen = kept["sums"], kept["seen"]
         self.history = kept["history"]
         self.logs = [StageLog.restored(log) for log in kept["logs"]]

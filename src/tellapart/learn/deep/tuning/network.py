@@ -184,7 +184,7 @@ def _title(parameters: list[str]) -> str:
         if len(set(pieces)) > 1:
             break
         common.append(pieces[0])
-    return ".".join(common or parts[0] or ["stem"])
+    return ".".join((common or parts[0] or ["stem"])[:2])
 
 
 def frozen_groups(found: list[Group], freeze: Freeze) -> int:

@@ -1,4 +1,4 @@
-"""How far a stage is, and how much of the plan the time allows. Needs no torch.
+"""How far a stage is, and how much of the plan the time allows.
 
 With a deadline the plan is an upper bound. What is left of it is scaled, all stages by one share,
 to the time that is left, again after every batch; the schedule's progress counts what was planned,
@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tellapart.learn.deep.tuning import finding
 from tellapart.learn.deep.tuning.pictures import PictureFeed
 from tellapart.learn.deep.tuning.plan import Plan
 
 #: Batches of a stage that are not timed: buffers and kernels are made in them.
 _COLD = 2
-#: Steps of a search for a learning rate.
-_SEARCH = 60
+#: Share of the time that is left which a search for a learning rate may take.
+_SEARCHED = 0.1
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,15 @@ class Pace:
         else:
             self.progress = 1.0 if left <= 1 else self.progress + (1 - self.progress) / left
 
+    def search_steps(self, now: float) -> int:
+        """How many batches a search for a learning rate may take: at most a tenth of the time."""
+        if self.deadline is None:
+            return finding.STEPS
+        if not self.unit_seconds:
+            return finding.FEWEST
+        fits = _SEARCHED * (self.deadline - now) / max(1e-9, self.step_seconds)
+        return int(min(finding.STEPS, max(finding.FEWEST, fits)))
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps: all but the plan and the deadline."""
         return {k: v for k, v in asdict(self).items() if k not in ("works", "deadline")}
@@ -144,7 +154,7 @@ def works(plan: Plan, frozen: Sequence[int], groups: int, feed: PictureFeed) -> 
                 cost=area * (1 + 2 * learns) * each,
                 look=area * len(feed.validation),
                 looks=stage.length,
-                search=_SEARCH if stage.lr == "find" else 0,
+                search=finding.STEPS if stage.searches else 0,
             )
         )
     return found

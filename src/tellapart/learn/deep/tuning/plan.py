@@ -46,8 +46,6 @@ class Stage:
     epochs: int = 1
     #: The highest rate, that of the head; `find`: looked for before the stage begins.
     lr: float | Literal["find"] = 1e-3
-    #: Look for a rate even where one is given, for its plot alone.
-    find: bool = False
     #: Side of the square that the network sees, in pixels.
     size: int = 224
     #: Warm restarts (Loshchilov and Hutter 2017, "SGDR"): so many cycles of `cycle_length` epochs,
@@ -56,6 +54,13 @@ class Stage:
     cycle_length: int = 1
     cycle_mult: int = 1
     schedule: Schedule = "one_cycle"
+    #: Look for a rate even where one is given, for its plot alone.
+    find: bool = False
+
+    @property
+    def searches(self) -> bool:
+        """Whether a search for a learning rate comes before the stage."""
+        return self.find or self.lr == "find"
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -89,6 +94,8 @@ class Plan:
     augmentation: Augmentation = Augmentation()
     #: How slowly averaged weights follow, such as .99; 0: no averaging.
     ema: float = 0.0
+    #: Length to which a step's gradient is cut; None: it is not.
+    clip: float | None = None
     label_smoothing: float = 0.0
     #: Epochs of a stage without a better validation loss after which it ends; None: never.
     early_stopping: int | None = None

@@ -88,10 +88,13 @@ class Stepper:
         loss = soft_cross_entropy(logits, targets, self._weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.plan.clip is not None:
+            learning = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(learning, self.plan.clip)
         self.optimizer.step()
         with torch.no_grad():
             right = (logits.argmax(1) == known.argmax(1)).sum()
-            return torch.stack([loss.detach().double() * len(places), right.double()])
+            return torch.stack([loss.detach() * len(places), right.float()])
 
 
 def _parts(
