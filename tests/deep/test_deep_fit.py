@@ -147,6 +147,14 @@ def test_another_recipe_begins_anew(tmp_path: Path) -> None:
     assert equal(fresh, train(tmp_path, OPTIONS))
 
 
+def test_a_checkpoint_of_another_network_is_left_alone(tmp_path: Path) -> None:
+    more = [*SPEC[:-1], {"dense": {"units": 7, "activation": "relu"}}, SPEC[-1]]
+    for spec in (more, SPEC):  # the last one has weights of the first one's names and other shapes
+        torch.manual_seed(1)
+        fitted = fit.fit(net(spec=spec), feed(), OPTIONS, folder=tmp_path / "a", key="k")
+    assert equal(fitted, train(tmp_path / "b", OPTIONS))
+
+
 CHILD = """
 import sys, time
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -168,3 +169,31 @@ def test_the_network_is_judged_by_rows_it_has_not_seen_and_compiled(tmp_path: Pa
     assert soft.max(axis=1).mean() < plain.max(axis=1).mean()
     ids = [str(place) for place in range(80)]
     assert prove(export(deployed, {}), x, soft, ids, ["a", "b", "c"], 1).engines
+
+
+def test_the_network_goes_on_only_from_a_checkpoint_of_its_own(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("lightning")
+    from tellapart.learn.deep import rows
+
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(60, 3)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    first = rows.Task(x, y, 2, [0, 0, 0], 0, tmp_path / "kept")
+    left = [rows.train(first, "fold-0", lambda: False)[0]]
+    others = [
+        rows.Task(x, 1 - y, 2, [0, 0, 0], 0, tmp_path / "kept"),
+        rows.Task(x, y, 2, [0, 0, 0], 5, tmp_path / "kept"),
+        rows.Task(x[:, :2], y, 2, [0, 0], 0, tmp_path / "kept"),
+        rows.Task(x * 2, y, 2, [0, 0, 0], 0, tmp_path / "kept"),
+    ]
+    for number, task in enumerate(others):
+        found, _ = rows.train(task, "fold-0", lambda: False)
+        fresh = replace(task, folder=tmp_path / f"fresh-{number}")
+        alone, _ = rows.train(fresh, "fold-0", lambda: False)
+        a, b = found.net.state_dict(), alone.net.state_dict()
+        assert all(torch.equal(a[name], b[name]) for name in b)
+        assert found.seconds and found.history[0]["loss"] == alone.history[0]["loss"]
+        left.append(found)
+    again, _ = rows.train(others[-1], "fold-0", lambda: False)
+    assert again.history == left[-1].history  # with its seconds: it was not trained again

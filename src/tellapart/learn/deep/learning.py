@@ -307,13 +307,15 @@ class Learning:
 
     def resume(self) -> None:
         """Take up the checkpoint of this very training, if there is one."""
+        before = {name: value.clone() for name, value in self.net.state_dict().items()}
         try:
             state = torch.load(self._file, map_location="cpu", weights_only=True)
             if state["key"] != self._key:
                 return
-        except Exception:  # not there, cut off, of another version: begin anew
+            self.net.load_state_dict(state["net"])
+        except Exception:  # not there, cut off, of another version or network: begin anew
+            self.net.load_state_dict(before)  # some of its weights may have fitted
             return
-        self.net.load_state_dict(state["net"])
         self._shuffle.set_state(state["order"])
         self._order_state = state["order"]
         self._epoch, self._batch = state["epoch"], state["batch"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ class Task:
     def part(self, places: NDArray[Any]) -> Task:
         """The same with some of the rows: their places, or a flag for each."""
         return replace(self, x=self.x[places], y=self.y[places])
+
+    def key(self, name: str, options: Options) -> str:
+        """Names all that a training must share with one that goes on from its checkpoint."""
+        facts = [name, self.x.shape, self.n_classes, list(self.categories), asdict(options)]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.x).tobytes())
+        digest.update(np.ascontiguousarray(self.y).tobytes())
+        return digest.hexdigest()
 
 
 def design(width: int, n_classes: int) -> Network:
@@ -81,7 +91,8 @@ def train(task: Task, name: str, stop: Callable[[], bool]) -> tuple[Fitted, Rows
     everyone, nobody = np.arange(len(task.y)), np.arange(0)
     feed = Feed(task.x, task.y, everyone, nobody, how)
     asked = options(len(task.y), task.seed)
-    return fit(net, feed, asked, folder=task.folder / name, key=name, stop=stop), how
+    key = task.key(name, asked)
+    return fit(net, feed, asked, folder=task.folder / name, key=key, stop=stop), how
 
 
 def cross(
