@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tellapart.report.ladder import Rung
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -103,6 +105,8 @@ class ReportData:
     choices: Sequence[Choice] = ()
     #: Name and value of what training chose, in words.
     training: Sequence[tuple[str, str]] = ()
+    #: The models that were tried, with `good` and `best`.
+    ladder: Sequence[Rung] = ()
     #: What a person should know, in plain words.
     notes: Sequence[str] = ()
     #: Words for the reasons that pictures are set aside for.

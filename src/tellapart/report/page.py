@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tellapart.report import charts
+from tellapart.report import charts, ladder
 from tellapart.report.data import Aside, Measured, ReportData, Shot
 from tellapart.report.layers import quantity
 
@@ -36,6 +36,7 @@ def render(data: ReportData) -> str:
         data=data,
         metrics=data.metrics,
         charts=charts,
+        ladder=ladder,
         confusions=confusions(data),
         asides=by_reason(data.asides),
         credits=credits(shots(data)),

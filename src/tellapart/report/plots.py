@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tellapart.report import ladder
 from tellapart.report.data import Measured, ReportData
 
 ACCENT, WARM, SECOND, SOFT = "#0e7c86", "#c2501c", "#9a6b00", "#5b666e"
@@ -33,7 +35,7 @@ _STYLE = {
 
 
 def write_plots(data: ReportData, folder: Path, cache_dir: Path) -> list[Path]:
-    """Write `reliability`, `confusion`, `abstention` and `grouping` PNGs, as far as known.
+    """Write the PNGs of whatever is known: reliability, confusion, abstention, grouping, ladder.
 
     Plots of an earlier evaluation that have no figures now are removed. matplotlib keeps its
     font list below `cache_dir`. The same data give the same bytes: no time, no version inside.
@@ -43,6 +45,7 @@ def write_plots(data: ReportData, folder: Path, cache_dir: Path) -> list[Path]:
         "confusion": (confusion, data.metrics),
         "abstention": (_abstention, data.metrics and data.refusal),
         "grouping": (_grouping, data.grouping),
+        "ladder": (_ladder, data.ladder),
     }
     draws = {
         name: partial(draw, data=data) if known else None for name, (draw, known) in wanted.items()
@@ -164,6 +167,11 @@ def _grouping(figure: Any, data: ReportData) -> None:
     axes.legend()
     axes.grid(visible=True)
     axes.set_title("Accuracy by grouping distance")
+
+
+def _ladder(figure: Any, data: ReportData) -> None:
+    # By rung, not by seconds: plots go into the bundle, whose bytes no clock may change.
+    ladder.plot(figure, [replace(one, reached_at=None) for one in data.ladder])
 
 
 def plain(name: str) -> str:

@@ -22,6 +22,7 @@ from tellapart.catalog.catalog import count
 from tellapart.learn import backbone, features, measuring, metrics, trained
 from tellapart.recipe import canonical
 from tellapart.report import ReportData
+from tellapart.report.ladder import rungs
 from tellapart.report.page import render
 from tellapart.report.plots import write_plots
 from tellapart.steps import Progress, StepContext, fingerprint
@@ -164,6 +165,7 @@ def _measured(
             licenses=telling.license_rows(kept),
             choices=telling.choices(context.recipe),
             training=telling.training(model),
+            ladder=rungs(model.facts, private=not only_free),
             notes=[*writing.earlier_notes(context), *_spread_note(found)],
         )
 

@@ -53,15 +53,9 @@ def training(trained: Trained) -> list[tuple[str, str]]:
     )
     own = sum(counts["train"] for counts in facts["pictures"].values())
     rows = [
-        (
-            "Backbone",
-            f"{net['name']}, frozen; {net['dim']} features of {net['size']} × {net['size']} pixels",
-        ),
+        ("Backbone", _backbone(net)),
         ("Learned from", f"{own} pictures"),
-        (
-            "Head",
-            f"logistic regression, C = {facts['C']:g}, temperature {facts['temperature']:.3f}",
-        ),
+        ("Head", _head(facts)),
         ("Refusal", refusal),
     ]
     tried = [f"{one['C']:g}: {one['log_loss']:.3f}" for one in facts["cross_validation"]]
@@ -74,6 +68,27 @@ def training(trained: Trained) -> list[tuple[str, str]]:
         )
         rows.append(("Checked on validation", share))
     return rows
+
+
+def _backbone(net: Mapping[str, Any]) -> str:
+    """The network, or the networks side by side, and what they look at."""
+    parts = net.get("parts") or [net]
+    named = Counter(
+        f"{part['name']}, {'tuned' if part.get('tuned') else 'frozen'}"
+        + (", mirrored too" if part.get("mirror") else "")
+        for part in parts
+    )
+    said = " + ".join(f"{n} × {name}" if n > 1 else name for name, n in named.items())
+    return f"{said}; {net['dim']} features of {net['size']} × {net['size']} pixels"
+
+
+def _head(facts: Mapping[str, Any]) -> str:
+    kind = facts.get("kind", "head")
+    if kind == "head":
+        return f"logistic regression, C = {facts['C']:g}, temperature {facts['temperature']:.3f}"
+    if kind == "blend":
+        return "the weighted mean of its networks' linear heads"
+    return f"linear, tuned with the network, temperature {facts['temperature']:.3f}"
 
 
 def learned(facts: Mapping[str, Any], *, private: bool) -> list[tuple[str, str]]:
