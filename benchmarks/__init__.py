@@ -22,6 +22,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
+#: Rows of figures that take hours, kept until the whole is measured.
+WORK = HERE / "work"
 
 Run = Callable[[Path, bool], dict[str, Any]]
 

@@ -8,7 +8,7 @@ import json
 import time
 import traceback
 
-from benchmarks import HERE, RESULTS, Skipped, data_folder, machine
+from benchmarks import HERE, RESULTS, WORK, Skipped, data_folder, machine
 
 #: Not figures of their own: parts that others run.
 PARTS = {"__init__", "__main__"}
@@ -33,6 +33,9 @@ def main() -> int:
         if target.exists() and not arguments.small and not arguments.again:
             print(f"{name}: measured already ({target.relative_to(HERE.parent)})", flush=True)
             continue
+        rows = WORK / f"{name}.jsonl"
+        if arguments.again and not arguments.small:
+            rows.unlink(missing_ok=True)
         print(f"{name}: measuring …", flush=True)
         start = time.perf_counter()
         try:
@@ -53,6 +56,7 @@ def main() -> int:
         else:
             RESULTS.mkdir(exist_ok=True)
             target.write_text(text, encoding="utf-8")
+            rows.unlink(missing_ok=True)
         print(f"{name}: {time.perf_counter() - start:.1f} s", flush=True)
     return 1 if failed else 0
 
