@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tellapart.steps import StepContext, climbs
+from tellapart.steps import StepContext, climbs, has_stages
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -21,6 +21,10 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.train import table
 
         return table.run(context)
+    if has_stages(context.recipe):
+        from tellapart.steps.train import stages
+
+        return stages.run(context)
     if climbs(context.recipe):
         from tellapart.steps.train import ladder
 
