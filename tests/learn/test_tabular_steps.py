@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +92,35 @@ def test_a_table_without_a_validation_row_becomes_a_bundle(
     )
     assert facts["importance"] == []
     assert Bundle.load(result.bundle).predict({"length": 9, "width": 0, "color": "blue"}).best
+
+
+def _members(archive: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(archive) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}
+
+
+@pytest.mark.parametrize("rows", [24, 90])
+def test_no_cell_of_a_column_left_out_is_in_the_bundle_nor_the_name_of_the_file(
+    tmp_path: Path, settings: Settings, rows: int
+) -> None:
+    draw = np.random.default_rng(0)
+    names = [f"Zébédée Secretname{number}" for number in range(rows)]
+    lines = ["patient,age,ward,state"]
+    for number, name in enumerate(names):
+        ward = ("cardio", "onco")[int(draw.random() < 0.5)]
+        age = f"{30 + 20 * (number % 2) + draw.normal() * 8:.2f}"
+        lines.append(f"{name},{age},{ward},{('well', 'ill')[number % 2]}")
+    data = tmp_path / "patients of Dr Mueller.csv"
+    data.write_bytes("\n".join(lines).encode("cp1252"))
+    recipe = tmp_path / "ward.yaml"
+    recipe.write_text(f"name: ward\ndata: {data}\ntarget: state\n")
+    result = run(recipe, settings=settings, spawn=False)
+    private = (settings.projects_dir / "ward" / "work" / "report.html").read_text()
+    assert "Mueller" in private and "Zébédée" in private
+    for name, content in _members(result.bundle).items():
+        text = content.decode(errors="replace")
+        found = [word for word in (*names, "Secretname", "Mueller") if word in text + name]
+        assert not found, (name, found)
 
 
 def test_a_stopped_training_says_so_and_the_next_one_is_whole(

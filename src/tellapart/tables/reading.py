@@ -77,7 +77,7 @@ def _text(source: Path | str | bytes, where: str) -> tuple[str, list[str]]:
         except UnicodeDecodeError:
             # Almost every byte is a letter there; spreadsheets write it.
             text = data.decode("cp1252", errors="replace")
-            # A note goes into the bundle's report: there is no folder in it.
+            # A note is for a person: the file's name says enough.
             short = repr(source.name) if isinstance(source, Path) else where
             notes.append(f"{short} is not UTF-8; it was read as Windows-1252 (Western European).")
     if "\0" in text:

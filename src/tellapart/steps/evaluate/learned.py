@@ -45,7 +45,7 @@ from tellapart.store.files import write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same outcome and samples would give another report.
-VERSION = 1
+VERSION = 2
 _HEADLINE = (*metrics.HEADLINE, "finished", "epochs")
 #: Licences of data sets by name whose samples a report may show, besides what `licenses` knows.
 _FREE = ("mit",)
@@ -183,6 +183,10 @@ def _public(
 ) -> LearnedData:
     """The same for whoever gets the bundle."""
     training = telling.learned(found.facts, private=False)
+    if context.recipe.dataset is None:
+        # Notes of the steps before may quote cells of columns left out, and files' names.
+        fits = data.fits
+        data = replace(data, notes=comparing.notes(fits, found.facts, f"{samples.kind}s"))
     if samples.kind == "row":
         hidden = len(data.wrong_rows)
         return replace(data, wrong_rows=(), withheld=hidden, training=training)
