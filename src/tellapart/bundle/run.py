@@ -116,8 +116,11 @@ def _predict_rows(bundle: Bundle, name: str, asked: argparse.Namespace) -> int:
 
 
 def _why(bundle: Bundle, picture: Picture, out: Path) -> None:
+    found, image = bundle.why(picture)
+    if found.map_kind == "occlusion":
+        sys.stderr.write("The model gives no map: the picture was covered bit by bit.\n")
     try:
-        bundle.why(picture)[1].save(out)
+        image.save(out)
     except (OSError, ValueError) as error:
         raise InputError(
             f"The picture {str(out)!r} cannot be written: {error}.",

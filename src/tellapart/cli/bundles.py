@@ -13,7 +13,8 @@ import tellapart
 from tellapart.cli.console import emit, table, tell, write
 from tellapart.cli.options import BundlePath, Json, Quiet
 from tellapart.cli.rows import predict_rows
-from tellapart.errors import InputError, NotFoundError, StorageError, TellapartError
+from tellapart.cli.why import explained
+from tellapart.errors import InputError, NotFoundError, TellapartError
 
 if TYPE_CHECKING:
     from tellapart import Bundle, Prediction
@@ -47,6 +48,9 @@ def predict(
 ) -> None:
     """Say what is on pictures, or that it is none of the classes; or answer the rows of a table.
 
+    With --why and a project's name, the training pictures nearest to it that speak for and
+    against the answer are listed too, each with what the probability would be without it.
+
     A picture or row that cannot be used is named on standard error; the others are answered all
     the same, and the exit code is that of the first such one. Rows are matched by the names in
     the file's first line, or else by place; where the file has the right answers too, the
@@ -63,7 +67,7 @@ def predict(
             do="Leave it out, or take --json.",
         )
     if why is not None:
-        _explain(model, inputs, why, json)
+        _explain(model, None if Path(bundle).exists() else bundle, inputs, why, json)
         return
     rows: list[dict[str, Any]] = []
     failed: TellapartError | None = None
@@ -209,30 +213,18 @@ def _sentence(model: Bundle, name: str, found: Prediction) -> str:
     return f"{head}\n{odds}\n  familiarity {found.familiarity:.2f}{rule}"
 
 
-def _explain(model: Bundle, pictures: Sequence[str], out: Path, as_json: bool) -> None:
+def _explain(
+    model: Bundle, project: str | None, pictures: Sequence[str], out: Path, as_json: bool
+) -> None:
     if len(pictures) != 1 or Path(pictures[0]).is_dir():
         raise InputError(
             f"--why was given with {len(pictures)} pictures or a folder.",
             expected="one picture, whose map is written",
             do="Give the pictures one at a time.",
         )
-    found, image = model.why(_read(pictures[0]))
-    try:
-        image.save(out)
-    except ValueError:
-        raise InputError(
-            f"A picture cannot be written as {out.name!r}.",
-            expected="a name that ends in .png or .jpg",
-            do="Choose such a name.",
-        ) from None
-    except OSError as error:
-        raise StorageError(
-            f"The picture {str(out)!r} cannot be written: {error.strerror or error}.",
-            expected="a folder that can be written to",
-            do="Choose another place for --why.",
-        ) from None
+    found, lines, more = explained(model, project, _read(pictures[0]), out)
     if as_json:
-        rows = [{"picture": pictures[0], **found.to_dict(), "why": str(out)}]
+        rows = [{"picture": pictures[0], **found.to_dict(), **more}]
         emit({"name": model.name, "version": model.version, "predictions": rows})
     else:
-        write(f"{_sentence(model, pictures[0], found)}\n  why: {out}")
+        write("\n".join([_sentence(model, pictures[0], found), *lines]))
