@@ -50,10 +50,12 @@ def look(logits: NDArray[np.float32], targets: NDArray[np.float32]) -> Look:
     """Compare logits (n, C) with targets (n, C)."""
     if not len(logits):
         return Look(None, None, None)
-    known = targets.argmax(1)
+    known, classes = targets.argmax(1), targets.shape[1]
     if not np.isfinite(logits).all():
         return Look(math.inf, 0.0, math.inf)
-    temperature = calibration.fit_temperature(logits, known)
+    # A soft target is as many rows as there are classes, which count by their shares.
+    rows = np.repeat(logits, classes, 0), np.tile(np.arange(classes), len(logits))
+    temperature = calibration.fit_temperature(*rows, weights=targets.ravel())
     right = float((logits.argmax(1) == known).mean())
     losses = [_loss(logits / t, targets) for t in (1.0, temperature)]
     return Look(round(losses[0], 6), round(right, 6), round(losses[1], 6))
