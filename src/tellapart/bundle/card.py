@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tellapart.bundle import card_network as network
 from tellapart.bundle import licenses
-
-#: Loads `weights.safetensors` in the unpacked bundle; the tests run it as it stands in the card.
-_SNIPPET = """\
-import json
-from pathlib import Path
-
-import timm
-import torch
-from safetensors.torch import load_file
-
-from tellapart.images import load  # the bundle's own decoder
-
-manifest = json.loads(Path("manifest.json").read_text(encoding="utf-8"))
-labels = manifest["labels"]
-model = timm.create_model({backbone!r}, num_classes=len(labels))
-model.load_state_dict(load_file("weights.safetensors"), strict=True)
-model.eval()
-
-pixels = torch.from_numpy(load(Path({picture!r}), {size}, {view!r}))
-with torch.inference_mode():
-    logits = model(pixels.permute(2, 0, 1)[None] / 127.5 - 1)
-probabilities = dict(zip(labels, logits.softmax(1)[0].tolist(), strict=True))
-print(probabilities)
-"""
+from tellapart.bundle.card_network import plain as plain
+from tellapart.bundle.manifest import HEAD_OUTPUTS
 
 #: Keys of `metrics.json` that a card shows, and their titles.
 FIGURES = (
@@ -70,9 +47,9 @@ def _front(manifest: Mapping[str, Any]) -> str:
         "license: other",
         "license_name: see-may-i-use-this",
         'license_link: "#may-i-use-this"',
-        "library_name: timm",
+        f"library_name: {'timm' if network.is_timm(manifest['backbone']) else 'onnx'}",
         "pipeline_tag: image-classification",
-        f"base_model: timm/{manifest['backbone']['timm']}",
+        *network.bases(manifest["backbone"]),
         "tags: [image-classification, onnx, safetensors, tellapart]",
         "model-index:",
         f"- name: {name}",
@@ -98,12 +75,8 @@ def _head(manifest: Mapping[str, Any]) -> str:
 
 def _use(manifest: Mapping[str, Any]) -> str:
     file = f"{manifest['name']}-{manifest['version']}.zip"
-    snippet = _SNIPPET.format(
-        backbone=manifest["backbone"]["name"],
-        picture=manifest["golden"][0]["file"],
-        size=manifest["input"]["size"],
-        view=manifest["input"]["view"],
-    )
+    outputs = manifest.get("outputs", HEAD_OUTPUTS)
+    gives = ", ".join(f"`{name}`" for name in outputs[:-1]) + f" and `{outputs[-1]}`"
     return f"""## Use it
 
 With numpy, Pillow and onnxruntime (`pip install numpy pillow onnxruntime`):
@@ -123,12 +96,7 @@ print(answer.label, answer.probabilities)  # label is None for "none of these"
 ```
 
 With any ONNX runtime: `model.onnx` takes `image`, uint8 RGB, N×{manifest["input"]["size"]}×\
-{manifest["input"]["size"]}×3, and gives `logits`, `probabilities`, `features`, `familiarity` and \
-`map`. With timm (`pip install timm safetensors`), in the unpacked bundle:
-
-```python
-{snippet}```
-"""
+{manifest["input"]["size"]}×3, and gives {gives}. {network.with_weights(manifest)}"""
 
 
 def _figures(manifest: Mapping[str, Any]) -> str:
@@ -176,11 +144,7 @@ def _may_i(manifest: Mapping[str, Any]) -> str:
     lines = [
         "## May I use this?\n",
         "This is no legal advice; it is what was recorded.\n",
-        (
-            f"**The network.** `{backbone['name']}` is under {backbone['license']}; it learned "
-            "from ImageNet, whose pictures were gathered for research. The program in this bundle "
-            "is under Apache-2.0.\n"
-        ),
+        network.licenses(backbone),
         "**The pictures it learned from**, by licence:\n",
         "| licence | pictures | in this bundle | credit | commercial use | changes | share alike |",
         "|---|---|---|---|---|---|---|",
@@ -279,8 +243,7 @@ def _made(manifest: Mapping[str, Any]) -> str:
     return (
         "## How it was made\n\n"
         f"Pictures are made upright, laid on white, and brought to {given['size']}×{given['size']} "
-        f"pixels (`{given['view']}`). `{backbone['name']}` with ImageNet weights turns them into "
-        f"{backbone['dim']:,} features and stays as it is; a calibrated logistic regression tells "
+        f"pixels (`{given['view']}`). {network.looks(backbone)} "
         "the classes apart. Familiarity is the mean cosine to the nearest stored training "
         f"features. {abstain} `manifest.json` holds the recipe as it ran.\n"
     )
@@ -309,8 +272,3 @@ def share(value: float | None) -> str:
 def is_number(value: Any) -> bool:
     """Whether it is a figure, not a word or a truth."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def plain(text: str) -> str:
-    """Text that Markdown and HTML leave as it is."""
-    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

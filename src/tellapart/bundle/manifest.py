@@ -14,6 +14,7 @@ __all__ = [
     "COLORS",
     "FORMAT",
     "HEAD_FORMAT",
+    "HEAD_OUTPUTS",
     "NEWER",
     "TASKS",
     "TOLERANCE",
@@ -31,7 +32,8 @@ __all__ = [
 #: How far a probability may be from the training model's, and a golden example's from its own.
 TOLERANCE = 1e-3
 NEWER = "a newer Tellapart is needed (pip install --upgrade tellapart)"
-_HEAD_OUTPUTS = ("logits", "probabilities", "features", "familiarity", "map")
+#: What a head on pictures gives, where the manifest does not say.
+HEAD_OUTPUTS = ("logits", "probabilities", "features", "familiarity", "map")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Manifest:
                 version=raw["version"],
                 labels=tuple(raw["labels"]),
                 input=_input(raw),
-                outputs=tuple(raw.get("outputs", _HEAD_OUTPUTS)),
+                outputs=tuple(raw.get("outputs", HEAD_OUTPUTS)),
                 min_familiarity=raw["thresholds"]["familiarity"],
                 min_probability=raw["thresholds"]["probability"],
                 golden=tuple(map(_golden, raw["golden"])),

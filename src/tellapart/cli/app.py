@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from tellapart.cli import bundles, making, projects, recipes, stepping, upkeep
+from tellapart.cli import bundles, making, projects, recipes, stepping, upkeep, weights
 
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
@@ -49,6 +49,10 @@ def build() -> Any:
     for verb in (recipes.schema, recipes.check, recipes.show, recipes.convert):
         written.command(verb.__name__)(verb)
     app.add_typer(written, name="recipe", rich_help_panel="Look after projects")
+    pretrained = typer.Typer(help="Pretrained networks: those at hand, and others.")
+    pretrained.command("list")(weights.list_)
+    pretrained.command("get")(weights.get)
+    app.add_typer(pretrained, name="weights", rich_help_panel="Look after projects")
     return app
 
 

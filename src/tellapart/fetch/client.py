@@ -50,6 +50,8 @@ class Fetched:
     media_type: str
     #: Hexadecimal SHA-256 of `data`.
     sha256: str
+    #: The headers of the redirects on the way, in their order.
+    redirects: tuple[Mapping[str, str], ...] = ()
 
     def json(self) -> Any:
         """Return the answer read as JSON. Raises `FetchError` (`not_json`)."""
@@ -69,6 +71,8 @@ class _Order:
     headers: Mapping[str, str]
     limits: Limits
     robots: bool
+    #: First and last byte of the part that is wanted; None: all of it.
+    span: tuple[int, int] | None = None
 
 
 class Fetcher:
@@ -122,6 +126,7 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
         robots: bool = True,
+        span: tuple[int, int] | None = None,
     ) -> Fetched:
         """Fetch `url` (http:, https: or data:) and return the complete answer.
 
@@ -129,6 +134,8 @@ class Fetcher:
         JSON. `params` are added to the query. `headers` go to the first origin only, never
         along a redirect to another. `robots=False` leaves robots.txt aside: right for the
         documented address of an API (whose robots.txt is about crawlers), never for pictures.
+        `span`: the first and last byte that are wanted; a server that knows no parts answers 200
+        with all of it, else 206.
 
         Raises `RefusedError` where the guard, robots.txt or an opt-out header says no, else
         `FetchError`; `.reason` is one of the words of `tellapart.fetch.REASONS` or
@@ -141,18 +148,19 @@ class Fetcher:
         if params:
             url = _with_params(url, params)
         wanted = Wanted(expect, heed_opt_out=expect != "json")
-        order = _Order(wanted, dict(headers or {}), limits, robots)
+        order = _Order(wanted, dict(headers or {}), limits, robots, span)
         return await self._follow(url, order)
 
     async def _follow(self, url: str, order: _Order) -> Fetched:
         """Go along the redirects; the bounds on time and attempts hold for all of them together."""
         target = self._guard.check(url)
         own, left, attempt = order.headers, order.limits.seconds, 1
+        passed: list[Mapping[str, str]] = []
         for _ in range(order.limits.max_redirects + 1):
             delay = await self._permissions.delay(target) if order.robots else 0.0
             while True:
                 limits = replace(order.limits, seconds=left)
-                answer = await self._ask(target, order.wanted, own, limits, delay)
+                answer = await self._ask(target, replace(order, headers=own, limits=limits), delay)
                 left -= answer.seconds
                 if answer.retry is None or attempt >= limits.attempts or left <= 0:
                     break
@@ -164,9 +172,10 @@ class Fetcher:
                 raise answer.error
             if answer.status not in REDIRECTS:
                 headers = answer.headers or {}
-                return _fetched(
-                    target.url, answer.status, headers, answer.data, order.wanted.expect
-                )
+                kind = order.wanted.expect
+                found = _fetched(target.url, answer.status, headers, answer.data, kind)
+                return replace(found, redirects=tuple(passed))
+            passed.append(answer.headers or {})
             following = self._guard.check((answer.headers or {})["location"], base=target.url)
             if following.origin != target.origin:
                 # A token is meant for the origin it was given for.
@@ -176,15 +185,9 @@ class Fetcher:
             "redirects", f"{shorten(url)} redirects more than {order.limits.max_redirects} times."
         )
 
-    async def _ask(
-        self,
-        target: Target,
-        wanted: Wanted,
-        own: Mapping[str, str],
-        limits: Limits,
-        delay: float,
-    ) -> Answer:
+    async def _ask(self, target: Target, order: _Order, delay: float) -> Answer:
         """One try, once the host and all of us have a free slot."""
+        wanted, limits = order.wanted, order.limits
         fields = {
             "host": target.netloc,
             "user-agent": self.user_agent,
@@ -192,7 +195,11 @@ class Fetcher:
             # Pictures are compressed already; a bomb needs an encoding.
             "accept-encoding": "identity" if wanted.expect == "picture" else "gzip, deflate",
         }
-        fields.update((name.lower(), value) for name, value in own.items())
+        if order.span is not None:
+            # No secret, unlike other headers: it goes along every redirect.
+            fields["range"] = f"bytes={order.span[0]}-{order.span[1]}"
+            fields["accept-encoding"] = "identity"
+        fields.update((name.lower(), value) for name, value in order.headers.items())
         raw = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in fields.items()]
         delay = min(delay, limits.max_crawl_delay)
         host = self._host(target)

@@ -34,8 +34,11 @@ def deployed(
     size: tuple[int, int],
     mean: Sequence[float],
     std: Sequence[float],
+    args: Mapping[str, Any] | None = None,
 ) -> Deployed:
     """timm's network `name` with all its weights, from raw pictures of (height, width) on.
+
+    `args`: what timm's function for it is called with beside.
 
     Raises `MissingExtraError` where timm is not installed, `VerificationError` where the weights
     are not that network's.
@@ -49,7 +52,7 @@ def deployed(
             do="Run: pip install 'tellapart[deep]'",
         ) from error
     try:
-        net = timm.create_model(name, pretrained=False, num_classes=classes)
+        net = timm.create_model(name, pretrained=False, num_classes=classes, **(args or {}))
         net.load_state_dict({key: torch.tensor(value) for key, value in tensors.items()})
     except RuntimeError as error:
         raise VerificationError(

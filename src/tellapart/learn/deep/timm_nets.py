@@ -61,6 +61,18 @@ def facts_of(name: str) -> dict[str, Any]:
     }
 
 
+def model_of(name: str) -> str:
+    """timm's name at the start of a file's name: `mobilenetv2_100` of `mobilenetv2_100_same`."""
+    timm = library()
+    base, point, tag = name.partition(".")
+    words = base.split("_")
+    for count in range(len(words), 0, -1):
+        start = "_".join(words[:count])
+        if timm.is_model(start):
+            return start + (point + tag if count == len(words) else "")
+    return name
+
+
 def create(weights: Weights, *, size: int, classes: int = 0) -> tuple[nn.Module, dict[str, Any]]:
     """timm's network with `weights`, in evaluation mode, and facts: `mean`, `std`, `license`,
     `size`, `args` (what its function was called with), `classifier` (the name of its last layer
@@ -72,7 +84,8 @@ def create(weights: Weights, *, size: int, classes: int = 0) -> tuple[nn.Module,
     """
     from tellapart.learn.weights import tensors
 
-    facts = facts_of(weights.model)
+    model = model_of(weights.model)
+    facts = facts_of(model)
     args = dict(weights.args)
     net, args = _loaded(weights, tensors(weights), facts, args, size)
     last = net.get_classifier()
@@ -85,6 +98,7 @@ def create(weights: Weights, *, size: int, classes: int = 0) -> tuple[nn.Module,
         "args": args,
         "classifier": facts["classifier"] if plain else "",
         "size": facts["size"],
+        "model": model,
     }
 
 

@@ -7,7 +7,17 @@ model hub. Without a hub in reach all but the last go on.
 from __future__ import annotations
 
 from tellapart.learn.weights.finding import Weights, available, find
-from tellapart.learn.weights.made import backbone, tensors
+from tellapart.learn.weights.made import backbone, of, ready, tensors
 from tellapart.learn.weights.measured import known_speed, speed
 
-__all__ = ["Weights", "available", "backbone", "find", "known_speed", "speed", "tensors"]
+__all__ = [
+    "Weights",
+    "available",
+    "backbone",
+    "find",
+    "known_speed",
+    "of",
+    "ready",
+    "speed",
+    "tensors",
+]

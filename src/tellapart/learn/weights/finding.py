@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,11 +38,17 @@ class Weights:
     parameters: int | None = None
 
 
-def find(name: str, settings: Settings, file: Path | None = None) -> Weights:
+def find(
+    name: str,
+    settings: Settings,
+    file: Path | None = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> Weights:
     """The weights of timm's network `name` (a tag after a point chooses among several).
 
     In this order: `file` (safetensors, or torch's own format, read as tensors only), the folder
-    TELLAPART_WEIGHTS, the cache, the embedded package, the model hub. Raises `InputError` for what
+    TELLAPART_WEIGHTS, the cache, the embedded package, the model hub, whose `watch` is told the
+    bytes that are here, of how many. Raises `InputError` for what
     is no name, `NotFoundError` where there is no such file, `VerificationError` for one that is
     damaged, `MissingExtraError` where only the hub is left and timm is not installed, `FetchError`
     where the hub does not give it.
@@ -60,7 +66,7 @@ def find(name: str, settings: Settings, file: Path | None = None) -> Weights:
         return local[0]
     from tellapart.learn.weights.hub import download
 
-    return download(name, settings)
+    return download(name, settings, watch)
 
 
 def available(settings: Settings) -> list[Weights]:

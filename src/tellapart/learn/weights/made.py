@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tellapart.settings import Settings
 
 #: Raise it whenever the same weights would give another graph: cached ones are then made anew.
 _VERSION = 1
+#: What has no place in the name of a file.
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 #: The side that most networks are made for, where there is no timm to ask.
 _USUAL = 224
 
@@ -36,7 +39,7 @@ def backbone(name: str, size: int | None, settings: Settings, file: Path | None 
 def of(weights: Weights, size: int | None, settings: Settings) -> Backbone:
     """The same of weights at hand."""
     if weights.source == "embedded":
-        return backbones.embedded(settings.cache_dir, size or weights.size or 224)
+        return backbones.embedded(settings.cache_dir, size or weights.size or _USUAL)
     size = size or own_size(weights)
     place = _place(weights, size, settings)
     known = _read(place, settings)
@@ -57,11 +60,11 @@ def of(weights: Weights, size: int | None, settings: Settings) -> Backbone:
         settings.cache_dir / backbones.FOLDER,
         exported.onnx_of(net, size, mean, std),
         exported.tensors_of(net, net.get_classifier()),
-        name=weights.name.replace(".", "_"),
+        name=_UNSAFE.sub("_", weights.name),
         license=facts["license"],
         preparation=(mean, std),
         sha256=weights.sha256,
-        timm=weights.model,
+        timm=facts["model"],
         args=facts["args"],
         classifier=facts["classifier"],
     )
@@ -69,6 +72,19 @@ def of(weights: Weights, size: int | None, settings: Settings) -> Backbone:
     text = json.dumps(told, sort_keys=True, indent=1)
     backbones.write(place, text.encode())
     return found
+
+
+def ready(weights: Weights, settings: Settings) -> Backbone | None:
+    """The network at its own size, where that was exported before; torch is not asked."""
+    if weights.source == "embedded":
+        return backbones.embedded(settings.cache_dir, weights.size or _USUAL)
+    start = _place(weights, 0, settings).name.removesuffix("0.json")
+    folder = settings.cache_dir / backbones.FOLDER
+    for place in sorted(folder.glob(f"{start}*.json")):
+        found = _read(place, settings, weights.name, own=True)
+        if found is not None:
+            return found
+    return None
 
 
 def own_size(weights: Weights) -> int:
@@ -79,7 +95,7 @@ def own_size(weights: Weights) -> int:
         from tellapart.learn.deep import timm_nets
     except ImportError:
         return _USUAL
-    return int(timm_nets.facts_of(weights.model)["size"])
+    return int(timm_nets.facts_of(timm_nets.model_of(weights.model))["size"])
 
 
 def tensors(weights: Weights) -> dict[str, np.ndarray]:
@@ -107,7 +123,7 @@ def _place(weights: Weights, size: int, settings: Settings) -> Path:
     """Where the facts of the exported network lie."""
     given = json.dumps([weights.model, weights.args, weights.mean, weights.std], default=list)
     digest = backbones.digest(f"{weights.sha256}\0{given}".encode())
-    name = f"{weights.name}-{digest}-e{_VERSION}-s{size}.json"
+    name = f"{_UNSAFE.sub('_', weights.name)}-{digest}-e{_VERSION}-s{size}.json"
     return settings.cache_dir / backbones.FOLDER / name
 
 
@@ -116,7 +132,7 @@ def _cached(name: str, size: int | None, settings: Settings) -> Backbone | None:
     if name == backbones.NAME:
         return None
     folder = settings.cache_dir / backbones.FOLDER
-    for place in sorted(folder.glob(f"{name}*-e{_VERSION}-s{size or '*'}.json")):
+    for place in sorted(folder.glob(f"{_UNSAFE.sub('_', name)}*-e{_VERSION}-s{size or '*'}.json")):
         found = _read(place, settings, name, own=size is None)
         if found is not None:
             return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -72,6 +73,13 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
         ) from error
     from safetensors.numpy import load
 
+    why = _not_timm(bundle.manifest["backbone"])
+    if why:
+        raise DataError(
+            f"The bundle {bundle.path.name!r} has no Core ML model: {why}.",
+            expected="a model of one network of timm with a linear head",
+            do="Use its ONNX model: `tellapart export … --format onnx`.",
+        )
     if _WEIGHTS not in archive:
         raise DataError(
             f"The bundle {bundle.path.name!r} holds no {_WEIGHTS} to build its network from.",
@@ -83,7 +91,13 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
     weights = load(_checked(archive, _WEIGHTS, MODEL_LIMIT))
     size = images.sides(given["size"])
     network = timm_heads.deployed(
-        backbone["timm"], weights, len(bundle.labels), size, backbone["mean"], backbone["std"]
+        backbone["timm"],
+        weights,
+        len(bundle.labels),
+        size,
+        backbone["mean"],
+        backbone["std"],
+        backbone.get("args"),
     )
     wanted = coreml.Wanted(
         classes=bundle.labels,
@@ -102,6 +116,15 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
             do="Use the bundle's ONNX model, and report this.",
         )
     return {name.split("/", 1)[1]: data for name, data in shipped.files.items()}
+
+
+def _not_timm(backbone: Mapping[str, Any]) -> str:
+    """Why the network cannot be built with timm; "" where it can."""
+    if backbone.get("parts"):
+        return "it is composed of several networks or looks at mirror images too"
+    if not backbone["timm"] or not backbone.get("classifier", "classifier"):
+        return "its head has hidden layers"
+    return ""
 
 
 def _evidence(bundle: Bundle, archive: Archive) -> Any:
