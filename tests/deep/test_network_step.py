@@ -21,6 +21,7 @@ from tellapart.learn.deep.answering import answer
 from tellapart.project import Project
 from tellapart.settings import Settings
 from tellapart.steps import Progress, StepContext, open_context
+from tellapart.steps.compile import network as compiling
 from tellapart.steps.samples import gather
 from tellapart.steps.train import network
 
@@ -30,13 +31,34 @@ TABLE_LAYERS = [
 ]
 
 
+#: An old spec whose name is its own slug.
+OLD = {
+    "model": {
+        "model_name": "small",
+        "num_layers": 1,
+        "optimizer": "rmsprop",
+        "input_layer": {"dim": "(4)"},
+        "layer_0": {"layer": "DenseLyr", "units": 3, "activation": "softmax"},
+    },
+    "dataset": {"name": "Iris", "epochs": 2},
+}
+TITLED = {
+    "name": "small",
+    "title": "A Title",
+    "data": "iris",
+    "layers": TABLE_LAYERS,
+    "train": {"epochs": 2},
+}
+
+
 @pytest.fixture
 def prepared(tmp_path: Path) -> Callable[..., StepContext]:
     """A project run as far as the split, as `train` finds it; events go to `events`."""
 
     def make(events: list[Progress], **options: Any) -> StepContext:
         settings = Settings(home=tmp_path / "home", threads=1)
-        project = Project.create(recipe.check({"name": "small", **options}), settings)
+        values = options if "model" in options else {"name": "small", **options}
+        project = Project.create(recipe.check(values), settings)
         for step in ("collect", "curate", "split"):
             getattr(project, step)()
         return open_context(settings, "small", events.append)
@@ -97,6 +119,18 @@ def test_pictures_stopped_and_gone_on_with(prepared: Callable[..., StepContext])
         assert looks["picture"].shape == (8, 8, 1) and looks["layer:eyes"].shape == (6, 6, 4)
         assert looks["layer:eyes"].min() == 0, "as the activation leaves it"
         assert looks["layer:dense_1"].sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("values", "single"), [(OLD, True), (TITLED, False)])
+def test_old_specs_alone_get_the_single_file(
+    prepared: Callable[..., StepContext], values: dict[str, Any], single: bool
+) -> None:
+    pytest.importorskip("coremltools")
+    context = prepared([], **values)
+    network.run(context)
+    compiling.run(context)
+    made = {path.name for path in (context.work / "coreml").iterdir()}
+    assert made == {"small.mlpackage", *(["small.mlmodel"] if single else [])}
 
 
 def test_without_torch_the_line_to_install_it(

@@ -220,6 +220,8 @@ def test_names_are_made_safe_and_the_title_kept(title: Any, name: str) -> None:
     assert recipe.name == name
     shown = " ".join(str(title).split())
     assert (recipe.title or recipe.name) == shown
+    assert recipe.compile.coreml_single_file, "apps that read the old files find theirs"
+    assert not check({"title": shown, "data": "mnist"}).compile.coreml_single_file
     assert check(convert(data)) == recipe
 
 

@@ -135,7 +135,8 @@ class _Reader:
     def __init__(self, data: Mapping[Any, Any]) -> None:
         self.problems = Problems()
         self.notes: list[str] = []
-        self.values: dict[str, Any] = {}
+        # Apps built for the old models read one file.
+        self.values: dict[str, Any] = {"compile": {"coreml_single_file": True}}
         self._missing_layers = False
         grouped = "model" in data or isinstance(data.get("dataset"), Mapping)
         self.model = self._group(data, "model") if grouped else data
@@ -407,7 +408,7 @@ class _Reader:
                     names = dict(
                         zip(("coreml_input", "coreml_output"), _CORE_ML[known], strict=True)
                     )
-                    self.values["compile"] = names
+                    self.values["compile"] |= names
         if self.dataset.get("epochs") is None:
             self._missing(self.dataset, self.d, "epochs", "12")
         else:

@@ -311,6 +311,12 @@ class Compile(Part):
         expected="fp32 or fp16",
         why="agrees with the trained network to the last digits",
     )
+    coreml_single_file: bool = says(
+        False,
+        "A `.mlmodel` beside the `.mlpackage`: one file, as apps of old read it; so for old specs.",
+        expected="true or false",
+        why="the package is what Core ML reads today",
+    )
     coreml_input: str = says(
         "auto",
         "Name of the Core ML model's input; auto: `image` for pictures, `rows` for tables.",

@@ -62,7 +62,7 @@ def run(context: StepContext) -> dict[str, Any]:
             sha256((context.work / outcome.NETWORK).read_bytes()),
             samples.fingerprint,
             context.recipe.name,
-            bool(context.recipe.title),
+            context.recipe.title,
             wanted.model_dump(mode="json"),
         ]
     )
@@ -188,10 +188,11 @@ def _coreml(
 ) -> Shipped:
     from tellapart.learn.deep import proving
 
-    asked, name = context.recipe.compile.coreml, context.recipe.name
+    wishes, name = context.recipe.compile, context.recipe.name
+    asked, single = wishes.coreml, wishes.coreml_single_file
     if asked is False:
         return proving.Shipped({}, {"skipped": "The recipe says `coreml: false`."})
-    shipped = proving.ship(deployed, wanted, name, evidence, single_file=bool(context.recipe.title))
+    shipped = proving.ship(deployed, wanted, name, evidence, single_file=single)
     if asked is True and "skipped" in shipped.facts:
         raise InputError(
             f"The recipe asks for Core ML (`compile.coreml: true`): {shipped.facts['skipped']}",
