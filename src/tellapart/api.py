@@ -12,7 +12,7 @@ from tellapart.errors import BusyError, InputError, MissingExtraError
 from tellapart.project import Project, Result
 from tellapart.recipe import Recipe, asked, check, read, with_changes
 from tellapart.settings import Settings
-from tellapart.steps import Progress
+from tellapart.steps import Progress, has_stages
 from tellapart.steps.collect import find_format
 
 Watcher = Callable[[Progress], None]
@@ -46,7 +46,7 @@ def run(
         request = path.read_bytes()
     if changes:
         recipe = check(with_changes(asked(recipe), changes), sources=registry.names("source"))
-    _look_ahead(recipe)
+    _look_ahead(recipe, settings, progress)
     if quickml_layout is None:
         return Project.create(recipe, settings).run(out=out, progress=progress, spawn=spawn)
     return _run_with_layout(recipe, Path(quickml_layout), request, out, settings, progress, spawn)
@@ -155,9 +155,10 @@ def _run_with_layout(
     return result
 
 
-def _look_ahead(recipe: Recipe) -> None:
+def _look_ahead(recipe: Recipe, settings: Settings | None, progress: Watcher | None) -> None:
     """Say what is bound to fail before a project is made."""
-    if recipe.model_kind == "network" and not all(map(find_spec, ("torch", "lightning"))):
+    deep = recipe.model_kind == "network" or has_stages(recipe)
+    if deep and not all(map(find_spec, ("torch", "lightning"))):
         raise MissingExtraError(
             f"The recipe {recipe.name!r} trains a network, and torch is not installed.",
             expected="the extra [deep]",
@@ -165,7 +166,15 @@ def _look_ahead(recipe: Recipe) -> None:
         )
     if recipe.data is not None and recipe.data_kind == "pictures":
         find_format(recipe.data)
-    elif recipe.data is not None and not recipe.data.is_file():
+    if has_stages(recipe) and recipe.train.weights != "none":
+        from tellapart.steps.train.staging import weights_of
+
+        if progress is not None:
+            progress(Progress("train", 0, None, f"weights of {recipe.train.backbone}"))
+        weights_of(recipe, settings or Settings.from_env())
+    if recipe.data_kind == "pictures" or recipe.data is None:
+        return
+    if not recipe.data.is_file():
         raise InputError(
             f"{str(recipe.data)!r} {'is no file' if recipe.data.exists() else 'does not exist'}.",
             expected="a table: a .csv, .tsv or .parquet file",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tellapart.errors import InputError, MissingExtraError, TellapartError
-from tellapart.learn.weights import Weights
-from tellapart.recipe import Recipe
-from tellapart.recipe.tuning import Stage as Asked
-from tellapart.settings import Settings
 
 if TYPE_CHECKING:
     from tellapart.learn.deep.tuning import Augmentation, Plan, Stage
+    from tellapart.learn.weights import Weights
+    from tellapart.recipe import Recipe
+    from tellapart.recipe.tuning import Stage as Asked
+    from tellapart.settings import Settings
 
 #: Passes of a stage that names none, where the head alone learns and where more does.
 _EPOCHS_HEAD, _EPOCHS = 3, 8
@@ -53,7 +54,7 @@ def start_of(recipe: Recipe, settings: Settings) -> Start:
     the ways to get them; `MissingExtraError` without torch and timm.
     """
     asked = recipe.train
-    found = None if asked.weights == "none" else _weights(recipe, settings)
+    found = None if asked.weights == "none" else weights_of(recipe, settings)
     try:
         from tellapart.learn.deep import timm_nets
     except ImportError as error:
@@ -76,9 +77,8 @@ def start_of(recipe: Recipe, settings: Settings) -> Start:
     )
 
 
-def _weights(recipe: Recipe, settings: Settings) -> Weights:
-    from pathlib import Path
-
+def weights_of(recipe: Recipe, settings: Settings) -> Weights:
+    """The weights that the recipe's backbone starts from. Raises as `start_of`."""
     from tellapart.learn import weights
 
     name, file = recipe.train.backbone, recipe.train.weights
