@@ -149,7 +149,7 @@ def test_a_search_finds_a_sane_rate_and_leaves_the_network_as_it_was(
     assert _same(_weights(tuned), _weights(_tune(given, make_feed(), tmp_path / "b", tensors)))
 
 
-class _Killed(Exception):
+class _KillError(Exception):
     """In place of a kill: nothing may be written after it."""
 
 
@@ -166,7 +166,7 @@ def test_killed_at_random_batches_it_ends_as_if_it_had_not_been(
     def dies(self: Any, *args: Any) -> Any:
         left[0] -= 1
         if left[0] < 0:
-            raise _Killed
+            raise _KillError
         return plain(self, *args)
 
     monkeypatch.setattr(learning.Stepper, "step", dies)
@@ -181,7 +181,7 @@ def test_killed_at_random_batches_it_ends_as_if_it_had_not_been(
                 tensors,
                 watch=lambda tick: told.append(tick.line) if tick.line else None,
             )
-        except _Killed:
+        except _KillError:
             kills += 1
     assert kills >= 5
     assert _same(_weights(tuned), _weights(whole))

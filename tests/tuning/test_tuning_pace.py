@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tellapart.learn.deep.tuning import Stage  # noqa: E402
-from tellapart.learn.deep.tuning.pacing import Pace, Work  # noqa: E402
-from tellapart.learn.deep.tuning.schedules import factor  # noqa: E402
+from tellapart.learn.deep.tuning import Stage
+from tellapart.learn.deep.tuning.pacing import Pace, Work
+from tellapart.learn.deep.tuning.schedules import factor
 
 
 def test_cycles_double_and_each_falls_by_a_cosine_from_the_peak() -> None:

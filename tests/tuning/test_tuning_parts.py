@@ -45,6 +45,18 @@ def test_quick_gradients_are_the_gradients(same: bool, kernel: int, stride: int,
         assert torch.allclose(usual, ours)
 
 
+@pytest.mark.parametrize(("side", "stride"), [(12, 1), (12, 2), (13, 2), (5, 1)])
+def test_a_large_kernel_of_half_precision_has_its_gradient_too(side: int, stride: int) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(6, 6, 5, stride, 2, groups=6, bias=False)
+    net, x = nn.Sequential(conv), torch.randn(4, 6, side, side)
+    usual = torch.autograd.grad(net(x).square().sum(), conv.weight)[0]
+    with depthwise.quick(net), torch.autocast("cpu", torch.bfloat16):
+        ours = torch.autograd.grad(net(x).float().square().sum(), conv.weight)[0]
+    assert ours.dtype == torch.float32
+    assert float((ours - usual).abs().max() / usual.abs().max()) < 0.02
+
+
 def test_other_convolutions_are_left_alone() -> None:
     net = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 8, 1))
     with depthwise.quick(net):

@@ -75,6 +75,19 @@ def test_a_flip_is_exact_and_half_of_the_pictures_get_it() -> None:
     assert 25 <= flips <= 55
 
 
+@pytest.mark.parametrize("zoom", [1.0, 1 + 1e-9])
+def test_pictures_are_turned_upside_down_as_well(zoom: float) -> None:
+    how, plain, seen = Augmentation(flip="hv", zoom=zoom), _varied(Augmentation()), set()
+    for seed in range(12):
+        draws = np.random.default_rng(seed)
+        mirrored, turned = draws.random(2) < 0.5, draws.random(2) < 0.5
+        for row, one in enumerate(_varied(how, seed=seed)):
+            axes = (2,) * bool(mirrored[row]) + (1,) * bool(turned[row])
+            assert torch.allclose(one, plain[row].flip(axes), atol=1e-4)
+            seen.add(axes)
+    assert len(seen) == 4
+
+
 def test_a_flip_by_resampling_is_the_flip() -> None:
     # A zoom by nothing moves nothing: the resampled flip alone is left.
     how, plain, flips = Augmentation(flip=True, zoom=1 + 1e-9), _varied(Augmentation()), 0
@@ -88,14 +101,14 @@ def test_a_flip_by_resampling_is_the_flip() -> None:
 
 def test_zoom_and_turn_lead_to_places_reckoned_by_hand() -> None:
     none = np.zeros(1, bool)
-    zoomed = transforms(Augmentation(zoom=2.0), none, np.random.default_rng(1))
+    zoomed = transforms(Augmentation(zoom=2.0), none, none, np.random.default_rng(1))
     factor = np.random.default_rng(1).uniform(1, 2, 1)[0]
     assert np.allclose(zoomed[0], [[1 / factor, 0, 0], [0, 1 / factor, 0]], atol=1e-6)
-    turned = transforms(Augmentation(rotate=30), none, np.random.default_rng(2))
+    turned = transforms(Augmentation(rotate=30), none, none, np.random.default_rng(2))
     angle = math.radians(np.random.default_rng(2).uniform(-30, 30, 1)[0])
     at = turned[0] @ [0.5, 0.0, 1.0]  # right of the middle goes along the turned axis
     assert np.allclose(at, [0.5 * math.cos(angle), 0.5 * math.sin(angle)], atol=1e-6)
-    mirrored = transforms(Augmentation(rotate=30), ~none, np.random.default_rng(2))
+    mirrored = transforms(Augmentation(rotate=30), ~none, none, np.random.default_rng(2))
     assert np.allclose(mirrored[0] @ [-0.5, 0.0, 1.0], at, atol=1e-6)
 
 
@@ -113,7 +126,8 @@ def test_a_quarter_turn_moves_pixels_as_by_hand() -> None:
 
 def test_crops_stay_inside_and_keep_the_asked_share() -> None:
     how, count = Augmentation(crop=0.3), 400
-    maps = transforms(how, np.zeros(count, bool), np.random.default_rng(0))
+    none = np.zeros(count, bool)
+    maps = transforms(how, none, none, np.random.default_rng(0))
     corners = np.array([[x, y, 1.0] for x in (-1, 1) for y in (-1, 1)])
     assert np.abs(maps @ corners.T).max() <= 1 + 1e-5
     areas = maps[:, 0, 0] * maps[:, 1, 1]

@@ -56,14 +56,16 @@ class Augmenter:
         """Mirrored, moved and lit as `how` says, then normalized."""
         how, count = self.how, len(x)
         mirrored = draws.random(count) < 0.5 if how.flip else np.zeros(count, bool)
+        turned = draws.random(count) < 0.5 if how.flip == "hv" else np.zeros(count, bool)
         pixels = x.permute(0, 3, 1, 2).float()
         if how.moves or pixels.shape[-1] != self.size:
-            grid = torch.from_numpy(transforms(how, mirrored, draws)).to(x.device)
+            grid = torch.from_numpy(transforms(how, mirrored, turned, draws)).to(x.device)
             places = F.affine_grid(grid, [count, 3, self.size, self.size], align_corners=False)
             pixels = F.grid_sample(pixels, places, padding_mode="reflection", align_corners=False)
-        elif mirrored.any():
-            which = torch.from_numpy(mirrored).to(x.device)
-            pixels[which] = pixels[which].flip(3)
+        else:
+            for flipped, axis in ((mirrored, 3), (turned, 2)):
+                which = torch.from_numpy(flipped).to(x.device)
+                pixels[which] = pixels[which].flip(axis)
         if how.lighting:
             pixels = self._lit(pixels, draws)
         return torch.addcmul(self._shift, pixels, self._scale)
@@ -80,11 +82,15 @@ class Augmenter:
 
 
 def transforms(
-    how: Augmentation, mirrored: NDArray[np.bool_], draws: np.random.Generator
+    how: Augmentation,
+    mirrored: NDArray[np.bool_],
+    turned: NDArray[np.bool_],
+    draws: np.random.Generator,
 ) -> NDArray[np.float32]:
     """(b, 2, 3): from places in the output to places in the picture, both −1 … 1.
 
-    The output shows the part of the picture around a center, `wide` × `high` of it, turned.
+    The output shows the part of the picture around a center, `wide` × `high` of it, rotated;
+    `mirrored` and `turned` (upside down) say which pictures are.
     """
     count = len(mirrored)
     zoom = draws.uniform(1, how.zoom, count) if how.zoom > 1 else np.ones(count)
@@ -101,11 +107,11 @@ def transforms(
     angle = np.zeros(count)
     if how.rotate:
         angle = draws.uniform(-how.rotate, how.rotate, count) * math.pi / 180
-    side = np.where(mirrored, -1.0, 1.0)
-    turn_c, turn_s = np.cos(angle), np.sin(angle)
+    wide, high = np.where(mirrored, -wide, wide), np.where(turned, -high, high)
+    cosine, sine = np.cos(angle), np.sin(angle)
     rows = [
-        np.stack([turn_c * wide * side, -turn_s * high, across], 1),
-        np.stack([turn_s * wide * side, turn_c * high, down], 1),
+        np.stack([cosine * wide, -sine * high, across], 1),
+        np.stack([sine * wide, cosine * high, down], 1),
     ]
     return np.stack(rows, 1).astype(np.float32)
 

@@ -14,8 +14,8 @@ Freeze = Literal["body", "none"] | int
 class Augmentation:
     """How training pictures are varied, each in each epoch anew. The default changes nothing."""
 
-    #: Mirrored left to right, half of them.
-    flip: bool = False
+    #: Mirrored left to right, half of them; `hv`: upside down as well, half of them.
+    flip: bool | Literal["hv"] = False
     #: Enlarged by a factor drawn from 1 to this.
     zoom: float = 1.0
     #: Turned by up to so many degrees either way.
