@@ -316,3 +316,26 @@ def test_endless_and_huge_values_are_refused() -> None:
     for _ in range(5000):
         nested = [nested]
     assert "seed" in problems({"classes": TWO, "seed": nested})
+
+
+@pytest.mark.parametrize("data", [{"data": "iris"}, {"data": "t.csv", "target": "kind"}])
+def test_batch_norm_of_single_samples_is_refused(data: dict[str, Any]) -> None:
+    layers: list[Any] = [{"dense": {"units": 8}}, "batch_norm", {"dense": {"units": 3}}]
+    given = {**data, "layers": layers, "train": {"batch_size": 1}}
+    with pytest.raises(RecipeError) as caught:
+        check(given)
+    (problem,) = caught.value.problems
+    assert problem["path"] == "train.batch_size"
+    assert "batch_norm" in problem["what"] and "2" in problem["expected"] and problem["do"]
+    assert check({**given, "train": {"batch_size": 2}})
+    assert check({**given, "layers": [layers[0], layers[2]]})
+
+
+def test_batch_norm_of_one_map_at_a_time_is_fine() -> None:
+    maps: list[Any] = [{"conv2d": {"filters": 2, "kernel_size": 3}}, "batch_norm"]
+    ends: list[Any] = ["flatten", {"dense": {"units": 10}}]
+    given = {"data": "digits", "layers": [*maps, *ends], "train": {"batch_size": 1}}
+    assert check(given).train.batch_size == 1
+    maps.insert(1, "global_avg_pool")
+    with pytest.raises(RecipeError, match="problem"):
+        check({**given, "layers": [*maps, ends[1]]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,27 @@ class Agreement:
         self, layers: Sequence[Layer], places: Sequence[Place], shape: Shape | None
     ) -> Network | None:
         """Follow the shapes through the layers."""
-        return follow(layers, shape, self.known.classes, self.problems, places)
+        found = follow(layers, shape, self.known.classes, self.problems, places)
+        # Where a table's width is not known yet, any will do to see what lies where.
+        guessed = shape and tuple(size or 1 for size in shape)
+        self._alone(found or follow(layers, guessed, self.known.classes, Problems(), places))
+        return found
+
+    def _alone(self, network: Network | None) -> None:
+        """Batch norm has nothing to normalize in a single number a channel."""
+        train = self.written.get("train")
+        if network is None or not isinstance(train, Mapping) or train.get("batch_size") != 1:
+            return
+        for layer in network.layers:
+            if layer.kind == "batch_norm" and math.prod(layer.output[:-1]) == 1:
+                self.problems.say(
+                    "train.batch_size",
+                    f"train.batch_size is 1, but {layer.name} is a "
+                    f"{self.words.kind('batch_norm')} over the numbers of a batch",
+                    "2 or more",
+                    f"Write for example 32, or remove {layer.name}.",
+                )
+                return
 
     def shape(self) -> Shape | None:
         """What goes into the first layer, as far as that is known."""
