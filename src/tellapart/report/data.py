@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tellapart.report.ladder import Rung
+
+if TYPE_CHECKING:
+    from tellapart.report.tuning import Tuning
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ class ReportData:
     training: Sequence[tuple[str, str]] = ()
     #: The models that were tried, with `good` and `best`.
     ladder: Sequence[Rung] = ()
+    #: How a network was tuned in the recipe's own stages.
+    tuning: Tuning | None = None
     #: What a person should know, in plain words.
     notes: Sequence[str] = ()
     #: Words for the reasons that pictures are set aside for.

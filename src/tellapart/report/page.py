@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tellapart.report import charts, ladder
+from tellapart.report import charts, curves, ladder, tuning
 from tellapart.report.data import Aside, Measured, ReportData, Shot
 from tellapart.report.layers import quantity
 
@@ -37,6 +37,8 @@ def render(data: ReportData) -> str:
         metrics=data.metrics,
         charts=charts,
         ladder=ladder,
+        tuning=tuning,
+        curves=curves,
         confusions=confusions(data),
         asides=by_reason(data.asides),
         credits=credits(shots(data)),

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tellapart.report import ladder
+from tellapart.report import ladder, tuning
 from tellapart.report.data import Measured, ReportData
 
 ACCENT, WARM, SECOND, SOFT = "#0e7c86", "#c2501c", "#9a6b00", "#5b666e"
@@ -35,7 +35,8 @@ _STYLE = {
 
 
 def write_plots(data: ReportData, folder: Path, cache_dir: Path) -> list[Path]:
-    """Write the PNGs of whatever is known: reliability, confusion, abstention, grouping, ladder.
+    """Write the PNGs of whatever is known: reliability, confusion, abstention, grouping, ladder,
+    tuning and its learning rate.
 
     Plots of an earlier evaluation that have no figures now are removed. matplotlib keeps its
     font list below `cache_dir`. The same data give the same bytes: no time, no version inside.
@@ -46,6 +47,8 @@ def write_plots(data: ReportData, folder: Path, cache_dir: Path) -> list[Path]:
         "abstention": (_abstention, data.metrics and data.refusal),
         "grouping": (_grouping, data.grouping),
         "ladder": (_ladder, data.ladder),
+        "tuning": (_tuning, data.tuning and data.tuning.history),
+        "learning_rate": (_finder, data.tuning and data.tuning.searches),
     }
     draws = {
         name: partial(draw, data=data) if known else None for name, (draw, known) in wanted.items()
@@ -167,6 +170,16 @@ def _grouping(figure: Any, data: ReportData) -> None:
     axes.legend()
     axes.grid(visible=True)
     axes.set_title("Accuracy by grouping distance")
+
+
+def _tuning(figure: Any, data: ReportData) -> None:
+    if data.tuning is not None:
+        tuning.plot_history(figure, data.tuning)
+
+
+def _finder(figure: Any, data: ReportData) -> None:
+    if data.tuning is not None:
+        tuning.plot_finder(figure, data.tuning)
 
 
 def _ladder(figure: Any, data: ReportData) -> None:

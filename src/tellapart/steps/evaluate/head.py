@@ -25,6 +25,7 @@ from tellapart.report import ReportData
 from tellapart.report.ladder import rungs
 from tellapart.report.page import render
 from tellapart.report.plots import write_plots
+from tellapart.report.tuning import tuning
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.evaluate import figures, showing, telling, writing
 from tellapart.steps.evaluate.writing import METRICS, PUBLIC_REPORT, REPORT
@@ -166,6 +167,7 @@ def _measured(
             choices=telling.choices(context.recipe),
             training=telling.training(model),
             ladder=rungs(model.facts, private=not only_free),
+            tuning=tuning(model.facts, private=not only_free),
             notes=[*writing.earlier_notes(context), *_spread_note(found)],
         )
 
