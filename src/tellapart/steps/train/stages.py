@@ -26,7 +26,7 @@ from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.train import frozen
 from tellapart.steps.train.material import Material, gather
 from tellapart.steps.train.reached import Jury, Reached, jury, keep
-from tellapart.steps.train.staging import Start, plan_of, start_of
+from tellapart.steps.train.staging import Start, plan_of, start_of, weights_of
 from tellapart.store.files import FileStore
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def run(context: StepContext) -> dict[str, Any]:
     """
     # Lightning imports matplotlib, which writes a list of fonts into the home folder.
     os.environ.setdefault("MPLCONFIGDIR", str(context.settings.cache_dir / "matplotlib"))
-    start = start_of(context.recipe, context.settings)
     material = gather(context)
-    threads = context.settings.threads or 0
-    plan = plan_of(context.recipe, start, len(material.train), threads)
-    inputs = _inputs(context, material, start, plan)
+    inputs = _inputs(context, material)
     last = _last(context)
     if last is None or last.facts["fingerprint"] != inputs or not last.facts["finished"]:
+        start = start_of(context.recipe, context.settings)
+        threads = context.settings.threads or 0
+        plan = plan_of(context.recipe, start, len(material.train), threads)
         _train(context, material, start, plan, inputs)
         last = trained.load(context.work)
     summary = _summary(last.facts)
@@ -69,18 +69,20 @@ def run(context: StepContext) -> dict[str, Any]:
     return summary
 
 
-def _inputs(context: StepContext, material: Material, start: Start, plan: Plan) -> str:
-    """What the model depends on, the machine apart."""
+def _inputs(context: StepContext, material: Material) -> str:
+    """What the model depends on, the machine apart; found without torch."""
     recipe, asked = context.recipe, context.recipe.train
-    chosen = {k: v for k, v in plan.to_dict().items() if k not in ("device", "devices", "threads")}
+    found = None if asked.weights == "none" else weights_of(recipe, context.settings)
+    start = (
+        None if found is None else [found.model, found.sha256, found.args, found.mean, found.std]
+    )
+    chosen = asked.model_dump(mode="json", exclude={"device", "devices", "weights"})
     rows = [
         [[row.sha256, row.label, row.group] for row in part]
         for part in (material.train, material.validation)
     ]
-    heads = [asked.refuse, asked.neighbours, asked.bank, asked.view, asked.mirror]
-    return fingerprint(
-        [VERSION, start.sha256, chosen, rows, heads, material.classes, recipe.budget_seconds]
-    )
+    time_asked = recipe.budget_seconds
+    return fingerprint([VERSION, start, chosen, rows, material.classes, recipe.seed, time_asked])
 
 
 def _last(context: StepContext) -> trained.Trained | None:
