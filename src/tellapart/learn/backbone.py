@@ -111,6 +111,17 @@ class Part:
     scale: float = 1.0
     #: The features are the mean of those of the picture and of its mirror image.
     mirror: bool = False
+    #: The same of the picture upside down; with `mirror` the mean over all four.
+    upside: bool = False
+
+    @property
+    def ways(self) -> tuple[tuple[bool, bool], ...]:
+        """(mirrored, upside down) of each image of a picture that is looked at."""
+        return tuple(
+            (mirrored, turned)
+            for turned in (False, True)[: 1 + self.upside]
+            for mirrored in (False, True)[: 1 + self.mirror]
+        )
 
 
 def embedded(cache_dir: Path, size: int = _SIZE) -> Backbone:

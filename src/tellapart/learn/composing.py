@@ -1,7 +1,8 @@
 """Several backbones as one: a shared picture in, their features side by side out.
 
 Each part's features are multiplied by its scale; a mirrored part's are the mean of those of the
-picture and of its mirror image. The mean of linear heads' logits is a linear head on them.
+picture and of its mirror image, and of both upside down where that is asked too. The mean of
+linear heads' logits is a linear head on them.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ def compose(parts: Sequence[Part], folder: Path) -> Backbone:
     sizes = {part.backbone.size for part in flat}
     if len(sizes) != 1:
         raise ValueError(f"parts of the sizes {sorted(sizes)}, expected one size")
-    if len(flat) == 1 and flat[0].scale == 1 and not flat[0].mirror:
+    if len(flat) == 1 and flat[0].scale == 1 and len(flat[0].ways) == 1:
         return flat[0].backbone
     data = graph(flat)
     digest = hashlib.sha256(data).hexdigest()
-    names = [part.backbone.name + "-mirrored" * part.mirror for part in flat]
+    names = [
+        part.backbone.name + "-mirrored" * part.mirror + "-upside" * part.upside for part in flat
+    ]
     name = "+".join(names) if len(names) <= 2 else f"{names[0]}+{len(names) - 1}"
     path = folder / f"{name}-{digest[:32]}.onnx"
     if not path.is_file():
@@ -60,12 +63,15 @@ def compose(parts: Sequence[Part], folder: Path) -> Backbone:
 
 
 def _flat(parts: Sequence[Part]) -> list[Part]:
-    """The parts of parts: scales multiply, and once mirrored stays mirrored."""
+    """The parts of parts: scales multiply, and once mirrored (or upside down) stays so."""
     found = []
     for part in parts:
         for inner in part.backbone.parts:
             both = replace(
-                inner, scale=part.scale * inner.scale, mirror=part.mirror or inner.mirror
+                inner,
+                scale=part.scale * inner.scale,
+                mirror=part.mirror or inner.mirror,
+                upside=part.upside or inner.upside,
             )
             found += _flat([both])
         if not part.backbone.parts:
@@ -108,11 +114,10 @@ class _Merged:
         self._size = size
         self._features: list[tuple[str, int]] = []
         self._maps: list[tuple[str, tuple[int, ...]] | None] = []
-        self._mirrored = False
 
     def add(self, model: onnx.ModelProto, part: Part, prefix: str) -> None:
-        """Append one part; its features and map are scaled, and the mean of both images' where it
-        is mirrored."""
+        """Append one part; its features and map are scaled, and the mean over all its ways to look
+        at a picture."""
         from onnx.compose import add_prefix
 
         if model.functions:
@@ -121,7 +126,7 @@ class _Merged:
         self.ir_version = max(self.ir_version, model.ir_version)
         own = add_prefix(model, prefix).graph
         entry = own.input[0].name
-        picture = self._both() if part.mirror else "image"
+        picture = self._images(part.ways)
         for node in own.node:
             for place, name in enumerate(node.input):
                 if name == entry:
@@ -143,16 +148,27 @@ class _Merged:
     def finish(self) -> list[tuple[str, list[Any]]]:
         """Put the parts side by side; return the outputs' names and shapes."""
         dims = [dim for _, dim in self._features]
-        self._node("Concat", [name for name, _ in self._features], "features", axis=1)
+        self._beside([name for name, _ in self._features], "features")
         outputs: list[tuple[str, list[Any]]] = [("features", ["N", sum(dims)])]
         maps = [found for found in self._maps if found is not None]
         grids = {shape[1:] for _, shape in maps}
         if len(maps) == len(self._maps) and len(grids) == 1:
-            self._node("Concat", [name for name, _ in maps], "feature_map", axis=1)
+            self._beside([name for name, _ in maps], "feature_map")
             outputs.append(("feature_map", ["N", sum(dims), *grids.pop()]))
         else:
             self._drop_unused()
         return outputs
+
+    def _beside(self, names: list[str], output: str) -> None:
+        if len(names) > 1:
+            self._node("Concat", names, output, axis=1)
+            return
+        # Renamed, not joined: OpenVINO drops a Concat of one and mixes up the names.
+        for node in self.nodes:
+            for place in (node.input, node.output):
+                for number, name in enumerate(place):
+                    if name == names[0]:
+                        place[number] = output
 
     def _drop_unused(self) -> None:
         """Leave out what only a map was made for."""
@@ -164,34 +180,43 @@ class _Merged:
         self.nodes = kept[::-1]
         self.values = [value for value in self.values if value.name in needed]
 
-    def _both(self) -> str:
-        """The pictures and then their mirror images, one batch."""
-        if not self._mirrored:
-            self._mirrored = True
-            self._value("backwards", np.arange(self._size - 1, -1, -1, dtype=np.int64))
-            self._node("Gather", ["image", "backwards"], "mirrored", axis=2)
-            self._node("Concat", ["image", "mirrored"], "both", axis=0)
-        return "both"
+    def _images(self, ways: Sequence[tuple[bool, bool]]) -> str:
+        """One batch: the pictures, then all of them the next of `ways`, and so on."""
+        images = [self._image(mirrored, turned) for mirrored, turned in ways]
+        if len(images) == 1:
+            return images[0]
+        name = ".".join(["both", *images[1:]])
+        if name not in {node.name for node in self.nodes}:
+            self._node("Concat", images, name, axis=0)
+        return name
+
+    def _image(self, mirrored: bool, turned: bool) -> str:
+        """The pictures mirrored left to right, upside down, or both."""
+        name = "image"
+        for wanted, word, axis in ((turned, "turned", 1), (mirrored, "mirrored", 2)):
+            if wanted:
+                before, name = name, word if name == "image" else f"{name}.{word}"
+                if name not in {node.name for node in self.nodes}:
+                    self._backwards(before, name, self._size, axis)
+        return name
+
+    def _backwards(self, name: str, output: str, length: int, axis: int) -> None:
+        """`name` with one axis of `length` the other way round."""
+        order = f"{output}.backwards"
+        self._value(order, np.arange(length - 1, -1, -1, dtype=np.int64))
+        self._node("Gather", [name, order], output, axis=axis)
 
     def _joined(self, name: str, part: Part, prefix: str, shape: Sequence[int]) -> str:
-        """`name` scaled; of a mirrored part the mean over both images. `shape`: of a map."""
-        scale = part.scale / 2 if part.mirror else part.scale
-        if part.mirror:
-            # Rows of 2N pictures become two sets of N.
-            dims = [2, -1, *shape] if shape else [2, -1, part.backbone.dim]
+        """`name` scaled, the mean over the part's ways to look. `shape`: of a map."""
+        ways = part.ways
+        scale = part.scale / len(ways)
+        if len(ways) > 1:
+            # Rows of kN pictures become k sets of N.
+            dims = [len(ways), -1, *shape] if shape else [len(ways), -1, part.backbone.dim]
             self._value(f"{name}.dims", np.array(dims, np.int64))
-            self._node("Reshape", [name, f"{name}.dims"], f"{name}.two")
-            for number, which in enumerate(("plain", "mirror")):
-                self._value(f"{name}.{which}.index", np.array(number, np.int64))
-                self._node(
-                    "Gather", [f"{name}.two", f"{name}.{which}.index"], f"{name}.{which}", axis=0
-                )
-            second = f"{name}.mirror"
-            if shape:
-                self._value(f"{name}.back", np.arange(shape[-1] - 1, -1, -1, dtype=np.int64))
-                self._node("Gather", [second, f"{name}.back"], f"{second}.back", axis=3)
-                second += ".back"
-            self._node("Add", [f"{name}.plain", second], f"{name}.sum")
+            self._node("Reshape", [name, f"{name}.dims"], f"{name}.sets")
+            sets = [self._set(name, number, way, shape) for number, way in enumerate(ways)]
+            self._node("Sum", sets, f"{name}.sum")
             name = f"{name}.sum"
         if scale == 1:
             return name
@@ -200,6 +225,18 @@ class _Merged:
             self._value(factor, np.array(scale, np.float32))
         self._node("Mul", [name, factor], f"{name}.scaled")
         return f"{name}.scaled"
+
+    def _set(self, name: str, number: int, way: tuple[bool, bool], shape: Sequence[int]) -> str:
+        """What came of one way to look, a map turned back to how the picture lies."""
+        found = f"{name}.{number}"
+        self._value(f"{found}.index", np.array(number, np.int64))
+        self._node("Gather", [f"{name}.sets", f"{found}.index"], found, axis=0)
+        if shape:
+            for wanted, axis in ((way[1], 2), (way[0], 3)):
+                if wanted:
+                    self._backwards(found, f"{found}.{axis}", int(shape[axis - 1]), axis)
+                    found = f"{found}.{axis}"
+        return found
 
     def _value(self, name: str, value: np.ndarray) -> None:
         from onnx import numpy_helper

@@ -25,16 +25,20 @@ _VECTORS_AT_ONCE = 256
 #: Gives a picture's bytes, or its prepared pixels (uint8, size×size×3) if the caller has them.
 Loader = Callable[[], "bytes | np.ndarray"]
 Outcome = tuple[str, "np.ndarray | PictureError"]
+#: How a picture is looked at: (mirrored left to right, upside down).
+Way = tuple[bool, bool]
+PLAIN: Way = (False, False)
 
 
-def cache_key(backbone: Backbone, view: images.View, *, mirrored: bool = False) -> str:
+def cache_key(backbone: Backbone, view: images.View, way: Way = PLAIN) -> str:
     """Names everything a picture's vector depends on but its own bytes.
 
-    The engine is part of it: OpenVINO and ONNX Runtime differ in the last digits. `mirrored`: of
-    the vectors of mirror images.
+    The engine is part of it: OpenVINO and ONNX Runtime differ in the last digits. `way`: of
+    the vectors of mirror images, or of pictures upside down.
     """
     engine = "openvino" if find_spec("openvino") else "onnxruntime"
-    return f"{backbone.key}-{view}-p{images.VERSION}-{engine}" + "-mirrored" * mirrored
+    said = "-mirrored" * way[0] + "-upside" * way[1]
+    return f"{backbone.key}-{view}-p{images.VERSION}-{engine}{said}"
 
 
 def extract(
@@ -45,15 +49,15 @@ def extract(
     on_done: Callable[[int], None] | None = None,
     *,
     engine: Engine | None = None,
-    mirrored: bool = False,
+    way: Way = PLAIN,
 ) -> Iterator[Outcome]:
     """Yield (sha, vector) an item, in the order of `items`; float32 of length `backbone.dim`.
 
     A picture that cannot be used comes out as its `PictureError`. Every worker decodes and
     infers batches of its own, so that all cores stay busy and at most two batches a worker are
     in memory. `on_done` is told how many items are done. `engine`: one already loaded for
-    `backbone.onnx` and as many callers as `settings.worker_threads`. `mirrored`: the vectors of
-    the pictures' mirror images.
+    `backbone.onnx` and as many callers as `settings.worker_threads`. `way`: the vectors of
+    the pictures' mirror images, or of the pictures upside down.
     """
     if not items:
         return
@@ -72,7 +76,7 @@ def extract(
         while True:
             while len(waiting) < 2 * workers and (start := next(starts, None)) is not None:
                 batch = items[start : start + BATCH]
-                waiting.append(pool.submit(_batch, batch, backbone.size, view, engine, mirrored))
+                waiting.append(pool.submit(_batch, batch, backbone.size, view, engine, way))
             if not waiting:
                 return
             outcomes = waiting.popleft().result()
@@ -94,27 +98,25 @@ def matrix(
 ) -> tuple[np.ndarray, dict[str, PictureError]]:
     """All vectors, (len(items), dim) float32, through the cache; only missing ones are computed.
 
-    A composed backbone's are put together of its parts', plain and mirrored ones cached apart.
+    A composed backbone's are put together of its parts', each way to look cached apart.
     Rows of pictures that cannot be used are NaN; their errors come by SHA-256. What was computed
     before a kill is kept. Raises `StorageError` where the cache cannot be written.
     """
     if not backbone.parts:
-        return _single(items, backbone, view, settings, on_done, mirrored=False)
+        return _single(items, backbone, view, settings, on_done, PLAIN)
     errors: dict[str, PictureError] = {}
     columns: list[np.ndarray] = []
-    passes = sum(1 + part.mirror for part in backbone.parts)
+    passes = sum(len(part.ways) for part in backbone.parts)
     gone = 0
     for part in backbone.parts:
         found = []
-        for mirrored in (False, True)[: 1 + part.mirror]:
+        for way in part.ways:
             report = _share(on_done, gone, passes, len(items))
-            vectors, failed = _single(
-                items, part.backbone, view, settings, report, mirrored=mirrored
-            )
+            vectors, failed = _single(items, part.backbone, view, settings, report, way)
             found.append(vectors)
             errors |= failed
             gone += 1
-        mean = found[0] if len(found) == 1 else (found[0] + found[1]) / 2
+        mean = found[0] if len(found) == 1 else np.stack(found).mean(axis=0)
         columns.append(mean * np.float32(part.scale))
     return np.concatenate(columns, axis=1), errors
 
@@ -134,13 +136,10 @@ def _single(
     view: images.View,
     settings: Settings,
     on_done: Callable[[int], None] | None,
-    *,
-    mirrored: bool,
+    way: Way,
 ) -> tuple[np.ndarray, dict[str, PictureError]]:
-    """`matrix` of a backbone without parts, of the pictures or of their mirror images."""
-    cache = FeatureCache(
-        settings.cache_dir, cache_key(backbone, view, mirrored=mirrored), backbone.dim
-    )
+    """`matrix` of a backbone without parts, of the pictures looked at one `way`."""
+    cache = FeatureCache(settings.cache_dir, cache_key(backbone, view, way), backbone.dim)
     shas = [sha for sha, _ in items]
     vectors, missing = cache.get(shas)
     rows: dict[str, list[int]] = {}
@@ -152,7 +151,7 @@ def _single(
     report = None if on_done is None else (lambda done: on_done(before + done))
     errors: dict[str, PictureError] = {}
     fresh: dict[str, np.ndarray] = {}
-    for sha, outcome in extract(todo, backbone, view, settings, report, mirrored=mirrored):
+    for sha, outcome in extract(todo, backbone, view, settings, report, way=way):
         if isinstance(outcome, PictureError):
             errors[sha] = outcome
             continue
@@ -182,7 +181,7 @@ def _batch(
     size: int,
     view: images.View,
     engine: Engine,
-    mirrored: bool,
+    way: Way,
 ) -> list[Outcome]:
     outcomes: dict[int, np.ndarray | PictureError] = {}
     pixels: list[np.ndarray] = []
@@ -203,7 +202,8 @@ def _batch(
                 do="Put the file back, or collect again.",
             )
     if pixels:
-        stack = np.stack(pixels)
-        vectors = engine.run(stack[:, :, ::-1] if mirrored else stack, ("features",))["features"]
+        mirrored, turned = way
+        stack = np.stack(pixels)[:, :: -1 if turned else 1, :: -1 if mirrored else 1]
+        vectors = engine.run(stack, ("features",))["features"]
         outcomes.update(zip(places, vectors, strict=True))
     return [(sha, outcomes[place]) for place, (sha, _) in enumerate(items)]

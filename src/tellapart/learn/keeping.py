@@ -97,7 +97,7 @@ def facts(backbone: Backbone) -> dict[str, Any]:
         "weights": backbone.weights.name,
     }
     parts = [
-        {**facts(part.backbone), "scale": part.scale, "mirror": part.mirror}
+        {**facts(part.backbone), "scale": part.scale, "mirror": part.mirror, "upside": part.upside}
         for part in backbone.parts
     ]
     return {**short, **own, "parts": parts}
@@ -141,7 +141,12 @@ def found(folder: Path, known: Mapping[str, Any], cache_dir: Path) -> Backbone:
         std=_three(known["std"]),
         weights=weights,
         parts=tuple(
-            Part(found(folder, part, cache_dir), float(part["scale"]), bool(part["mirror"]))
+            Part(
+                found(folder, part, cache_dir),
+                float(part["scale"]),
+                bool(part["mirror"]),
+                bool(part.get("upside")),
+            )
             for part in known["parts"]
         ),
         tuned=bool(known["tuned"]),

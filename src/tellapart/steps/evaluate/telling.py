@@ -76,6 +76,7 @@ def _backbone(net: Mapping[str, Any]) -> str:
     named = Counter(
         f"{part['name']}, {'tuned' if part.get('tuned') else 'frozen'}"
         + (", mirrored too" if part.get("mirror") else "")
+        + (", upside down too" if part.get("upside") else "")
         for part in parts
     )
     said = " + ".join(f"{n} × {name}" if n > 1 else name for name, n in named.items())

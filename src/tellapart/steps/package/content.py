@@ -200,7 +200,12 @@ def network_facts(backbone: Backbone) -> dict[str, Any]:
     }
     if backbone.parts:
         found["parts"] = [
-            {**network_facts(part.backbone), "scale": part.scale, "mirror": part.mirror}
+            {
+                **network_facts(part.backbone),
+                "scale": part.scale,
+                "mirror": part.mirror,
+                "upside": part.upside,
+            }
             for part in backbone.parts
         ]
     return found
