@@ -28,10 +28,10 @@ def embedded(cache: Path) -> rooms.Backbone:
     return rooms.embedded(cache)
 
 
-def _pictures(count: int) -> np.ndarray:
+def _pictures(count: int, size: int = 224) -> np.ndarray:
     random = np.random.default_rng(1)
-    batch = random.integers(0, 256, (count, 224, 224, 3), dtype=np.uint8)
-    batch[0] = np.linspace(0, 255, 224, dtype=np.uint8)[:, None, None]
+    batch = random.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    batch[0] = np.linspace(0, 255, size, dtype=np.uint8)[:, None, None]
     return batch
 
 
@@ -85,6 +85,17 @@ def test_builders_side_by_side(tmp_path: Path) -> None:
 
 
 def test_equals_timm(embedded: rooms.Backbone) -> None:
+    _is_timms(embedded)
+
+
+def test_equals_timm_at_another_size(cache: Path) -> None:
+    other = rooms.embedded(cache, 96)
+    assert other.key != rooms.embedded(cache).key
+    assert rooms.embedded(cache, 96).onnx == other.onnx
+    _is_timms(other)
+
+
+def _is_timms(embedded: rooms.Backbone) -> None:
     torch = pytest.importorskip("torch", reason="compared with timm where torch is installed")
     timm = pytest.importorskip("timm", reason="compared with timm where it is installed")
     weights = embedded.timm_weights()
@@ -92,7 +103,7 @@ def test_equals_timm(embedded: rooms.Backbone) -> None:
     weights["classifier.bias"] = np.zeros(4, np.float32)
     network = timm.create_model("tf_efficientnet_lite0", num_classes=4).eval()
     network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=True)
-    batch = _pictures(2)
+    batch = _pictures(2, embedded.size)
     with torch.no_grad():
         planes = (torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
         there = network.forward_features(planes).numpy()
