@@ -135,6 +135,7 @@ def fit(
     *,
     seed: int = 0,
     now: int | None = None,
+    tested: ArrayLike | None = None,
     C: float = 10.0,  # noqa: N803 - the field's name for it
     temperature: float = 1.0,
     class_weight: Balance = "balanced",
@@ -142,7 +143,9 @@ def fit(
     """The learning curve of linear heads on raw `features` (n, D) of class numbers `y` (n,).
 
     Rows of one of `groups` (n,) stay together. `now`: the training pictures there are, if not
-    all n (part of them may be held out for tests; the curve may still learn from it). `C`,
+    all n (part of them may be held out for tests; the curve may still learn from it). `tested`
+    (n,): rows of a test of its own, such as an official one; heads are then fitted to parts of
+    the others and judged by these alone, else they take turns (cross-validation). `C`,
     `temperature` and `class_weight` as the head has them. Raises `DataError` where there are too
     few pictures.
     """
@@ -152,19 +155,25 @@ def fit(
     labels = np.asarray(y, np.int64)
     teams = np.arange(len(labels)) if groups is None else np.asarray(groups)
     teams = np.unique(teams, return_inverse=True)[1]
+    fixed = None if tested is None else np.asarray(tested, bool)
     drawn = _drawn(labels, teams, seed)
-    _check(labels[drawn], teams[drawn], classes)
+    learned = drawn if fixed is None else drawn[~fixed[drawn]]
+    _check(labels[learned], teams[learned], classes)
+    if fixed is not None and not fixed[drawn].any():
+        raise _too_few("is no picture to test on")
     with threadpool_limits(1):
         trial = _Trial(
             np.asarray(features, np.float32)[drawn],
             labels[drawn],
             teams[drawn],
             _How(len(classes), seed, float(C), temperature, class_weight),
+            None if fixed is None else fixed[drawn],
         )
         sizes, errors = trial.measure()
-        law = Law.fit(sizes, errors, trial.teams)
-        whole = len(labels) if now is None else now
-        have = np.bincount(labels, minlength=len(classes)) * (whole / len(labels))
+        law = Law.fit(sizes, errors, trial.judges)
+        used = labels if fixed is None else labels[~fixed]
+        whole = len(used) if now is None else now
+        have = np.bincount(used, minlength=len(classes)) * (whole / len(used))
         worth = trial.worth(law, have.astype(np.float64), classes)
     points = [
         Point(round(float(n)), _share(1 - e), _share(1 - high), _share(1 - low))
@@ -203,24 +212,32 @@ class _Trial:
         y: NDArray[np.int64],
         teams: NDArray[np.int64],
         how: _How,
+        tested: NDArray[np.bool_] | None = None,
     ) -> None:
         self.y, self.teams = y, teams
         self.C, self.temperature = how.C, how.temperature
         self.solver = Refitter(
             features, y, n_classes=how.classes, class_weight=how.class_weight, dtype=np.float32
         )
-        folds = head.folds(y, teams, _FOLDS, how.seed)
         #: Rows held out, rows learned from, and each of the latter's turn, 0 to 1.
-        self.folds = [
-            (np.flatnonzero(folds == fold), *_turns(y, teams, folds != fold, how.seed + fold))
-            for fold in np.unique(folds).tolist()
-        ]
-        self.folds_used = len(self.folds)
+        self.folds = []
+        folds = head.folds(y, teams, _FOLDS, how.seed)
+        for fold in np.unique(folds).tolist() if tested is None else range(_FOLDS):
+            held = folds == fold if tested is None else tested
+            self.folds.append((np.flatnonzero(held), *_turns(y, teams, ~held, how.seed + fold)))
+        self.folds_used = 1 if tested is not None else len(self.folds)
+        #: Rows (m,) that are held out, and what belongs together among them.
+        self.judged = np.unique(np.concatenate([held for held, *_ in self.folds]))
+        self.judges = np.unique(teams[self.judged], return_inverse=True)[1]
+        #: How often each row (n,) is held out.
+        self._times = np.zeros(len(y))
+        for held, *_ in self.folds:
+            self._times[held] += 1
         #: The heads on all of each fold's training pictures.
         self._whole: list[Solution] = []
 
     def measure(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Numbers of training pictures (s,), and whether each row was told wrong (n, s)."""
+        """Numbers of training pictures (s,), and how often each judged row is told wrong (m, s)."""
         sizes, columns = [], []
         for share in self._shares():
             wrong = np.zeros(len(self.y))
@@ -229,12 +246,12 @@ class _Trial:
                 part = rows[turn <= share]
                 solved = self.solver.solve(part, self.C, tolerance=_TOLERANCE)
                 answers = self.solver.logits(solved, held).argmax(axis=1)
-                wrong[held] = answers != self.y[held]
+                wrong[held] += answers != self.y[held]
                 counts.append(len(part))
                 if share == 1:
                     self._whole.append(solved)
             sizes.append(float(np.mean(counts)))
-            columns.append(wrong)
+            columns.append((wrong / np.maximum(self._times, 1))[self.judged])
         return np.array(sizes), np.stack(columns, axis=1)
 
     def _shares(self) -> list[float]:
@@ -271,7 +288,7 @@ class _Trial:
             cost = self._loss(self._lessened(number)) - whole
             factor = unit * forward((have[number] + more) / max(have[number], 1.0))
             means.append(factor * float(cost.mean()))
-            deviations.append(factor * _deviation(cost, self.teams))
+            deviations.append(factor * _deviation(cost, self.judges))
         worth = []
         for number, (mean, deviation) in zip(numbers, _shrunk(means, deviations), strict=True):
             spread = _Z90 * float(np.hypot(deviation, mean * doubt / max(gain, 1e-12)))
@@ -291,16 +308,16 @@ class _Trial:
         return solved
 
     def _loss(self, solved: Sequence[Solution]) -> NDArray[np.float64]:
-        """The log loss (n,) of each row while held out."""
+        """The log loss (m,) of each judged row while held out."""
         loss = np.zeros(len(self.y))
         for (held, *_), one in zip(self.folds, solved, strict=True):
             chances = softmax(self.solver.logits(one, held) / self.temperature)
             own = chances[np.arange(len(held)), self.y[held]]
-            loss[held] = -np.log(np.maximum(own, _LEAST_CHANCE))
-        return loss
+            loss[held] -= np.log(np.maximum(own, _LEAST_CHANCE))
+        return np.asarray((loss / np.maximum(self._times, 1))[self.judged], np.float64)
 
     def _hardest(self, loss: NDArray[np.float64], n_classes: int) -> list[int]:
-        total = np.bincount(self.y, weights=loss, minlength=n_classes)
+        total = np.bincount(self.y[self.judged], weights=loss, minlength=n_classes)
         return sorted(np.argsort(-total, kind="stable")[:_MOST_CLASSES].tolist())
 
 
@@ -378,11 +395,15 @@ def _drawn(y: NDArray[np.int64], teams: NDArray[np.int64], seed: int) -> NDArray
 def _check(y: NDArray[np.int64], teams: NDArray[np.int64], classes: Sequence[str]) -> None:
     counts = [len(np.unique(teams[y == number])) for number in range(len(classes))]
     if len(counts) < 2 or min(counts) < _FOLDS:
-        raise DataError(
-            f"There are {min(counts, default=0)} unrelated pictures of the smallest class.",
-            expected=f"{_FOLDS} or more of each of at least two classes, for a learning curve",
-            do="Add pictures; nothing else depends on the curve.",
-        )
+        raise _too_few(f"are {min(counts, default=0)} unrelated pictures of the smallest class")
+
+
+def _too_few(what: str) -> DataError:
+    return DataError(
+        f"There {what}.",
+        expected=f"{_FOLDS} or more of each of at least two classes, for a learning curve",
+        do="Add pictures; nothing else depends on the curve.",
+    )
 
 
 def _share(value: float) -> float:

@@ -83,7 +83,13 @@ class Law:
         """Of the error with `n` training pictures, or of what a test on `tested` would say."""
         factor = n / float(self.sizes[-1])
         middles = self.levels + _shape(np.array(factor), self.exponents, self.floors)
-        variances = self.variances + _ASTRAY**2 * abs(np.log2(factor))
+        if factor < 1:  # between points that were measured
+            there = np.log(np.maximum(n, self.sizes[0]))
+            known = np.interp(there, np.log(self.sizes), np.diag(self.covariance))
+            middles = np.full(len(middles), self.weights @ middles)
+            variances = np.full(len(middles), known)
+        else:
+            variances = self.variances + _ASTRAY**2 * np.log2(factor)
         if tested is not None:
             errors = np.exp(middles)
             variances = variances + (1 - np.minimum(errors, 1)) / (tested * errors)

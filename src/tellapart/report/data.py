@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tellapart.report.ladder import Rung
+from tellapart.report.outlook import Outlook
+from tellapart.report.reasons import Reasons
 
 if TYPE_CHECKING:
     from tellapart.report.tuning import Tuning
@@ -112,6 +114,10 @@ class ReportData:
     ladder: Sequence[Rung] = ()
     #: How a network was tuned in the recipe's own stages.
     tuning: Tuning | None = None
+    #: How much more pictures would help; None where it cannot be told.
+    outlook: Outlook | None = None
+    #: What single answers rest on.
+    because: Reasons | None = None
     #: What a person should know, in plain words.
     notes: Sequence[str] = ()
     #: Words for the reasons that pictures are set aside for.

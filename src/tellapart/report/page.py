@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tellapart.report import charts, curves, ladder, tuning
+from tellapart.report import charts, curves, ladder, outlook, tuning
 from tellapart.report.data import Aside, Measured, ReportData, Shot
 from tellapart.report.layers import quantity
 
@@ -39,6 +39,7 @@ def render(data: ReportData) -> str:
         ladder=ladder,
         tuning=tuning,
         curves=curves,
+        outlook=outlook,
         confusions=confusions(data),
         asides=by_reason(data.asides),
         credits=credits(shots(data)),
@@ -99,6 +100,8 @@ def by_reason(asides: Sequence[Aside]) -> dict[str, list[Aside]]:
 def shots(data: Measured) -> list[Shot]:
     """Every picture that the page has a place for."""
     found = [mistake.shot for mistake in data.mistakes]
+    if isinstance(data, ReportData) and data.because:
+        found += [shot for reason in data.because.found for shot in reason.shots]
     for aside in data.asides:
         found += [aside.shot, *([aside.twin] if aside.twin else [])]
     return found

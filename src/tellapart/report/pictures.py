@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+from typing import TYPE_CHECKING
 
 from tellapart import images
 from tellapart.errors import PictureError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Longest side of a thumbnail in pixels: sharp at the 120 CSS pixels they are shown in.
 SIDE = 168
@@ -26,6 +30,13 @@ def thumbnail(data: bytes, side: int = SIDE) -> str:
     except PictureError:
         return ""
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return encoded(picture)
+
+
+def encoded(picture: Image.Image) -> str:
+    """A JPEG `data:` URI of an RGB picture as it is, without metadata."""
+    from PIL import Image
+
     buffer = io.BytesIO()
     Image.frombytes("RGB", picture.size, picture.tobytes()).save(
         buffer, "JPEG", quality=_QUALITY, optimize=True

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tellapart.report import ladder, tuning
+from tellapart.report import ladder, outlook, tuning
 from tellapart.report.data import Measured, ReportData
 
 ACCENT, WARM, SECOND, SOFT = "#0e7c86", "#c2501c", "#9a6b00", "#5b666e"
@@ -36,7 +36,7 @@ _STYLE = {
 
 def write_plots(data: ReportData, folder: Path, cache_dir: Path) -> list[Path]:
     """Write the PNGs of whatever is known: reliability, confusion, abstention, grouping, ladder,
-    tuning and its learning rate.
+    learning curve, tuning and its learning rate.
 
     Plots of an earlier evaluation that have no figures now are removed. matplotlib keeps its
     font list below `cache_dir`. The same data give the same bytes: no time, no version inside.
@@ -49,6 +49,7 @@ def write_plots(data: ReportData, folder: Path, cache_dir: Path) -> list[Path]:
         "ladder": (_ladder, data.ladder),
         "tuning": (_tuning, data.tuning and data.tuning.history),
         "learning_rate": (_finder, data.tuning and data.tuning.searches),
+        "learning_curve": (_outlook, data.outlook),
     }
     draws = {
         name: partial(draw, data=data) if known else None for name, (draw, known) in wanted.items()
@@ -185,6 +186,11 @@ def _finder(figure: Any, data: ReportData) -> None:
 def _ladder(figure: Any, data: ReportData) -> None:
     # By rung, not by seconds: plots go into the bundle, whose bytes no clock may change.
     ladder.plot(figure, [replace(one, reached_at=None) for one in data.ladder])
+
+
+def _outlook(figure: Any, data: ReportData) -> None:
+    if data.outlook is not None:
+        outlook.plot(figure, data.outlook)
 
 
 def plain(name: str) -> str:

@@ -130,6 +130,11 @@ class Explainer:
         return ""
 
     @property
+    def pictures(self) -> int:
+        """The number of training pictures."""
+        return len(self._rows)
+
+    @property
     def is_tuned(self) -> bool:
         """Whether the network below the head has learned from the pictures too."""
         return self._net.tuned or any(part.backbone.tuned for part in self._net.parts)

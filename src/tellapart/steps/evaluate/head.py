@@ -23,17 +23,19 @@ from tellapart.learn import backbone, features, measuring, metrics, trained
 from tellapart.recipe import canonical
 from tellapart.report import ReportData
 from tellapart.report.ladder import rungs
+from tellapart.report.outlook import Outlook
 from tellapart.report.page import render
 from tellapart.report.plots import write_plots
 from tellapart.report.tuning import tuning
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.steps.evaluate import figures, showing, telling, writing
+from tellapart.steps.evaluate import figures, outlook, reasons, showing, telling, writing
 from tellapart.steps.evaluate.writing import METRICS, PUBLIC_REPORT, REPORT
+from tellapart.steps.explaining import Explainer
 from tellapart.store.files import FileStore, write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same head and pictures would give another report.
-VERSION = 3
+VERSION = 4
 #: Figures of the summary; `metrics.json` holds all.
 _HEADLINE = (*metrics.HEADLINE, "with_doubtful")
 #: Verdicts that may take out a picture because the model finds it hard.
@@ -63,7 +65,7 @@ def run(context: StepContext) -> dict[str, Any]:
     doubtful = [row for row in rows if row.verdict in _DOUBTFUL and row.label in model.classes]
     doubtful.sort(key=lambda row: (row.label, row.sha256, row.id))
     vectors = _features(context, net, [*kept, *doubtful])
-    data, public, table = _measured(context, model, rows, (kept, doubtful), vectors)
+    data, public, table = _measured(context, model, net, rows, (kept, doubtful), vectors)
     context.progress(Progress(STEP, len(kept), len(kept), "writing the report"))
     files = {
         METRICS: json.dumps(table, sort_keys=True, indent=1, ensure_ascii=False) + "\n",
@@ -120,6 +122,7 @@ def _features(
 def _measured(
     context: StepContext,
     model: trained.Trained,
+    net: backbone.Backbone,
     rows: Sequence[PictureRow],
     judged: tuple[Sequence[PictureRow], Sequence[PictureRow]],
     all_vectors: NDArray[np.float32],
@@ -146,6 +149,8 @@ def _measured(
         found |= {"groups": groups, "effective_n": effective}
     y = np.array([model.classes.index(row.label) for row in kept], dtype=np.int64)
     fair, note = figures.fairness(vectors, y, [row.group or row.id for row in kept])
+    more = _outlook(context, model, net, kept, vectors)
+    because, remarks = _reasons(context, model, net, kept, vectors)
     wanted = context.recipe.train.refuse
     shots = showing.Shots(context.settings)
     surest = found["confident_errors"] if found else []
@@ -167,12 +172,49 @@ def _measured(
             choices=telling.choices(context.recipe),
             training=telling.training(model),
             ladder=rungs(model.facts, private=not only_free),
+            outlook=more,
+            because=reasons.shown(show, because, remarks),
             tuning=tuning(model.facts, private=not only_free),
             notes=[*writing.earlier_notes(context), *_spread_note(found)],
         )
 
     full = data(only_free=False)
     return full, data(only_free=True), _table(full, test, answers)
+
+
+def _outlook(
+    context: StepContext,
+    model: trained.Trained,
+    net: backbone.Backbone,
+    kept: Sequence[PictureRow],
+    vectors: NDArray[np.float32],
+) -> Outlook | None:
+    tuned = net.tuned or any(part.backbone.tuned for part in net.parts)
+    if tuned:  # what it learned from says little of how it would learn from others
+        plain = backbone.embedded(context.settings.cache_dir)
+        vectors = _features(context, plain, kept)
+    context.progress(Progress(STEP, len(kept), len(kept), "learning curve"))
+    return outlook.of(context, model, kept, vectors, frozen=tuned)
+
+
+def _reasons(
+    context: StepContext,
+    model: trained.Trained,
+    net: backbone.Backbone,
+    kept: Sequence[PictureRow],
+    vectors: NDArray[np.float32],
+) -> tuple[list[reasons.Case], list[str]]:
+    own, test = (
+        [place for place, row in enumerate(kept) if row.split == split]
+        for split in ("train", "test")
+    )
+    if not test:
+        return [], []
+    context.progress(Progress(STEP, len(kept), len(kept), "reasons"))
+    rows = [kept[place] for place in test]
+    answers = figures.answer(model, vectors[test], [row.label for row in rows])
+    explainer = Explainer(context, model, net, [kept[place] for place in own], vectors[own])
+    return reasons.cases(context, explainer, rows, vectors[test], answers)
 
 
 def _is_official(context: StepContext) -> bool:
@@ -207,11 +249,17 @@ def _table(
         "refusal": None if data.refusal is None else asdict(data.refusal),
         "grouping": None if data.grouping is None else asdict(data.grouping),
         "grouping_note": data.grouping_note,
+        "outlook": None if data.outlook is None else _plain(data.outlook),
         "classes": list(data.classes),
         "pictures": counts,
         "licenses": {code: n for code, _, n, _ in data.licenses},
         "notes": list(data.notes),
     }
+
+
+def _plain(found: Outlook) -> dict[str, Any]:
+    """Without the drawn line, which the figures tell too."""
+    return {key: value for key, value in asdict(found).items() if key != "line"}
 
 
 def _notes(found: dict[str, Any]) -> list[str]:
