@@ -41,8 +41,9 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     source = need(data / SETS[0])
     with tempfile.TemporaryDirectory() as temporary:
         folder = chains.few(source, Path(temporary) / SETS[0], 12, 3) if small else source
+        weights, seconds = (Path(temporary), 12) if small else (data, 120)
         kills = [
-            rows.get(f"kill {number}", partial(_kill, folder, data, 20 if small else 120, number))
+            rows.get(f"kill {number}", partial(_kill, folder, weights, seconds, number))
             for number in range(1 if small else KILLS)
         ]
     return _figures(turns) | {"killed": _killed(kills)}
@@ -65,7 +66,7 @@ def _turn(folder: Path, data: Path, seconds: int) -> dict[str, Any]:
 
 
 def _budget(seconds: float) -> tuple[str, ...]:
-    return ("--effort", "good", "--set", f"budget={seconds}s")
+    return ("--effort", "good", "--budget", f"{seconds}s")
 
 
 def _kill(folder: Path, data: Path, seconds: int, number: int) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class Runner:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.asks: IO[str] = self.process.stdin
         self.tells: IO[str] = self.process.stdout
-        self.hear()
+        #: What it said once it was ready.
+        self.greeting = self.hear()
 
     def turn(self) -> dict[str, float]:
         self.asks.write("go\n")

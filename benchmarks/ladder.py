@@ -17,7 +17,8 @@ from benchmarks.beside import chains
 
 #: Set and seconds for `good`.
 SETS = (("trashnet_100", 600), ("grocery_10", 180), ("caltech101_10", 180))
-SMALL = (("trashnet_100", 15),)
+#: Too short for anything but the first rung: what is dearer has tests of its own.
+SMALL = (("trashnet_100", 1),)
 #: A sum of results is worse beyond noise where chance alone would be as bad at most this often.
 LEVEL = 0.05
 
@@ -33,8 +34,9 @@ def run(data: Path, small: bool) -> dict[str, Any]:
         source = need(data / name)
         with tempfile.TemporaryDirectory() as temporary:
             folder = chains.few(source, Path(temporary) / name, 12, 3) if small else source
+            weights = Path(temporary) if small else data
             turns = [
-                rows.get(f"{name}, seed {seed}", partial(_turn, folder, data, seconds, seed))
+                rows.get(f"{name}, seed {seed}", partial(_turn, folder, weights, seconds, seed))
                 for seed in range(1 if small else 3)
             ]
         figures[name] = _figures(turns, seconds)
@@ -47,12 +49,13 @@ def _turn(folder: Path, data: Path, seconds: int, seed: int) -> dict[str, Any]:
         home = Path(temporary)
         options = ("--seed", str(seed))
         quick = chains.train(folder, home / "quick", data, *options)
-        asked = ("--effort", "good", "--set", f"budget={seconds}s")
+        asked = ("--effort", "good", "--budget", f"{seconds}s")
         good = chains.train(folder, home / "good", data, *options, *asked)
         pictures = chains.test_pictures(home / "quick", "measured")
         if pictures != chains.test_pictures(home / "good", "measured"):
             raise RuntimeError("the two efforts split the pictures differently")
-        chains.verify(good.bundle, home / "good", data)
+        if seconds > 1:
+            chains.verify(good.bundle, home / "good", data)
         files, labels = zip(*pictures, strict=True)
         right = {
             name: [a == b for a, b in zip(chains.answers(one.bundle, files), labels, strict=True)]
