@@ -19,9 +19,11 @@ from tellapart.learn import outcome
 from tellapart.learn.deep import saved
 from tellapart.learn.deep.answering import answer
 from tellapart.project import Project
+from tellapart.recipe import network as recipe_network
 from tellapart.settings import Settings
 from tellapart.steps import Progress, StepContext, open_context
 from tellapart.steps.compile import network as compiling
+from tellapart.steps.evaluate import looking
 from tellapart.steps.samples import gather
 from tellapart.steps.train import network
 
@@ -42,6 +44,11 @@ OLD = {
     },
     "dataset": {"name": "Iris", "epochs": 2},
 }
+COLOR: list[Any] = [
+    {"conv2d": {"filters": 8, "kernel_size": 3}},
+    "flatten",
+    {"dense": {"units": 10, "activation": "softmax"}},
+]
 TITLED = {
     "name": "small",
     "title": "A Title",
@@ -119,6 +126,22 @@ def test_pictures_stopped_and_gone_on_with(prepared: Callable[..., StepContext])
         assert looks["picture"].shape == (8, 8, 1) and looks["layer:eyes"].shape == (6, 6, 4)
         assert looks["layer:eyes"].min() == 0, "as the activation leaves it"
         assert looks["layer:dense_1"].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_first_filters_of_color_pictures_lie_as_they_are(
+    prepared: Callable[..., StepContext], tmp_path: Path
+) -> None:
+    shape = (3, 3, 3)  # channels, height and width cannot be told apart by their sizes
+    traced = recipe_network.trace(
+        recipe.check({"data": "cifar10", "layers": COLOR}).layers, (32, 32, 3), 10
+    )
+    draw = np.random.default_rng(0)
+    weights = draw.normal(size=(8, *shape)).astype(np.float32)
+    np.savez(tmp_path / outcome.LOOKS, first_filters=weights)
+    context = prepared([], data="iris")
+    looks = looking.read(tmp_path, traced, gather(context), np.zeros((150, 3), np.float32))
+    assert looks is not None and looks.filters is not None
+    np.testing.assert_array_equal(looks.filters, weights.transpose(0, 2, 3, 1))
 
 
 @pytest.mark.parametrize(("values", "single"), [(OLD, True), (TITLED, False)])

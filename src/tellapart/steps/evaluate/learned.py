@@ -45,7 +45,7 @@ from tellapart.store.files import write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same outcome and samples would give another report.
-VERSION = 2
+VERSION = 3
 _HEADLINE = (*metrics.HEADLINE, "finished", "epochs")
 #: Licences of data sets by name whose samples a report may show, besides what `licenses` knows.
 _FREE = ("mit",)

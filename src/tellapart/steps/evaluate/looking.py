@@ -27,8 +27,8 @@ def read(
     """What there is to look at; None where training left nothing readable.
 
     The file's arrays: `picture` (uint8, as in `Samples.x`), `first_filters` (the weights of the
-    first convolution) and, for each layer, `layer:` and its name (its output for that picture).
-    Channels may come first, as torch has them, or last.
+    first convolution, channels before height and width) and, for each layer, `layer:` and its name
+    (its output for that picture, channels last or first).
     """
     try:
         with np.load(work / LOOKS, allow_pickle=False) as file:
@@ -49,16 +49,12 @@ def read(
 
 
 def _filters(layer: Traced, weights: Any) -> NDArray[np.float32] | None:
-    """(n, h, w, c), whichever way they lie; None where they are not this layer's."""
+    """(n, h, w, c) of (n, c, h, w); None where they are not this layer's."""
     kernel = layer.options.get("kernel_size", 1)
-    high, wide = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
-    if weights is None or weights.ndim != 4:
+    size = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
+    if weights is None or weights.ndim != 4 or weights.shape[2:] != size:
         return None
-    if weights.shape[1:3] == (high, wide):
-        return np.asarray(weights, np.float32)
-    if weights.shape[2:] == (high, wide):
-        return np.asarray(weights, np.float32).transpose(0, 2, 3, 1)
-    return None
+    return np.asarray(weights, np.float32).transpose(0, 2, 3, 1)
 
 
 def _layers(network: Network, arrays: dict[str, Any]) -> list[Layer]:
