@@ -90,3 +90,17 @@ def test_a_tsv_is_divided_by_tabs_alone(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text("a,b\tkind\n1,2\tx\n3,4\ty\n")
     assert read_table(path, "kind").columns == ("a,b", "kind")
+
+
+def test_columns_of_one_name_or_none_are_told_apart_as_in_csv(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow writes the files of this test")
+    from pyarrow import parquet
+
+    columns = [pyarrow.array(c) for c in ([1, 2], [3, 4], [5, 6], [7, 8], ["x", "y"])]
+    names = ["a", "a", "", " a\nb", "kind"]
+    parquet.write_table(pyarrow.Table.from_arrays(columns, names=names), tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text('a,a,,"a\nb",kind\n1,3,5,7,x\n2,4,6,8,y\n')
+    one, other = read_table(tmp_path / "t.parquet"), read_table(tmp_path / "t.csv", "kind")
+    assert one.columns == other.columns == ("a", "a_2", "column_2", "a b", "kind")
+    assert one.rows == other.rows
+    assert one.notes == other.notes and "'a'" in one.notes[0]

@@ -9,6 +9,7 @@ from typing import Any
 from tellapart.errors import InputError, MissingExtraError
 from tellapart.tables import Table, clean, read_csv
 from tellapart.tables.cells import Cell
+from tellapart.tables.reading import column_names
 
 PARQUET = (".parquet", ".pq")
 
@@ -59,11 +60,13 @@ def read_parquet(path: Path) -> Table:
             expected="a table with rows",
             do="Write the file again.",
         )
+    unique, notes = column_names(names)
     cells = [
         [_cell(value, name, path) for value in column]
-        for name, column in zip(names, columns, strict=True)
+        for name, column in zip(unique, columns, strict=True)
     ]
-    return Table(tuple(names), list(zip(*cells, strict=True)), source=repr(str(path)))
+    rows = list(zip(*cells, strict=True))
+    return Table(unique, rows, source=repr(str(path)), notes=tuple(notes))
 
 
 def _cell(value: Any, column: str, path: Path) -> Cell:
