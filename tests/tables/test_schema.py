@@ -247,3 +247,22 @@ def test_real_tables(shared_data: Path, file: str, rows: int, features: int, cla
     kinds = {column.kind for column in schema.columns}
     assert kinds == ({"number", "category"} if file == "abalone" else {"number"})
     assert not np.isnan(schema.encode_table(table)).any()
+
+
+def test_a_short_tables_column_of_names_is_left_out_though_one_comes_twice() -> None:
+    names: list[str | None] = [f"Anna {max(i, 1)}" for i in range(24)]
+    numbers: list[str | None] = [str(i % 5) for i in range(24)]
+    schema = tables.infer(_table(numbers, names, _labels(24)))
+    assert schema.names == ("a",)
+    assert "23 of its 24 are different" in schema.left_out["b"]
+
+
+def test_words_that_come_once_are_no_categories_where_most_do() -> None:
+    often: list[str | None] = ["red", "red", "blue", "blue"]
+    once: list[str | None] = [f"Anna {i}" for i in range(12)]
+    numbers: list[str | None] = [str(i % 5) for i in range(16)]
+    schema = tables.infer(_table(numbers, often + once, _labels(16)))
+    assert schema.columns[1].categories == ("blue", "red")
+    few: list[str | None] = ["red", "blue", "green", "red", "blue", "red"] * 2 + ["gold"]
+    schema = tables.infer(_table(numbers[:13], few, _labels(13)))
+    assert "gold" in schema.columns[1].categories, "one rare color is no list of names"

@@ -18,9 +18,10 @@ MAX_CATEGORIES = 200
 MAX_CLASSES = 1000
 #: A number column may hold a few words (`-`, `unknown`) that stand for missing numbers.
 _NUMBERS, _MOST_WORDS = 0.95, 5
-#: From so many rows on, a column of words that are all different names its rows.
-_FEW_ROWS = 10
-#: From so many rows on, a word is a category only if it comes twice, or once in a thousand rows,
+#: From so many rows on, a column whose words are nearly all different names its rows; and where
+#: most of its words come once, these are no categories.
+_FEW_ROWS, _NEARLY = 10, 0.9
+#: From so many rows on, any word is a category only if it comes twice, or once in a thousand rows,
 #: and numbers of a whole range, each once, number the rows.
 _MANY_ROWS = 50
 #: A target of more different numbers than this, not all whole, is a measure and no class.
@@ -144,12 +145,13 @@ def _category(
     name: str, cells: Sequence[Cell], counts: Counter[str], notes: list[str]
 ) -> Column | str:
     rows = counts.total()
-    alike = rows >= _FEW_ROWS and len(counts) == rows
-    if alike or (rows >= _MANY_ROWS and len(counts) > 0.9 * rows):
+    if rows >= _FEW_ROWS and len(counts) > _NEARLY * rows:
         some = f"such as {next(iter(counts))[:40]!r}"
         all_of = "its words are all" if len(counts) == rows else f"{len(counts)} of its {rows} are"
         return f"{all_of} different, {some}"
-    least = max(2, math.ceil(rows / 1000)) if rows >= _MANY_ROWS else 1
+    once = sum(count == 1 for count in counts.values())
+    names = rows >= _FEW_ROWS and 2 * once > len(counts)
+    least = max(2, math.ceil(rows / 1000)) if names or rows >= _MANY_ROWS else 1
     by_number = sorted(counts, key=lambda word: (-counts[word], word))
     kept = sorted(word for word in by_number[:MAX_CATEGORIES] if counts[word] >= least)
     rare = len(counts) - len(kept)
