@@ -204,7 +204,7 @@ def _check_stage(
     if total > MAX_EPOCHS:
         problems.say(
             f"{path}.cycles",
-            f"the cycles of {path} add up to {total} epochs",
+            f"the cycles of {path} add up to more than {MAX_EPOCHS} epochs",
             f"at most {MAX_EPOCHS} epochs",
             "Write fewer cycles, or a smaller cycle_mult.",
         )
