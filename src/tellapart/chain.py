@@ -63,7 +63,8 @@ def run(
         if spawn and not HEAVY.isdisjoint(steps):
             worker = Worker(settings, name, command)
         context = open_context(settings, name, watch, command)
-        context.training_file.unlink(missing_ok=True)  # of a run that was killed
+        for left in (context.training_file, context.stop_file):  # of a run that was killed
+            left.unlink(missing_ok=True)
         for step in steps:
             start = time.perf_counter()
             watch(Progress(step, 0, None, "starting"))

@@ -142,6 +142,18 @@ def test_a_stopped_training_says_so_and_the_next_one_is_whole(
         context.close()
 
 
+def test_a_request_to_stop_that_was_left_behind_stops_nothing(
+    tmp_path: Path, settings: Settings
+) -> None:
+    recipe = _write(tmp_path)
+    work = settings.projects_dir / "flowers" / "work"
+    work.mkdir(parents=True)
+    (work / "stop").touch()
+    run(recipe, settings=settings, spawn=False)
+    assert outcome.load(work).finished
+    assert not (work / "stop").exists()
+
+
 def test_what_cannot_be_trained_is_said(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(InputError, match="Core ML"):
         run(_write(tmp_path, more="compile: {coreml: true}\n"), settings=settings, spawn=False)
