@@ -52,7 +52,7 @@ lock: ## renew constraints.txt from what the registry serves today
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install '.[all,dev]'
 	$(VENV)-lock/bin/python -m pip freeze --exclude tellapart | sort -f > constraints.txt
-	rm -rf $(VENV)-lock
+	rm -rf $(VENV)-lock build
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) build dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
