@@ -247,6 +247,7 @@ def test_a_deadline_is_kept_in_batches_and_the_schedule_ends(
     assert tuned.finished and tuned.history[-1]["stage"] == 2
     assert tuned.history[-1]["learning_rate"] < 0.2e-3  # the cosine has come down
     assert tuned.stages[0]["epochs"] < 2 and tuned.stages[1]["epochs"] < 20
+    assert "of the 22 epochs" in tuned.notes[0]
 
 
 def test_soft_targets_teach_the_teacher(make_feed: Any, tmp_path: Path) -> None:

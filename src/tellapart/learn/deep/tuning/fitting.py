@@ -104,7 +104,14 @@ def tune(
     finally:
         torch.set_num_threads(before)
         net.cpu()
+    return _result(learning, device)
+
+
+def _result(learning: Learning, device: str) -> Tuned:
+    """What was learned, with the weights that are to be kept."""
+    net, plan, feed = learning.net, learning.plan, learning.feed
     best_epoch = learning.settle()
+    stages = [log.facts() for log in learning.logs]
     net.eval().requires_grad_(False)
     pictures = sum(log.pictures for log in learning.logs)
     seconds = sum(log.seconds for log in learning.logs)
@@ -115,13 +122,14 @@ def tune(
         mean=feed.mean,
         std=feed.std,
         history=list(learning.history),
-        stages=[log.facts() for log in learning.logs],
+        stages=stages,
         best_epoch=best_epoch,
         finished=not learning.stopped,
-        precision=precision,
+        precision=learning.precision,
         device=device,
         seconds=learning.seconds,
         pictures_per_second=round(pictures / seconds, 2) if seconds else 0.0,
+        notes=_shortened(plan, stages) if learning.finished_early else [],
     )
 
 
@@ -133,6 +141,11 @@ def predict(
     augmenter = Augmenter(tuned.plan.augmentation, tuned.size, tuned.mean, tuned.std)
     logits: NDArray[np.float32] = logits_of(tuned.net, pixels, augmenter, "fp32")
     return logits
+
+
+def _shortened(plan: Plan, stages: list[dict[str, Any]]) -> list[str]:
+    done = sum(stage["epochs"] for stage in stages)
+    return [f"The time allowed {done:.1f} of the {plan.epochs} epochs that were planned."]
 
 
 def _device(plan: Plan) -> str:

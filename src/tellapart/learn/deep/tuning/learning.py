@@ -87,6 +87,11 @@ class Learning:
     # What Lightning asks.
 
     @property
+    def precision(self) -> str:
+        """What it multiplies in."""
+        return self._running.precision
+
+    @property
     def over(self) -> bool:
         """Whether nothing is left to do."""
         return self.stopped or self.pace.stage >= len(self.plan.stages)
@@ -360,6 +365,14 @@ class Learning:
         self._seconds, self._epoch_seconds = kept["seconds"], kept["epoch_seconds"]
         # Between two stages the next one begins with an optimizer of its own.
         self._restored = None if kept["between"] else kept
+
+    @property
+    def finished_early(self) -> bool:
+        """Whether a deadline cut the plan short; early stopping and a stop request do not count."""
+        if self.pace.deadline is None or self.stopped or self.plan.early_stopping is not None:
+            return False
+        done = sum(len(log.rates) for log in self.logs)
+        return done < self.plan.epochs * len(self._cuts)
 
     @property
     def seconds(self) -> float:
