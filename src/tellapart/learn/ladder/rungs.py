@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 #: The rung that every ladder starts from: the embedded network at this side, as `quick` has it.
 FIRST_SIZE = 224
-#: Sides tried on frozen networks after the first, in pixels. Larger ones cost as their area.
-SIZES = (320, 384)
 #: Networks put side by side at most: each one more costs its whole time in every answer.
-_TOGETHER = 3
+_TOGETHER = 2
+#: Sides in pixels above the first, of which the first that the time allows is taken; and what is
+#: tried beside it where time is left over. They cost as their area.
+SIZES, MORE_SIZES = (384, 320, 288), (448, 320)
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,17 @@ class Source:
     """A frozen network as a rung asks for it."""
 
     network: str
+    #: The features are means over the picture and its mirror image, …
     mirror: bool = False
+    #: … and over both upside down.
+    upside: bool = False
+    #: Features of earlier layers stand beside the last one's.
+    stages: bool = False
+
+    @property
+    def looks(self) -> int:
+        """How often it looks at each picture."""
+        return (1 + self.mirror) * (1 + self.upside)
 
 
 @dataclass(frozen=True)
@@ -31,14 +42,20 @@ class HeadRung:
     @property
     def name(self) -> str:
         """For people and for files: unique on a ladder."""
-        names = [source.network for source in self.sources]
-        said = f"{' + '.join(names)} at {self.size} px"
-        return said + (", mirrored" if any(source.mirror for source in self.sources) else "")
+        first = self.sources[0]
+        said = " + ".join(each.network for each in self.sources) + f" at {self.size} px"
+        said += ", several layers" if any(each.stages for each in self.sources) else ""
+        return said + (", 4 views" if first.upside else ", mirrored" if first.mirror else "")
 
     def passes(self) -> Mapping[str, float]:
         """How often each network looks at a picture, in units of its own pass at 224 pixels."""
         area = (self.size / FIRST_SIZE) ** 2
-        return {each.network: area * (2 if each.mirror else 1) for each in self.sources}
+        return {each.network: area * each.looks for each in self.sources}
+
+
+def first(networks: Sequence[str], size: int = FIRST_SIZE, *, mirror: bool = False) -> HeadRung:
+    """The rung that every ladder starts from: that of `quick`."""
+    return HeadRung(size, (Source(networks[0], mirror=mirror),))
 
 
 def heads(
@@ -46,45 +63,47 @@ def heads(
     *,
     sizes: Sequence[int] = SIZES,
     mirror: bool | None = None,
-    first_size: int = FIRST_SIZE,
-) -> Iterator[HeadRung]:
-    """The rungs of frozen `networks`, the embedded one first, cheap and promising ones first.
+) -> Iterator[tuple[HeadRung, ...]]:
+    """Frozen `networks`' rungs above the first, a group a side, the most promising first.
 
-    Larger pictures bring most, then a second network, then the mirror image: measured on
-    trashnet_100 (docs/architecture.md). `mirror`: None tries without and with; True and False
-    say so themselves.
+    Of a group the first that is kept is enough: those after it look at each picture less often,
+    for pictures that have an upside or where time is short. Larger pictures, features of several
+    layers and four views bring most, measured on trashnet_100 (docs/architecture.md). `mirror`:
+    False allows one view alone.
     """
-    alone = tuple(networks[:1])
-    teams = [alone, *(tuple(networks[:n]) for n in range(2, min(len(networks), _TOGETHER) + 1))]
-    ways = [False, True] if mirror is None else [mirror]
-    yield HeadRung(first_size, tuple(Source(name, ways[0]) for name in alone))
+    views = [(False, False)] if mirror is False else [(True, True), (True, False)]
     for size in sizes:
-        for team in teams:
-            for way in ways if team is teams[-1] else ways[:1]:
-                rung = HeadRung(size, tuple(Source(name, way) for name in team))
-                yield rung
+        yield tuple(HeadRung(size, (Source(networks[0], *way, stages=True),)) for way in views)
+
+
+def together(networks: Sequence[str], size: int, *, mirror: bool | None = None) -> HeadRung:
+    """The first two of `networks` side by side."""
+    way = mirror is not False
+    sources = [Source(name, way, way, stages=True) for name in networks[:_TOGETHER]]
+    return HeadRung(size, tuple(sources))
 
 
 def seconds(
     rung: HeadRung,
     pictures: int,
     speeds: Mapping[str, float],
-    known: frozenset[Source],
+    known: Collection[Source],
 ) -> float:
-    """An estimate for a head rung: `pictures` not yet looked at, at `speeds` (pictures/s, 224 px).
+    """An estimate for a head rung of `pictures` at `speeds` (pictures/s of one look, 224 px).
 
-    `known`: what has been looked at already at this side. Fitting the head is about as long as
-    looking at a tenth of the pictures.
+    `known`: whose features of this side are there already.
     """
-    cost = 0.0
     area = (rung.size / FIRST_SIZE) ** 2
+    cost = 0.0
     for source in rung.sources:
-        if source in known:
-            continue
-        times = 2.0 if source.mirror else 1.0
-        if source.mirror and Source(source.network) in known:
-            times = 1.0
-        cost += pictures * area * times / max(speeds.get(source.network, 1.0), 1e-3)
+        done = [
+            each.looks
+            for each in known
+            if (each.network, each.stages) == (source.network, source.stages)
+            and each.looks <= source.looks
+        ]
+        looks = source.looks - max(done, default=0)
+        cost += pictures * area * looks / max(speeds.get(source.network, 1.0), 1e-3)
     return cost
 
 
@@ -100,8 +119,8 @@ class TunedRung:
     folds: int = 3
     #: At most; the time may allow fewer.
     epochs: int = 20
-    learning_rate: float = 1e-3
-    mirror: bool = True
+    learning_rate: float = 3e-4
+    mirror: bool = False
     #: Which of several alike, from 0.
     number: int = 0
 

@@ -15,6 +15,7 @@ from tellapart.learn import backbone
 from tellapart.learn.head import Head
 from tellapart.learn.ladder import Budget, Verdict, better, figures
 from tellapart.learn.ladder.kept import Kept
+from tellapart.learn.ladder.rungs import HeadRung
 from tellapart.steps import Progress, StepContext
 from tellapart.steps.train.reached import Jury, Reached, keep
 
@@ -35,8 +36,8 @@ class Climb:
     kept: Kept
     #: Facts that every model saved on the way carries.
     facts: Mapping[str, Any]
-    #: Seconds that a model's answer to one picture takes.
-    answer_seconds: Callable[[Reached], float] = lambda _: 0.0
+    #: The head rungs climbed so far.
+    heads: list[HeadRung] = field(default_factory=list)
     best: Reached | None = None
     _told: float = field(default=0.0, repr=False)
 

@@ -1,4 +1,4 @@
-"""The ladder's upper part: tuned networks, and mixtures of them with each other and the best head."""
+"""The ladder's upper part: tuned networks, and mixtures of them with the best head."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tellapart.steps.train.climbing import Climb, Ended
 from tellapart.steps.train.reached import Reached
 from tellapart.steps.train.reserve import Reserve
 
-#: Side that tuned models see: a rung of the frozen heads, so that both can be mixed.
+#: Side that tuned models see where no head rung above the first was climbed.
 _SIZE = 320
 #: Networks tuned in a ladder of `good`; `best` goes on while the time lasts.
 _GOOD = 1
@@ -31,8 +31,8 @@ _SLOWER = 5.0
 def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[str]) -> None:
     """Tune networks while the time lasts; each alone and mixed with what there is."""
     recipe = climb.context.recipe
-    asked = getattr(recipe.train, "size", "auto")
-    size = _SIZE if asked == "auto" else int(asked)
+    beside = _beside(climb, networks)
+    size = beside.size
     grown: list[str] = []
     number, most = 0, 40 if recipe.effort == "best" or climb.budget.explicit else _GOOD
     while number < most:
@@ -45,7 +45,7 @@ def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[
             return
         number += 1
         try:
-            _rung(climb, reserve, plain, networks, grown)
+            _rung(climb, reserve, plain, beside, grown)
         except Ended:
             raise
         except TellapartError as error:
@@ -53,6 +53,19 @@ def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[
             networks = [name for name in networks if name != network] or networks
             if networks == [network]:
                 return
+
+
+def _beside(climb: Climb, networks: Sequence[str]) -> HeadRung:
+    """The head rung of the lowest log loss above the first: what tuned networks are mixed with.
+
+    All parts of a model see pictures of one size, so that tuned networks see that rung's.
+    """
+    rows = [row for row in climb.kept.rungs if row["kind"] == "head" and row["log_loss"]]
+    known = {rung.name: rung for rung in climb.heads}
+    found = [row for row in rows if row["rung"] in known][1:]
+    if not found:
+        return HeadRung(_SIZE, (Source(networks[0], mirror=True, stages=True),))
+    return known[min(found, key=lambda row: row["log_loss"])["rung"]]
 
 
 def _planned(
@@ -77,7 +90,7 @@ def _rung(
     climb: Climb,
     reserve: Reserve,
     rung: TunedRung,
-    networks: Sequence[str],
+    beside: HeadRung,
     grown: list[str],
 ) -> None:
     mixed = f"{rung.name}, mixed"
@@ -91,19 +104,18 @@ def _rung(
     grown.append(rung.name)
     if not climb.is_done(mixed):
         begun = time.monotonic()
-        both = _mixed(climb, mixed, grown, rung, networks)
+        both = _mixed(climb, mixed, grown, beside)
         if both is not None:
             climb.offer(*both, time.monotonic() - begun)
 
 
 def _mixed(
-    climb: Climb, name: str, grown: Sequence[str], rung: TunedRung, networks: Sequence[str]
+    climb: Climb, name: str, grown: Sequence[str], beside: HeadRung
 ) -> tuple[Reached, NDArray[np.float32]] | None:
-    """The tuned rungs so far and the frozen head at their size, as one model."""
+    """The tuned rungs so far and the best head on frozen networks, as one model."""
     members = [each for each in map(climb.recall, grown) if each is not None]
     if not members:
         return None
-    beside = HeadRung(rung.size, (Source(networks[0], mirror=rung.mirror),))
     head, vectors = frozen.climb(climb.context, climb.judges, beside, climb.watch(name))
     members.append(head)
     own = climb.judges.own

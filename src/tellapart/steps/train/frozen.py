@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.catalog import PictureRow
-from tellapart.learn import features, head, measuring
+from tellapart.learn import features, head, measuring, stages
 from tellapart.learn.backbone import FOLDER, NAME, Backbone, Part, embedded
 from tellapart.learn.composing import compose
 from tellapart.learn.ladder.rungs import HeadRung, Source
@@ -17,6 +17,8 @@ from tellapart.steps import StepContext
 from tellapart.steps.train.reached import Jury, Reached
 from tellapart.store.files import FileStore
 
+#: Training pictures by which the stages' features are scaled.
+_SAMPLE = 48
 #: Told how many pictures are done of how many.
 Watch = Callable[[int, int], None]
 
@@ -55,7 +57,10 @@ def climb(
     folder = context.settings.cache_dir / FOLDER
     parts, vectors = [], []
     for source in rung.sources:
-        part = Part(network(context, source.network, rung.size), mirror=source.mirror)
+        net = network(context, source.network, rung.size)
+        if source.stages:
+            net = staged(context, net, judges)
+        part = Part(net, mirror=source.mirror, upside=source.upside)
         seen = looked(context, judges.rows, compose([part], folder), watch)
         scale = 1.0 if len(rung.sources) == 1 else scale_of(seen[: judges.own])
         parts.append(replace(part, scale=scale))
@@ -65,6 +70,19 @@ def climb(
     assert fitted.out_of_fold is not None
     told = np.concatenate([fitted.out_of_fold, fitted.probabilities(together[judges.own :])])
     return Reached(rung.name, "head", compose(parts, folder), fitted, told), together
+
+
+def staged(context: StepContext, net: Backbone, judges: Jury) -> Backbone:
+    """`net` with its last stages' features too; itself where it has no such stages."""
+    found = stages.taps(net)
+    if not found:
+        return net
+    folder = context.settings.cache_dir / FOLDER
+    plain = stages.widened(net, [1.0] * len(found), folder)
+    some = judges.rows[: judges.own : max(1, judges.own // _SAMPLE)]
+    vectors = looked(context, some, plain, lambda *_: None)
+    scales = stages.scales_of(vectors, [tap.dim for tap in found])
+    return stages.widened(net, scales, folder)
 
 
 def fit(context: StepContext, judges: Jury, vectors: NDArray[np.float32]) -> head.Head:
@@ -81,10 +99,9 @@ def fit(context: StepContext, judges: Jury, vectors: NDArray[np.float32]) -> hea
     )
 
 
-def known(rung: HeadRung, done: Sequence[HeadRung]) -> frozenset[Source]:
+def known(rung: HeadRung, done: Sequence[HeadRung]) -> set[Source]:
     """Whose features of pictures of this size are in the cache after the rungs `done`."""
-    found = {each for one in done if one.size == rung.size for each in one.sources}
-    return frozenset(found | {Source(each.network) for each in found})
+    return {each for one in done if one.size == rung.size for each in one.sources}
 
 
 def scale_of(vectors: NDArray[np.float32]) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,10 @@ import numpy as np
 from tellapart.errors import NotFoundError, TellapartError
 from tellapart.learn import backbone, features, trained
 from tellapart.learn.backbone import NAME
-from tellapart.learn.ladder import Budget
+from tellapart.learn.ladder import Budget, rungs
 from tellapart.learn.ladder.budget import seconds_of
 from tellapart.learn.ladder.kept import Kept
-from tellapart.learn.ladder.rungs import FIRST_SIZE, SIZES, HeadRung, heads, seconds
+from tellapart.learn.ladder.rungs import HeadRung
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.train import frozen
 from tellapart.steps.train.climbing import Climb, Ended
@@ -33,6 +33,8 @@ from tellapart.steps.train.reserve import Reserve
 STEP = "train"
 #: Raise it whenever the same pictures and time would be climbed otherwise.
 VERSION = 1
+#: Of the time left, what a rung that seldom pays may take.
+_SHARE = 0.33
 _NO_TORCH = (
     "Networks were not tuned: torch is not installed. With `pip install 'tellapart[deep]'` the "
     "ladder goes on where it ended here."
@@ -74,11 +76,11 @@ def _inputs(context: StepContext, material: Material) -> dict[str, str]:
     joined = recipe.split.scene_cosine if material.official else None
     settings = {k: v for k, v in asked.model_dump(mode="json").items() if k != "device"}
     key = features.cache_key(first, asked.view)
-    rungs = fingerprint([VERSION, key, settings, recipe.seed, material.classes, pictures, joined])
+    each = fingerprint([VERSION, key, settings, recipe.seed, material.classes, pictures, joined])
     time_asked = seconds_of(getattr(recipe, "budget", "auto"), recipe.effort)
     return {
-        "rungs": rungs,
-        "all": fingerprint([rungs, recipe.effort, time_asked, is_deep(), _networks(context)]),
+        "rungs": each,
+        "all": fingerprint([each, recipe.effort, time_asked, is_deep(), _networks(context)]),
     }
 
 
@@ -137,49 +139,82 @@ def _budget(context: StepContext, kept: Kept) -> Budget:
     return Budget(whole, started - spent, explicit=asked != "auto")
 
 
-def _rungs(context: StepContext) -> Iterator[HeadRung]:
-    asked = context.recipe.train
-    size, mirror = getattr(asked, "size", "auto"), getattr(asked, "mirror", "auto")
-    networks = _networks(context)
-    if size != "auto":
-        return heads(networks, sizes=(), mirror=_flag(mirror), first_size=int(size))
-    return heads(networks, sizes=SIZES, mirror=_flag(mirror), first_size=FIRST_SIZE)
-
-
 def _flag(value: object) -> bool | None:
     return None if value == "auto" else bool(value)
 
 
 def _heads(climb: Climb, reserve: Reserve, notes: list[str]) -> None:
-    """All head rungs that fit into the time; each is skipped where it did not work out."""
-    done: list[HeadRung] = []
-    broken: set[str] = set()
-    for rung in _rungs(climb.context):
-        names = {each.network for each in rung.sources}
-        if names & broken:
-            continue
-        if climb.is_done(rung.name):
-            done.append(rung)
-            continue
-        climb.check()
-        try:
-            speeds = {name: reserve.speed(name) for name in names}
-            cost = seconds(rung, len(climb.judges.rows), speeds, frozen.known(rung, done))
-            climb.budget = climb.budget.with_reserve(reserve.seconds(rung.passes()))
-            if climb.best is not None and not climb.budget.fits(cost):
-                continue
-            begun = time.monotonic()
-            reached, vectors = frozen.climb(
-                climb.context, climb.judges, rung, climb.watch(rung.name)
-            )
-        except TellapartError as error:
-            if climb.best is None:
-                raise
-            broken |= names - {NAME}
-            notes.append(f"{rung.name} was left out: {error.what}")
-            continue
-        done.append(rung)
-        climb.offer(reached, vectors, time.monotonic() - begun)
+    """The quick head, then the largest pictures that the time allows; more where it is plenty."""
+    asked, networks = climb.context.recipe.train, _networks(climb.context)
+    mirror = _flag(asked.mirror)
+    if asked.size != "auto":
+        side = int(asked.size)
+        _try(climb, reserve, rungs.first(networks, side, mirror=bool(mirror)), notes)
+        sizes: tuple[int, ...] = (side,)
+    else:
+        _try(climb, reserve, rungs.first(networks, mirror=bool(mirror)), notes)
+        sizes = rungs.SIZES
+    for group in rungs.heads(networks, sizes=sizes, mirror=mirror):
+        tried = [_try(climb, reserve, rung, notes) for rung in _until_kept(climb, group)]
+        if any(tried):
+            break
+    if climb.context.recipe.effort == "best" or climb.budget.explicit:
+        _more(climb, reserve, networks, mirror, notes)
+
+
+def _until_kept(climb: Climb, group: Sequence[HeadRung]) -> Iterator[HeadRung]:
+    """The rungs of `group` up to the first that is kept."""
+    for rung in group:
+        yield rung
+        row = climb.kept.find(rung.name)
+        if row is not None and row["kept"]:
+            return
+
+
+def _more(
+    climb: Climb,
+    reserve: Reserve,
+    networks: Sequence[str],
+    mirror: bool | None,
+    notes: list[str],
+) -> None:
+    """What seldom pays: other sizes, two networks side by side; within a third of what is left."""
+    if climb.context.recipe.train.size != "auto":
+        return
+    others = [group[0] for group in rungs.heads(networks, sizes=rungs.MORE_SIZES, mirror=mirror)]
+    if len(networks) > 1:
+        others.insert(0, rungs.together(networks, rungs.SIZES[0], mirror=mirror))
+    for rung in others:
+        if not climb.is_done(rung.name):
+            _try(climb, reserve, rung, notes, share=_SHARE)
+
+
+def _try(
+    climb: Climb, reserve: Reserve, rung: HeadRung, notes: list[str], share: float = 1.0
+) -> bool:
+    """Climb `rung` where it fits into `share` of the time left; whether it was climbed, now or
+    before. One of a network that cannot be had is left out."""
+    climb.check()
+    if climb.is_done(rung.name):
+        climb.heads.append(rung)
+        return True
+    try:
+        speeds = {each.network: reserve.speed(each.network) for each in rung.sources}
+        known = frozen.known(rung, climb.heads)
+        cost = rungs.seconds(rung, len(climb.judges.rows), speeds, known)
+        climb.budget = climb.budget.with_reserve(reserve.seconds(rung.passes()))
+        if climb.best is not None and not climb.budget.fits(cost / share):
+            return False
+        begun = time.monotonic()
+        reached, vectors = frozen.climb(climb.context, climb.judges, rung, climb.watch(rung.name))
+    except TellapartError as error:
+        if climb.best is None:
+            raise
+        notes.append(f"{rung.name} was left out: {error.what}")
+        return False
+    climb.heads.append(rung)
+    climb.offer(reached, vectors, time.monotonic() - begun)
+    return True
 
 
 def _finish(climb: Climb, notes: list[str], *, finished: bool) -> None:

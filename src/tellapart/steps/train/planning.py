@@ -48,7 +48,7 @@ def _augmentation(asked: Any) -> Augmentation:
     from tellapart.learn.deep.tuning import Augmentation
 
     if asked is None:
-        return Augmentation(flip=True, rotate=15.0, lighting=0.1, crop=0.6)
+        return Augmentation(flip=True, rotate=10.0, lighting=0.1, crop=0.7)
     return Augmentation(**asked.model_dump())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tellapart.learn import weights
-from tellapart.learn.backbone import Backbone
+from tellapart.learn.backbone import NAME, Backbone
 from tellapart.steps import StepContext
 from tellapart.steps.train import frozen
 
@@ -16,8 +16,8 @@ _FIXED: Mapping[str, float] = {"evaluate": 3.0, "compile": 4.0, "package": 1.0}
 #: How often the model answers each checked picture, and at least so many are checked.
 _PASSES: Mapping[str, float] = {"evaluate": 1.0, "compile": 2.5}
 _LEAST_CHECKED, _GOLDEN = 32, 20
-#: The embedded network's pictures/s on the machine of `_FIXED`.
-_REFERENCE = 250.0
+#: The embedded network's pictures/s on the machine of `_FIXED`; slower ones count up to so much.
+_REFERENCE, _SLOWEST = 200.0, 4.0
 
 
 @dataclass
@@ -37,7 +37,8 @@ class Reserve:
         rows = context.catalog.pictures(status="ok", kept=True, split="test")
         steps = () if context.command is None else context.command.after("train")
         reserve = cls(context, max(len(rows), _LEAST_CHECKED) + _GOLDEN, steps)
-        reserve._speeds[first.name] = weights.speed(first, context.settings)
+        # Anew: how busy the machine was when it was measured last says nothing of today.
+        reserve._speeds[first.name] = weights.speed(first, context.settings, anew=True)
         return reserve
 
     def speed(self, name: str) -> float:
@@ -54,6 +55,6 @@ class Reserve:
 
     def of_answer(self, each: float) -> float:
         """The same for a model that takes `each` seconds a picture."""
-        slow = _REFERENCE / max(min(self._speeds.values()), 1.0)
+        slow = min(_SLOWEST, _REFERENCE / max(self.speed(NAME), 1.0))
         looked = sum(_PASSES.get(step, 0.0) for step in self.steps) * self.pictures * each
         return looked + max(1.0, slow) * sum(_FIXED.get(step, 0.0) for step in self.steps)

@@ -144,7 +144,7 @@ def _tune(
         watch=told,
         stop=context.stop_asked,
         deadline=time.monotonic() + share - AROUND,
-        head=(first.weight * first.temperature, first.bias * first.temperature),
+        head=(first.weight, first.bias),
     )
     if not found.finished:
         raise Ended
