@@ -12,6 +12,8 @@ from tellapart.errors import VerificationError
 
 #: Endings of files that hold weights; the first without any code in it.
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
+#: Ends of the names of what batch normalization counts on the way: nothing of it is learned.
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _MOST_HEADER = 100_000_000
 
 
@@ -46,12 +48,12 @@ def header(path: Path) -> dict[str, Any]:
 
 
 def parameters(path: Path) -> int | None:
-    """How many figures the tensors hold, running statistics included; None where unknown."""
+    """How many figures were learned, running statistics left out; None where unknown."""
     if path.suffix != ".safetensors":
         return None
     total = 0
     for name, item in header(path).items():
-        if not name.startswith("__"):
+        if not name.startswith("__") and not name.endswith(STATISTICS):
             count = 1
             for side in item["shape"]:
                 count *= side

@@ -153,7 +153,7 @@ def _embedded(settings: Settings) -> Weights | None:
         mean=net.mean,
         std=net.std,
         size=net.size,
-        parameters=3_412_999,
+        parameters=4_652_008,
     )
 
 
