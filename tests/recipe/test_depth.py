@@ -63,12 +63,6 @@ def test_budgets(text: object, seconds: float | None) -> None:
         assert check({**TWO, "budget": text}).budget_seconds == seconds
 
 
-@given(st.floats(budgets.SHORTEST, budgets.LONGEST))
-def test_a_budget_written_is_read_back(amount: float) -> None:
-    amount = round(amount, 3)
-    assert budgets.read(budgets.text(amount)) == pytest.approx(amount, rel=1e-12)
-
-
 @settings(deadline=None, max_examples=150)
 @given(st.text(st.sampled_from("0123456789.dhms -+eE"), max_size=12) | st.text(max_size=8))
 def test_any_text_is_a_budget_or_a_problem(text: str) -> None:

@@ -40,12 +40,3 @@ def read(value: object) -> float:
     if found is None or not SHORTEST <= found <= LONGEST:
         raise PydanticCustomError("not_a_time", "no time such as 90s, 5m or 2h")
     return found
-
-
-def text(amount: float) -> str:
-    """`amount` seconds as a recipe writes them, exactly: `90s`, `5m`, `2h`."""
-    for unit in ("h", "m"):
-        number = amount / _UNITS[unit]
-        if number >= 1 and number == int(number) and not (unit == "m" and number < 2):
-            return f"{int(number)}{unit}"
-    return f"{amount:g}s" if float(f"{amount:g}") == amount else f"{amount!r}s"
