@@ -154,6 +154,12 @@ def test_dropout_keeps_the_mean_and_the_gradient(rate: float) -> None:
     assert torch.equal(layer.eval()(x), x)
 
 
+def test_dropout_takes_the_highest_rates() -> None:
+    torch.manual_seed(0)
+    for rate in (0.99999, 0.999993, 0.9999999):
+        assert (layers.Dropout(rate).train()(torch.ones(100, 100)) == 0).float().mean() > 0.99
+
+
 def test_dropout_shares_a_draw() -> None:
     torch.manual_seed(0)
     y = layers.Dropout(0.5, (1, 1, 6)).train()(torch.ones(9, 6, 4, 5))

@@ -183,7 +183,8 @@ class _Drop(torch.autograd.Function):  # type: ignore[misc]
         size = x.numel() * (1 if kind is torch.uint8 else 2)
         words = torch.empty((size + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         draws = words.view(kind)[: x.numel()]
-        dropped = round(rate * steps) - (steps // 2 if kind is torch.int16 else 0)
+        # The highest draw is kept, however near 1 the rate is.
+        dropped = min(round(rate * steps), steps - 1) - (steps // 2 if kind is torch.int16 else 0)
         mask = draws.ge_(dropped).to(x.dtype).mul_(1 / (1 - rate))
         last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
         shape = (x.shape[0], x.shape[2], x.shape[3], x.shape[1]) if last else x.shape
