@@ -190,6 +190,20 @@ def test_every_layer_of_the_old_spec_is_known() -> None:
     assert [layer.name for layer in recipe.layers] == [f"layer_{n}" for n in range(6)]
 
 
+def test_what_is_not_as_it_was_is_said() -> None:
+    convolution = {**full_convolution(), "activation": "hard_sigmoid"}
+    dropout = {"layer": "DropoutLyr", "rate": 0.5, "noise_shape": "(1, 1, 1, 3)", "seed": 7}
+    size = network(check(spec(convolution))).layers[0].output
+    dropout["noise_shape"] = str((1, *size))
+    recipe = check(spec(convolution, dropout))
+    notes = " ".join(recipe.notes)
+    assert "layer_0" in notes and "hard_sigmoid" in notes and "0.2" in notes
+    assert "layer_1" in notes and "noise_shape" in notes and "every sample" in notes
+    assert any("layer_1" in note and "seed" in note for note in network(recipe).notes)
+    plain = check(spec({"layer": "DropoutLyr", "rate": 0.5, "noise_shape": "(None, 1, 1, 1)"}))
+    assert not plain.notes and not network(plain).notes
+
+
 def test_what_means_nothing_is_ignored_and_noted() -> None:
     data = spec(img_rows=28, data_split=[0.8], metrics=["accuracy", "mae"], loss=None)
     data["model"] |= {"info": "about", "layer_2": {"layer": "Nonsense"}, "theme": "dark"}

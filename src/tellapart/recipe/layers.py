@@ -240,7 +240,7 @@ class Dropout(Layer):
     )
     seed: Whole | None = says(
         None,
-        "Seed of the draws; null: the recipe's.",
+        "Read and ignored, with a note: all draws come from the recipe's seed.",
         expected="a whole number from 0 to 4294967295, or null",
         why="the recipe's seed",
         ge=0,

@@ -202,7 +202,8 @@ def follow(
     broken = any(isinstance(layer, Broken) for layer in layers)
     if len(problems.found) > before or broken or not known:
         return None
-    return Network(tuple(input or ()), tuple(found), classes, last_notes(layers, places))
+    notes = (*_seed_notes(layers, places), *last_notes(layers, places))
+    return Network(tuple(input or ()), tuple(found), classes, notes)
 
 
 def _twice(name: str, place: Place, problems: Problems) -> None:
@@ -275,6 +276,14 @@ def last_activation(layers: Sequence[Layer]) -> str | None:
         if layer.kind not in {"flatten", "reshape", "dropout"}:
             return None
     return None
+
+
+def _seed_notes(layers: Sequence[Layer], places: Sequence[Place]) -> tuple[str, ...]:
+    return tuple(
+        f"{place.label}: its seed is ignored; all draws come from the recipe's seed."
+        for layer, place in zip(layers, places, strict=True)
+        if layer.kind == "dropout" and getattr(layer, "seed", None) is not None
+    )
 
 
 def last_notes(layers: Sequence[Layer], places: Sequence[Place]) -> tuple[str, ...]:

@@ -355,7 +355,17 @@ class _Reader:
                     read = [size for size in read or () if size is not None and size > 0]
                 elif ours == "noise_shape" and isinstance(read, list):
                     # As in Keras, its first size is that of the batch.
+                    if read[0] == 1:
+                        self.notes.append(
+                            f"{place.label}: noise_shape begins with 1, one draw for the whole "
+                            "batch; here it is drawn anew for every sample."
+                        )
                     read = [size if size and size > 0 else None for size in read[1:]]
+                elif ours == "activation" and value == "hard_sigmoid":
+                    self.notes.append(
+                        f"{place.label}: hard_sigmoid is Keras 3's, clip(x / 6 + 0.5, 0, 1); "
+                        "Keras 2 had clip(0.2 x + 0.5, 0, 1)."
+                    )
                 elif ours in PAIRS and isinstance(read, list) and len(read) == 1:
                     read = read[0]  # "(3)" is 3
                 options[ours] = value if read is None or (ours in _TUPLES and not read) else read

@@ -2,7 +2,9 @@
 
 Source: Keras 2.1.6, `keras/optimizers.py`: SGD .01; RMSprop .001, rho .9; Adagrad .01; Adadelta
 1.0, rho .95; Adam .001; Adamax and Nadam .002; epsilon 1e-7 throughout. AdamW is younger: Keras 3,
-.001 with a weight decay of .004. Where torch has a fused kernel for the CPU it is used.
+.001 with a weight decay of .004. Adam, Adamax and Nadam are torch's: they add epsilon after the
+correction of the second mean, Keras before it; at 1e-7 that tells only on gradients of that size.
+Where torch has a fused kernel for the CPU it is used.
 """
 
 from __future__ import annotations
