@@ -52,7 +52,10 @@ class Stepper:
         self.net, self.plan, self.precision, self.device = net, plan, precision, device
         self._pixels = pixels
         self._targets = torch.from_numpy(feed.targets[feed.train])
-        self._augmenter = Augmenter(plan.augmentation, size, feed.mean, feed.std).to(device)
+        # Apple's devices have no resampling with reflected borders.
+        self._varies_on = torch.device("cpu") if device.type == "mps" else device
+        self._augmenter = Augmenter(plan.augmentation, size, feed.mean, feed.std)
+        self._augmenter.to(self._varies_on)
         weights = class_weights(plan, feed.targets[feed.train])
         self._weights = None if weights is None else torch.from_numpy(weights).to(device)
         self.optimizer: torch.optim.Optimizer | None = None
@@ -74,9 +77,9 @@ class Stepper:
         assert self.optimizer is not None
         numbers = np.random.default_rng(list(draws))
         torch.manual_seed(int(numbers.integers(2**62)))  # for dropout
-        x = torch.from_numpy(self._pixels[places]).to(self.device)
+        x = torch.from_numpy(self._pixels[places]).to(self._varies_on)
         known = self._targets[torch.from_numpy(places)].to(self.device)
-        pixels = self._augmenter.varied(x, numbers)
+        pixels = self._augmenter.varied(x, numbers).to(self.device)
         pixels, targets = mixed(pixels, known, self.plan.augmentation, numbers)
         if self.plan.label_smoothing:
             share = self.plan.label_smoothing
