@@ -100,6 +100,13 @@ def test_rows_with_layers(prepared: Callable[..., StepContext]) -> None:
     assert (context.work / outcome.NETWORK).read_bytes() == weights
 
 
+def test_a_training_that_ended_too_early_says_so(prepared: Callable[..., StepContext]) -> None:
+    train = {"optimizer": "rmsprop", "learning_rate": 0.001, "epochs": 20}
+    summary = network.run(prepared([], data="iris", layers=TABLE_LAYERS, train=train))
+    (said,) = (note for note in summary["notes"] if "still falling" in note)
+    assert "train.learning_rate (now 0.001)" in said
+
+
 def test_pictures_stopped_and_gone_on_with(prepared: Callable[..., StepContext]) -> None:
     events: list[Progress] = []
     layers = [

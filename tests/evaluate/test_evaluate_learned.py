@@ -395,7 +395,9 @@ def test_learning_nothing_after_the_first_epoch_is_noticed() -> None:
 )
 def test_too_few_epochs_are_noticed(losses: list[float], finished: bool, said: bool) -> None:
     history = [{"epoch": k, "validation_loss": loss} for k, loss in enumerate(losses, 1)]
-    notes = comparing.notes([], {"history": history, "finished": finished}, "rows")
+    best = losses.index(min(losses)) + 1
+    facts = {"history": history, "finished": finished, "best_epoch": best}
+    notes = comparing.notes([], facts, "rows")
     assert any("more epochs" in note for note in notes) is said
 
 

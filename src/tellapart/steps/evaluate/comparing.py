@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.learn import metrics
+from tellapart.learn.history import still_falling
 from tellapart.report.learned import Candidate, Epoch, Fit
 from tellapart.steps.samples import Samples
 
@@ -18,9 +19,6 @@ SPLITS = ("train", "validation", "test")
 _SMALL = 75
 #: Gaps between train and test below this are never called overfitting.
 _GAP = 0.02
-#: An epoch's validation loss counts as lower from this share on; above this validation accuracy
-#: it does not matter any more.
-_LOWER, _ENOUGH = 0.02, 0.99
 #: Epochs after which the first one should no longer be the best.
 _FEW = 4
 
@@ -139,12 +137,9 @@ def notes(found: Sequence[Fit], facts: Mapping[str, Any], things: str) -> list[s
             "learned nothing of use after that. A smaller learning rate, other layers or more "
             f"{things} may help."
         )
-    if facts.get("finished", True) and _still_falling(epochs):
-        said.append(
-            "The validation loss was still falling at the last epoch: more epochs would "
-            "probably help."
-        )
-    return said
+    # Training has said it in the same words already; not so in what is passed on.
+    falling = still_falling(facts)
+    return [*said, falling] if falling else said
 
 
 def _by_heart(train: Fit, test: Fit) -> bool:
@@ -155,13 +150,6 @@ def _by_heart(train: Fit, test: Fit) -> bool:
     gap = train.accuracy - test.accuracy
     apart = math.hypot(train.accuracy - train.low, test.high - test.accuracy)
     return gap > max(apart, _GAP)
-
-
-def _still_falling(epochs: Sequence[Epoch]) -> bool:
-    losses = [e.validation_loss for e in epochs if e.validation_loss is not None]
-    if len(losses) < 2 or (epochs[-1].validation_accuracy or 0) > _ENOUGH:
-        return False
-    return losses[-1] < min(losses[:-1]) * (1 - _LOWER)
 
 
 def _finite(value: object) -> float | None:

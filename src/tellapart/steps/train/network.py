@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tellapart.bundle.manifest import sha256
 from tellapart.errors import DataError, MissingExtraError, NotFoundError
 from tellapart.learn import calibration, outcome
+from tellapart.learn.history import still_falling
 from tellapart.learn.metrics import wilson
 from tellapart.recipe.network import Network, trace
 from tellapart.steps import Progress, StepContext, fingerprint
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 STEP = "train"
 #: Raise it whenever the same samples and recipe would give another network or other facts.
-VERSION = 1
+VERSION = 2
 #: Optimizer steps of a network for which the recipe names no epochs, within these bounds.
 _STEPS, _FEWEST, _MOST = 6000, 12, 200
 #: Keys of `recipe.train` that the options of a training take over by the same name.
@@ -239,7 +240,7 @@ def _facts(
     samples: Samples, fitted: Fitted, options: Options, inputs: str, notes: list[str]
 ) -> dict[str, Any]:
     network = fitted.net.network
-    return {
+    facts: dict[str, Any] = {
         "fingerprint": inputs,
         "finished": fitted.finished,
         "input": _input(samples),
@@ -264,6 +265,8 @@ def _facts(
         "seed": options.seed,
         "notes": [*notes, *fitted.notes],
     }
+    falling = still_falling(facts)
+    return {**facts, "notes": [*facts["notes"], falling]} if falling else facts
 
 
 def _input(samples: Samples) -> dict[str, Any]:
