@@ -106,10 +106,10 @@ class Stage(Part):
 class Augmentation(Part):
     """How training pictures are varied, each time anew. What is not written is off."""
 
-    flip: bool = says(
+    flip: bool | Literal["hv"] = says(
         False,
-        "Mirror half of the pictures left to right.",
-        expected="true or false",
+        "Mirror half of the pictures left to right; hv: upside down too.",
+        expected="true, false or hv",
         why="off unless written",
     )
     zoom: Annotated[Number, Field(ge=1, le=4)] = says(

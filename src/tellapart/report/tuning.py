@@ -242,6 +242,7 @@ def _settings(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     varied = facts["augmentation"]
     words = [
         ("mirrored", varied["flip"]),
+        ("upside down too", varied["flip"] == "hv"),
         (f"enlarged up to {varied['zoom']:g} times", varied["zoom"] > 1),
         (f"turned up to {varied['rotate']:g}°", varied["rotate"]),
         (f"light changed up to {varied['lighting']:g}", varied["lighting"]),
