@@ -20,6 +20,7 @@ FIGURES = (
     ("ece", "Calibration error (ECE)"),
     ("baseline", "Always the largest class"),
 )
+_NOTHING = "- Nothing recorded speaks against commercial use."
 #: Names that the Hugging Face hub knows.
 TYPES = {"auc": "roc_auc", "log_loss": "log_loss", "ece": "ece"}
 
@@ -163,7 +164,11 @@ def _may_i(manifest: Mapping[str, Any]) -> str:
         if not kind.may_pass_on:
             words[3:] = ["?", "?", "?", "?"]
         lines.append("| " + " | ".join(words) + " |")
-    return "\n".join([*lines, "", *license_answers(counts, kinds)])
+    answers = license_answers(counts, kinds)
+    if not network.is_open(backbone):
+        answers = [line for line in answers if line != _NOTHING]
+        answers.append("- **The network's licence** is unknown or bars commercial use: see above.")
+    return "\n".join([*lines, "", *answers])
 
 
 def license_answers(counts: Mapping[str, int], kinds: Mapping[str, licenses.License]) -> list[str]:
@@ -207,7 +212,7 @@ def license_answers(counts: Mapping[str, int], kinds: Mapping[str, licenses.Lice
             "may use what was learned from them is your own responsibility."
         )
     if not (noncommercial or noderivatives or sharealike or unknown):
-        lines.append("- Nothing recorded speaks against commercial use.")
+        lines.append(_NOTHING)
     return lines
 
 

@@ -33,6 +33,8 @@ print(probabilities)
 
 #: The network that comes with the program.
 _EMBEDDED = "tf_efficientnet_lite0"
+_UNKNOWN = "unknown"
+_NONCOMMERCIAL = re.compile(r"\bnc\b|non-?commercial", re.IGNORECASE)
 
 
 def with_weights(manifest: Mapping[str, Any]) -> str:
@@ -131,12 +133,7 @@ def licenses(backbone: Mapping[str, Any]) -> str:
             "from ImageNet, whose pictures were gathered for research. The program in this bundle "
             "is under Apache-2.0.\n"
         )
-    said = [
-        f"`{name}` is under {plain(part['license'])}"
-        if part["license"] != "unknown"
-        else f"of `{name}` **no licence is known**: ask whoever made its weights"
-        for name, part in parts.items()
-    ]
+    said = [_license(name, str(part["license"])) for name, part in parts.items()]
     tuned = " Its weights were trained further on the pictures below."
     return (
         f"**The network{'s' * (len(parts) > 1)}.** {'; '.join(said)}."
@@ -145,6 +142,19 @@ def licenses(backbone: Mapping[str, Any]) -> str:
         "research, or from other collections that say so where the weights come from. The program "
         "in this bundle is under Apache-2.0.\n"
     )
+
+
+def _license(name: str, license_: str) -> str:
+    if license_ == _UNKNOWN:
+        return f"of `{name}` **no licence is known**: ask whoever made its weights"
+    words = f"`{name}` is under {plain(license_)}"
+    return f"{words}, **not for commercial use**" if _NONCOMMERCIAL.search(license_) else words
+
+
+def is_open(backbone: Mapping[str, Any]) -> bool:
+    """Whether no licence of its networks speaks against commercial use, and all are known."""
+    told = [str(part["license"]) for part in _parts(backbone) or (backbone,)]
+    return not any(each == _UNKNOWN or _NONCOMMERCIAL.search(each) for each in told)
 
 
 def plain(text: str) -> str:
