@@ -1,4 +1,7 @@
-"""The older program's two specs unchanged, and iris with 100 epochs over ten seeds."""
+"""The older program's two specs unchanged, and iris with 100 epochs over ten seeds.
+
+The second with the spec's own learning rate, and with ten times that.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     except ImportError:
         raise Skipped("torch is not installed: pip install 'tellapart[deep]'") from None
     folder = need(data / "mnist")
-    seeds = range(2 if small else 10)
+    seeds = range(1 if small else 10)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         if small:
@@ -32,18 +35,28 @@ def run(data: Path, small: bool) -> dict[str, Any]:
             "mnist_cnn": _run(root, folder, "mnist_cnn"),
             "iris_spec": _run(root, folder, "iris_spec"),
         }
-        longer = [
-            _run(root, folder, "iris_spec", "train.epochs=100", f"seed={seed}", f"name=iris-{seed}")
-            for seed in seeds
-        ]
-    accuracies = [one["test_accuracy"] for one in longer]
+        # Weights from their random start are far for the spec's own optimizer (RMSprop, 0.001).
+        longer = {
+            "iris_100_epochs": _iris(root, folder, seeds, "longer"),
+            "iris_100_epochs_rate_0.01": _iris(
+                root, folder, seeds, "faster", "train.learning_rate=0.01"
+            ),
+        }
+    return {**found, **longer}
+
+
+def _iris(root: Path, folder: Path, seeds: range, name: str, *changes: str) -> dict[str, Any]:
+    """100 epochs of the iris spec for each seed."""
+    changes = ("train.epochs=100", *changes)
+    runs = [
+        _run(root, folder, "iris_spec", *changes, f"seed={seed}", f"name={name}-{seed}")
+        for seed in seeds
+    ]
+    accuracies = [one["test_accuracy"] for one in runs]
     return {
-        **found,
-        "iris_100_epochs": {
-            "test_accuracy": spread(accuracies),
-            "mean": round(float(np.mean(accuracies)), 4),
-            "test_rows": longer[0]["test_samples"],
-        },
+        "test_accuracy": spread(accuracies),
+        "mean": round(float(np.mean(accuracies)), 4),
+        "test_rows": runs[0]["test_samples"],
     }
 
 
