@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.errors import DataError
 from tellapart.learn import head
-from tellapart.learn.calibration import softmax
+from tellapart.learn.calibration import fit_temperature, softmax
 from tellapart.learn.extrapolate import Law
 from tellapart.learn.head import Balance
 from tellapart.learn.refit import Refitter, Solution
@@ -137,7 +137,6 @@ def fit(
     now: int | None = None,
     tested: ArrayLike | None = None,
     C: float = 10.0,  # noqa: N803 - the field's name for it
-    temperature: float = 1.0,
     class_weight: Balance = "balanced",
 ) -> Curve:
     """The learning curve of linear heads on raw `features` (n, D) of class numbers `y` (n,).
@@ -145,8 +144,8 @@ def fit(
     Rows of one of `groups` (n,) stay together. `now`: the training pictures there are, if not
     all n (part of them may be held out for tests; the curve may still learn from it). `tested`
     (n,): rows of a test of its own, such as an official one; heads are then fitted to parts of
-    the others and judged by these alone, else they take turns (cross-validation). `C`,
-    `temperature` and `class_weight` as the head has them. Raises `DataError` where there are too
+    the others and judged by these alone, else they take turns (cross-validation). `C`
+    and `class_weight` as the head has them. Raises `DataError` where there are too
     few pictures.
     """
     import scipy.optimize  # noqa: F401 - brings a BLAS of its own, which the limit must hold
@@ -166,7 +165,7 @@ def fit(
             np.asarray(features, np.float32)[drawn],
             labels[drawn],
             teams[drawn],
-            _How(len(classes), seed, float(C), temperature, class_weight),
+            _How(len(classes), seed, float(C), class_weight),
             None if fixed is None else fixed[drawn],
         )
         sizes, errors = trial.measure()
@@ -199,7 +198,6 @@ class _How:
     classes: int
     seed: int
     C: float
-    temperature: float
     class_weight: Balance
 
 
@@ -215,7 +213,7 @@ class _Trial:
         tested: NDArray[np.bool_] | None = None,
     ) -> None:
         self.y, self.teams = y, teams
-        self.C, self.temperature = how.C, how.temperature
+        self.C = how.C
         self.solver = Refitter(
             features, y, n_classes=how.classes, class_weight=how.class_weight, dtype=np.float32
         )
@@ -281,7 +279,9 @@ class _Trial:
         # what doubling all of them brings to the accuracy by what each brings to the log loss.
         gain, doubt = law.gain(have.sum(), 2 * have.sum())
         together = forward(2.0) * float((self._loss(self._lessened(None)) - whole).mean())
-        unit = gain / together if together > 0 else 0.0
+        if together <= 0:  # noise alone: fewer pictures did no worse
+            return ()
+        unit = gain / together
         numbers = self._hardest(whole, len(classes))
         means, deviations = [], []
         for number in numbers:
@@ -308,12 +308,18 @@ class _Trial:
         return solved
 
     def _loss(self, solved: Sequence[Solution]) -> NDArray[np.float64]:
-        """The log loss (m,) of each judged row while held out."""
-        loss = np.zeros(len(self.y))
-        for (held, *_), one in zip(self.folds, solved, strict=True):
-            chances = softmax(self.solver.logits(one, held) / self.temperature)
-            own = chances[np.arange(len(held)), self.y[held]]
-            loss[held] -= np.log(np.maximum(own, _LEAST_CHANCE))
+        """The calibrated log loss (m,) of each judged row while held out."""
+        held = np.concatenate([held for held, *_ in self.folds])
+        logits = np.concatenate(
+            [
+                self.solver.logits(one, part)
+                for (part, *_), one in zip(self.folds, solved, strict=True)
+            ]
+        )
+        # Each at its own temperature, as heads are made: how far logits reach depends on C.
+        chances = softmax(logits / fit_temperature(logits, self.y[held]))
+        own = chances[np.arange(len(held)), self.y[held]]
+        loss = np.bincount(held, -np.log(np.maximum(own, _LEAST_CHANCE)), len(self.y))
         return np.asarray((loss / np.maximum(self._times, 1))[self.judged], np.float64)
 
     def _hardest(self, loss: NDArray[np.float64], n_classes: int) -> list[int]:

@@ -54,7 +54,6 @@ def of(
             now=sum(row.split == "train" for row in rows),
             tested=tested[used] if fixed else None,
             C=model.facts["C"],
-            temperature=model.facts["temperature"],
             class_weight=context.recipe.train.class_weight,
         )
     except DataError:
