@@ -90,7 +90,7 @@ def test_swiprs_log_is_what_the_old_system_did(swipr: Ran) -> None:
         assert stage["freeze"] == "body" and stage["schedule"] == "cosine"
         assert stage["cycles"] == [1, 2, 4] and stage["epochs"] == 7
         assert [group["frozen"] for group in stage["groups"]] == [True] * 5 + [False]
-        # About 28 pictures to learn from in batches of 24: the rate falls in each cycle, then restarts.
+        # About 28 pictures in batches of 24: the rate falls in each cycle, then restarts.
         rates = [rate for _, rate in stage["rates"]]
         assert len(rates) == 14 and max(rates) == pytest.approx(stage["lr"])
         rises = [n for n in range(1, 14) if rates[n] > rates[n - 1]]
@@ -189,6 +189,49 @@ def test_what_is_kept_answers_as_the_network_did(picaisso: Ran) -> None:
     assert found.weight.shape == (2, kept.dim)
     best = picaisso.facts["tuning"]["history"][picaisso.facts["tuning"]["best_epoch"] - 1]
     assert found.facts["validation"]["accuracy"] == pytest.approx(best["validation_accuracy"])
+
+
+@pytest.mark.slow
+def test_a_stopped_tuning_stands_and_goes_on_where_it_was(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    asked = {
+        "name": "stopped",
+        "data": str(_folder(tmp_path / "stripes")),
+        "train": {
+            "backbone": SMALL,
+            "weights": "none",
+            "size": 64,
+            "mirror": True,
+            "stages": [{"freeze": "none", "epochs": 4}, {"freeze": 3, "epochs": 2, "size": 96}],
+        },
+    }
+    project = tellapart.Project.create(check(asked), settings)
+    epochs: list[tuple[int, int]] = []
+
+    def watch(event: Progress) -> None:
+        if event.step == "train" and event.figures:
+            epochs.append((len(epochs), int(event.figures["epoch"])))
+            if len(epochs) == 3:
+                project.context().stop_file.touch()
+
+    project.run("train", progress=watch, spawn=False)
+    facts = json.loads((project.folder / "work" / "train.json").read_text())
+    assert not facts["finished"] and any("goes on from there" in note for note in facts["notes"])
+    parts = facts["backbone"]["parts"]
+    assert [part["mirror"] for part in parts] == [True], "the model looks at the mirror image too"
+
+    project.run("train", progress=watch, spawn=False)
+    facts = json.loads((project.folder / "work" / "train.json").read_text())
+    assert facts["finished"] and not any("goes on from there" in note for note in facts["notes"])
+    assert [epoch for _, epoch in epochs] == [1, 2, 3, 4, 5, 6], "no epoch is repeated"
+    first, second = facts["tuning"]["stages"]
+    assert [first["size"], second["size"]] == [64, 96]
+    assert [group["frozen"] for group in second["groups"]] == [True] * 3 + [False] * 3
+    found = trained.load(project.folder / "work")
+    net = backbone.of(project.folder / "work", found.facts, settings.cache_dir)
+    assert found.weight.shape == (2, net.dim)
 
 
 def test_missing_weights_are_told_with_the_ways_to_get_them(
