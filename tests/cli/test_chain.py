@@ -197,6 +197,15 @@ def test_why_writes_the_lit_picture(
     draw("fish", 5).save(picture)
     shape = ask(capsys, "predict", project, str(picture), "--why", str(out))
     assert shape["predictions"][0]["why"] == str(out)
+    assert shape["predictions"][0]["map_kind"] == "cam"
+    answered = shape["predictions"][0]
+    now = answered["probabilities"][answered["best"]]
+    spoken = [*answered["for"], *answered["against"]]
+    assert spoken or answered["notes"] or now > 0.9999
+    for one in answered["for"]:
+        assert one["without"] < now + 1e-3 and one["class"] in WORDS
+    for one in answered["against"]:
+        assert one["without"] > now - 1e-3
     with Image.open(out) as lit, Image.open(picture) as plain:
         assert lit.size == plain.size
         assert lit.tobytes() != plain.convert("RGB").tobytes()

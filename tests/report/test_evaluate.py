@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -182,13 +183,29 @@ def test_the_report_shows_what_was_found_set_aside_and_told_wrong(
     for id in (*aside, *errors):
         assert f"<code>{id}</code>" in page
     # Each aside beside its twin, and each mistake: all with their pixels.
-    assert page.count('src="data:image/jpeg;base64,') == 2 * len(aside) + len(errors)
+    assert _without_reasons(page).count('src="data:image/jpeg;base64,') == 2 * len(aside) + len(
+        errors
+    )
     assert sorted(path.stem for path in (context.work / "plots").iterdir()) == [
         "abstention",
         "confusion",
         "grouping",
+        "learning_curve",
         "reliability",
     ]
+    assert "How much more would help" in page and "With twice as many pictures" in page
+    assert "Speak for" in _reasons(page) and "without it" in _reasons(page)
+    assert "not shown" not in _reasons(page)
+
+
+def _reasons(page: str) -> str:
+    found = re.search(r'<section id="why">.*?</section>', page, flags=re.DOTALL)
+    assert found is not None
+    return found[0]
+
+
+def _without_reasons(page: str) -> str:
+    return page.replace(_reasons(page), "")
 
 
 def test_the_public_report_shows_only_what_may_be_passed_on(
@@ -202,8 +219,22 @@ def test_the_public_report_shows_only_what_may_be_passed_on(
     free = sum(row.license in ("by", "by-sa") for row in shown)
     assert 0 < free < len(shown)
     # The twin of all three set aside is a training picture without a licence.
-    assert page.count('src="data:image/jpeg;base64,') == free
-    assert page.count("<span>not shown</span>") == len(shown) - free + 3
+    rest = _without_reasons(page)
+    assert rest.count('src="data:image/jpeg;base64,') == free
+    assert rest.count("<span>not shown</span>") == len(shown) - free + 3
+    # Neither a training picture without a licence nor the heat map over one is shown.
+    reasons = _reasons(page)
+    places = re.findall(r"<li>.*?</li>", reasons, flags=re.DOTALL)
+    ids = [re.findall(r"<code>(.*?)</code>", place) for place in places]
+    for place, found in zip(places, ids, strict=True):
+        if found and rows[found[0]].license not in ("by", "by-sa"):
+            assert "data:image" not in place
+    explained = [found[0] for place, found in zip(places, ids, strict=True) if found]
+    hidden = [id for id in explained if rows[id].license not in ("by", "by-sa")]
+    lit = [place for place in places if "speaks for" in place]
+    closed = [id for id in hidden if rows[id].split == "test"]
+    assert hidden and closed
+    assert sum("not shown" in place for place in lit) == len(closed)
 
 
 def test_running_again_writes_nothing_and_a_lost_file_comes_back_the_same(
