@@ -122,6 +122,11 @@ class Explainer:
         changed = len(np.setxor1d(basis, self._model.basis))
         if changed > 2 * _CHANGED * len(basis):
             return "The pictures have changed since the head was trained."
+        if not self._model.head.C:
+            return (
+                "The head was tuned together with its network: what it would be without one of "
+                "the training pictures is not known."
+            )
         if self._moved > _MOVED:
             return (
                 "The head is a blend of several, which one fit to all training pictures does not "

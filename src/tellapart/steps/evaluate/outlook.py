@@ -23,6 +23,8 @@ _FROZEN = (
     " The features are those of the network before it was tuned: on those it was tuned on, it says "
     "little how others would be told."
 )
+#: A tuned network's head has no strength of its own: the middle of those that frozen ones try.
+_TUNED_C = 30.0
 
 
 def of(
@@ -53,7 +55,7 @@ def of(
             seed=context.recipe.seed,
             now=sum(row.split == "train" for row in rows),
             tested=tested[used] if fixed else None,
-            C=model.facts["C"],
+            C=model.facts["C"] or _TUNED_C,
             class_weight=context.recipe.train.class_weight,
         )
     except DataError:
