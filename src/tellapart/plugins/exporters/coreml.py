@@ -73,18 +73,18 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
         ) from error
     from safetensors.numpy import load
 
+    if _WEIGHTS not in archive:
+        raise DataError(
+            f"The bundle {bundle.path.name!r} holds no {_WEIGHTS} to build its network from.",
+            expected="a bundle with its weights",
+            do="Package the project again: `tellapart package NAME`.",
+        )
     why = _not_timm(bundle.manifest["backbone"])
     if why:
         raise DataError(
             f"The bundle {bundle.path.name!r} has no Core ML model: {why}.",
             expected="a model of one network of timm with a linear head",
             do="Use its ONNX model: `tellapart export … --format onnx`.",
-        )
-    if _WEIGHTS not in archive:
-        raise DataError(
-            f"The bundle {bundle.path.name!r} holds no {_WEIGHTS} to build its network from.",
-            expected="a bundle with its weights",
-            do="Package the project again: `tellapart package NAME`.",
         )
     manifest = bundle.manifest
     given, backbone = manifest["input"], manifest["backbone"]
