@@ -51,7 +51,7 @@ def test_efforts_have_times_of_their_own() -> None:
 
 
 def test_less_time_means_smaller_pictures_and_then_no_tuning() -> None:
-    sides = [tuned_size(320, free, 900, speed=40.0) for free in (2000, 110, 80, 30)]
+    sides = [tuned_size(320, free, 900, speed=40.0) for free in (2000, 170, 120, 30)]
     assert sides == [256, 224, 192, None]
 
 

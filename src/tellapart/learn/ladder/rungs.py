@@ -118,8 +118,8 @@ class TunedRung:
     train_size: int
     folds: int = 3
     #: At most; the time may allow fewer.
-    epochs: int = 20
-    learning_rate: float = 3e-4
+    epochs: int = 8
+    learning_rate: float = 1e-3
     mirror: bool = False
     #: Which of several alike, from 0.
     number: int = 0
@@ -143,7 +143,7 @@ class TunedRung:
 
 #: Sides to learn at, as shares of the side that the model sees; epochs below which tuning does
 #: not pay.
-_SHARES, _FEWEST = (0.8, 0.7, 0.6, 0.5), 4.0
+_SHARES, _FEWEST = (0.8, 0.7, 0.6, 0.5), 6.0
 
 
 def tuned_size(size: int, free: float, pictures: int, speed: float) -> int | None:

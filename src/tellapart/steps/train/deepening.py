@@ -25,7 +25,7 @@ _SIZE = 320
 #: Networks tuned in a ladder of `good`; `best` goes on while the time lasts.
 _GOOD = 1
 #: A network learns so much slower than the engine answers.
-_SLOWER = 5.0
+_SLOWER = 4.0
 
 
 def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[str]) -> None:

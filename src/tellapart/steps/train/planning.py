@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from tellapart.learn.deep.tuning import Augmentation, Plan
 
 #: Chosen on the training pictures of trashnet_100, by folds (docs/architecture.md).
-_OPTIMIZER, _WEIGHT_DECAY, _BATCH, _BY_LAYER = "adamw", 0.01, 32, 0.8
+_OPTIMIZER, _WEIGHT_DECAY, _BATCH, _BY_LAYER, _SMOOTHING = "adamw", 0.05, 32, 0.7, 0.1
+#: Layer groups that stay as they are: what tells edges and textures apart is learned already, and
+#: with few pictures a whole network forgets more than it learns. Of networks of seven blocks, and
+#: of others, whose groups are fewer.
+_FROZEN, _FROZEN_ELSE = 6, 2
+_SEVEN_BLOCKS = ("efficientnet", "mobilenet")
 #: An average of weights needs so many steps to be worth anything.
 _EMA = 0.98
 
@@ -21,10 +26,11 @@ def plan_of(rung: TunedRung, net: Backbone, recipe: Recipe, fold: int) -> Plan:
     """The plan of one of the rung's networks; each fold and number draws its own chances."""
     from tellapart.learn.deep.tuning import Plan, Stage
 
-    asked = recipe.train
-    stage = Stage(freeze="none", epochs=rung.epochs, lr=rung.learning_rate, size=rung.train_size)
+    asked, name = recipe.train, net.timm or rung.network
+    frozen = _FROZEN if any(word in name for word in _SEVEN_BLOCKS) else _FROZEN_ELSE
+    stage = Stage(freeze=frozen, epochs=rung.epochs, lr=rung.learning_rate, size=rung.train_size)
     return Plan(
-        backbone=net.timm or rung.network,
+        backbone=name,
         stages=(stage,),
         arguments=dict(net.args),
         optimizer=_unless(asked.optimizer, _OPTIMIZER),
@@ -33,7 +39,7 @@ def plan_of(rung: TunedRung, net: Backbone, recipe: Recipe, fold: int) -> Plan:
         decay_by_layer=float(_unless(asked.decay_by_layer, _BY_LAYER)),
         augmentation=_augmentation(asked.augmentation),
         ema=float(_unless(asked.ema, _EMA)),
-        label_smoothing=float(_unless(asked.label_smoothing, 0.0)),
+        label_smoothing=float(_unless(asked.label_smoothing, _SMOOTHING)),
         best_weights=False,  # each fold's pictures judge: they must not choose as well
         precision=asked.precision,
         device=asked.device,
@@ -48,7 +54,7 @@ def _augmentation(asked: Any) -> Augmentation:
     from tellapart.learn.deep.tuning import Augmentation
 
     if asked is None:
-        return Augmentation(flip=True, rotate=10.0, lighting=0.1, crop=0.7)
+        return Augmentation(flip=True, rotate=20.0, lighting=0.15, crop=0.6)
     return Augmentation(**asked.model_dump())
 
 

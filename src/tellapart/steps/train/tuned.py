@@ -33,6 +33,8 @@ from tellapart.store.files import FileStore, write_file
 
 #: Seconds that a fold needs at least beside its training: pixels, export, checks.
 AROUND = 8.0
+#: A head that already fits all it learned from leaves the network nothing to learn from it.
+_LARGEST_C = 10.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _tune(
         y[train],
         n_classes=judges.classes,
         seed=context.recipe.seed,
-        C=start.C,
+        C=min(start.C, _LARGEST_C),
         class_weight=context.recipe.train.class_weight,
         groups=judges.groups[train],
     )
