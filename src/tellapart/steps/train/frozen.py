@@ -17,6 +17,8 @@ from tellapart.steps import StepContext
 from tellapart.steps.train.reached import Jury, Reached
 from tellapart.store.files import FileStore
 
+#: Pictures between two looks at stop requests.
+_AT_ONCE = 512
 #: Training pictures by which the stages' features are scaled.
 _SAMPLE = 48
 #: Told how many pictures are done of how many.
@@ -35,19 +37,25 @@ def network(context: StepContext, name: str, size: int) -> Backbone:
 def looked(
     context: StepContext, rows: Sequence[PictureRow], net: Backbone, watch: Watch
 ) -> NDArray[np.float32]:
-    """Features (n, D) of `rows`, from the cache where they are there. Raises `DataError`."""
+    """Features (n, D) of `rows`, from the cache where they are there. Raises `DataError`.
+
+    What `watch` raises between two parts of many pictures ends it: a stop request is heeded.
+    """
     files = FileStore(context.settings.files_dir)
     items = [(row.sha256, measuring.reader(files, row.sha256, row.path)) for row in rows]
-    total = len({row.sha256 for row in rows})
-    vectors, errors = features.matrix(
-        items,
-        net,
-        context.recipe.train.view,
-        context.settings,
-        lambda done: watch(done, total),
-    )
-    features.require_all(errors, context.catalog.name)
-    return np.asarray(vectors, dtype=np.float32)
+    view, found = context.recipe.train.view, []
+    for start in range(0, max(len(items), 1), _AT_ONCE):
+        vectors, errors = features.matrix(
+            items[start : start + _AT_ONCE],
+            net,
+            view,
+            context.settings,
+            lambda done, start=start: watch(start + done, len(items)),  # type: ignore[misc]
+        )
+        features.require_all(errors, context.catalog.name)
+        found.append(vectors)
+        watch(min(start + _AT_ONCE, len(items)), len(items))
+    return np.concatenate(found).astype(np.float32, copy=False)
 
 
 def climb(
