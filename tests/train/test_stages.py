@@ -132,6 +132,7 @@ def test_the_split_is_a_fifth_dealt_by_seed_42_stored_and_used_again(swipr: Ran)
         "train": 0.7,
         "validation": 0.2,
         "test": 0.1,
+        "official": False,
     }
     swipr.said.clear()
     swipr.run()

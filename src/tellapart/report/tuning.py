@@ -55,6 +55,8 @@ class Tuning:
     stages: Sequence[Stage]
     history: Sequence[Epoch]
     best_epoch: int
+    #: Whether that epoch was chosen by its loss on validation.
+    keeps_best: bool
     finished: bool
 
     @property
@@ -94,6 +96,8 @@ def tuning(facts: Mapping[str, Any], *, private: bool) -> Tuning | None:
             for line in found["history"]
         ],
         best_epoch=int(found["best_epoch"]),
+        keeps_best=bool(found["settings"]["best_weights"])
+        and any(line["validation_loss"] is not None for line in found["history"]),
         finished=bool(facts.get("finished", True)),
     )
 

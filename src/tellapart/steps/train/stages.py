@@ -129,7 +129,8 @@ def _train(context: StepContext, material: Material, start: Start, plan: Plan, i
     )
     context.progress(Progress(STEP, 0, None, "exporting"))
     net, weight, bias = tuning.tuned_backbone(tuned, context.work / FOLDER, license=start.license)
-    _keep(context, judges, tuned, net, (weight, bias), _facts(context, start, plan, tuned, inputs))
+    facts = _facts(context, start, plan, tuned, inputs, official=material.official)
+    _keep(context, judges, tuned, net, (weight, bias), facts)
     if tuned.finished:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -194,7 +195,7 @@ def _keep(
 
 
 def _facts(
-    context: StepContext, start: Start, plan: Plan, tuned: Tuned, inputs: str
+    context: StepContext, start: Start, plan: Plan, tuned: Tuned, inputs: str, *, official: bool
 ) -> dict[str, Any]:
     notes = list(context.recipe.notes)
     if not tuned.finished:
@@ -219,6 +220,7 @@ def _facts(
                 "train": split.train,
                 "validation": split.validation,
                 "test": split.test,
+                "official": official,
             },
             "precision": tuned.precision,
             "device": tuned.device,
