@@ -51,7 +51,7 @@ class Law:
         np.add.at(deviations, groups, wrong - wrong.mean(axis=0))
         several = len(np.unique(groups))
         # Pictures of a group count as one (cluster-robust; Liang and Zeger, Biometrika 73, 1986).
-        spread = deviations.T @ deviations * (several / max(1, several - 1)) + 1.0
+        spread = deviations.T @ deviations * (several / max(1, several - 1)) + 0.25
         covariance = spread / n**2 / np.outer(errors, errors)
         doublings = np.log2(sizes[-1] / sizes)
         strayed = _ASTRAY**2 * np.minimum.outer(doublings, doublings)
