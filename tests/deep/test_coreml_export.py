@@ -30,7 +30,11 @@ RECIPE: dict[str, Any] = {
     "data": "iris",
     "layers": [{"dense": {"units": 3, "activation": "softmax"}}],
     "train": {"epochs": 3, "learning_rate": 0.05},
-    "compile": {"coreml_input": "iris_features", "coreml_output": "classification"},
+    "compile": {
+        "coreml_input": "iris_features",
+        "coreml_output": "classification",
+        "coreml_single_file": True,
+    },
 }
 
 
