@@ -154,6 +154,7 @@ def test_swipr_is_what_it_was() -> None:
     train = recipe.train
     assert train.backbone == "resnext50_32x4d"
     assert (train.head, train.batch_size) == ("concat512", 24)
+    assert train.class_weight is None
     assert [
         (s.freeze, s.size, s.lr, s.cycles, s.cycle_length, s.cycle_mult) for s in train.stages
     ] == [
@@ -180,6 +181,7 @@ def test_picaisso_is_what_it_was() -> None:
     )
     assert [(s.freeze, s.lr, s.schedule) for s in train.stages] == [("none", "auto", "constant")]
     assert train.best_weights and train.decay_by_layer == 1 and train.freeze_norm is False
+    assert train.class_weight is None
     assert recipe.split.validation == 0.2
 
 

@@ -85,24 +85,44 @@ def test_an_average_follows_by_its_formula() -> None:
 def test_the_loss_of_soft_targets_is_the_cross_entropy_of_hard_ones() -> None:
     torch.manual_seed(0)
     logits, y = torch.randn(9, 4), torch.randint(4, (9,))
-    weights = torch.tensor([1.0, 2.0, 0.5, 3.0])
     hard = nn.functional.one_hot(y, 4).float()
-    for weight in (None, weights):
-        ours = soft_cross_entropy(logits, hard, weight)
-        assert torch.allclose(ours, nn.functional.cross_entropy(logits, y, weight))
+    assert torch.allclose(soft_cross_entropy(logits, hard), nn.functional.cross_entropy(logits, y))
     soft = torch.softmax(torch.randn(9, 4), 1)
     assert torch.allclose(
-        soft_cross_entropy(logits, soft, None), nn.functional.cross_entropy(logits, soft)
+        soft_cross_entropy(logits, soft), nn.functional.cross_entropy(logits, soft)
     )
 
 
+def test_a_class_counts_as_much_in_small_batches_as_in_all_at_once() -> None:
+    """A batch of one class alone must not lose that class's weight."""
+    torch.manual_seed(0)
+    y = torch.tensor([0] * 9 + [1] + [2] * 2)
+    logits, hard = torch.randn(12, 3), nn.functional.one_hot(y, 3).float()
+    weights = class_weights(Plan("x", (), class_weight="balanced"), hard.numpy())
+    assert weights is not None
+    rows = hard @ torch.from_numpy(weights)
+    whole = soft_cross_entropy(logits, hard, rows)
+    of_torch = nn.functional.cross_entropy(logits, y, torch.from_numpy(weights))
+    assert torch.allclose(whole, of_torch)
+    for size in (1, 2, 3, 4):
+        parts = [
+            soft_cross_entropy(*(part[n : n + size] for part in (logits, hard, rows)))
+            for n in range(0, 12, size)
+        ]
+        assert torch.allclose(torch.stack(parts).mean(), whole), size
+
+
 def test_balanced_weights_give_every_class_the_same_sum() -> None:
-    targets = np.eye(2, dtype=np.float32)[[0] * 19 + [1]]
-    weights = class_weights(Plan("x", (), class_weight="balanced"), targets)
-    assert weights is not None and np.allclose(targets.sum(0) * weights, 10)
+    targets = np.eye(3, dtype=np.float32)[[0] * 19 + [1]]
+    weights = class_weights(Plan("x", (), class_weight="balanced"), targets[:, :2])
+    assert weights is not None and np.allclose(targets.sum(0)[:2] * weights, 10)
     assert class_weights(Plan("x", ()), targets) is None
-    given = class_weights(Plan("x", (), class_weight=(1.0, 4.0)), targets)
-    assert given is not None and given.tolist() == [1, 4]
+    given = class_weights(Plan("x", (), class_weight=(1.0, 4.0, 9.0)), targets)
+    assert given is not None and np.allclose(given / given[0], [1, 4, 9])
+    unseen = class_weights(Plan("x", (), class_weight="balanced"), targets)
+    for found in (weights, given, unseen):
+        assert found is not None and np.isfinite(found).all()
+        assert (targets[:, : len(found)] @ found).mean() == pytest.approx(1), "rates mean the same"
 
 
 def _curve(best: float) -> list[tuple[float, float]]:

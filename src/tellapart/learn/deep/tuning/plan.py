@@ -110,7 +110,8 @@ class Plan:
     threads: int = 0
     #: Batch norm keeps the running statistics it came with, in layers that learn too.
     freeze_norm: bool = False
-    #: A weight a class, or `balanced`: n / (C · n of the class); None: all alike.
+    #: A weight a class (brought to a mean of 1 over the training pictures), or `balanced`: as
+    #: much for every class together; None: all pictures count alike.
     class_weight: Literal["balanced"] | tuple[float, ...] | None = None
 
     @property

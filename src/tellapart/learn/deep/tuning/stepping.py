@@ -17,23 +17,29 @@ from tellapart.learn.deep.tuning.pictures import PictureFeed
 from tellapart.learn.deep.tuning.plan import Plan
 
 
-def soft_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean of −Σ t log softmax(logits) over the batch (n, C), rows weighted by their classes."""
+def soft_cross_entropy(logits: Tensor, targets: Tensor, rows: Tensor | None = None) -> Tensor:
+    """Mean of −Σ t log softmax(logits) over the batch (n, C); `rows` (n,): how much each counts.
+
+    The sum is divided by n, not by what the rows count together: else a weight would mean nothing
+    in a batch of one class alone, and little in any small one.
+    """
     losses = -(targets * logits.log_softmax(1)).sum(1)
-    if weights is None:
-        return losses.mean()
-    rows = targets @ weights
-    return (losses * rows).sum() / rows.sum()
+    return losses.mean() if rows is None else (losses * rows).mean()
 
 
 def class_weights(plan: Plan, targets: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """A weight a class (C,) from the training split's targets (n, C), or None for all alike."""
+    """A weight a class (C,) from the training split's targets (n, C), or None for all alike.
+
+    The mean over the n rows is 1, so that learning rates mean what they mean without weights.
+    """
     if plan.class_weight is None:
         return None
+    counts = targets.sum(0, dtype=np.float64)
     if plan.class_weight == "balanced":
-        counts = targets.sum(0)
-        return np.asarray(len(targets) / (len(counts) * np.maximum(counts, 1e-9)), np.float32)
-    return np.asarray(plan.class_weight, np.float32)
+        weights = np.where(counts > 0, 1 / np.maximum(counts, 1e-9), 0.0)
+    else:
+        weights = np.asarray(plan.class_weight, np.float64)
+    return np.asarray(weights * len(targets) / (counts @ weights), np.float32)
 
 
 class Stepper:
@@ -81,6 +87,7 @@ class Stepper:
         known = self._targets[torch.from_numpy(places)].to(self.device)
         pixels = self._augmenter.varied(x, numbers).to(self.device)
         pixels, targets = mixed(pixels, known, self.plan.augmentation, numbers)
+        rows = None if self._weights is None else targets @ self._weights
         if self.plan.label_smoothing:
             share = self.plan.label_smoothing
             targets = targets * (1 - share) + share / targets.shape[1]
@@ -88,7 +95,7 @@ class Stepper:
             group["lr"] = rate * group["share"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = self.net(pixels.contiguous(memory_format=torch.channels_last))
-        loss = soft_cross_entropy(logits, targets, self._weights)
+        loss = soft_cross_entropy(logits, targets, rows)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.plan.clip is not None:
