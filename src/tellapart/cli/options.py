@@ -71,7 +71,7 @@ Device = Annotated[
 ]
 Devices = Annotated[
     str | None,
-    typer.Option("--devices", metavar="N", help="How many such devices train together; default 1."),
+    typer.Option("--devices", metavar="N", help="Only 1: several together are not built yet."),
 ]
 Seed = Annotated[
     str | None,

@@ -61,13 +61,6 @@ def check_train(
             )
     if model_kind == "head":
         _weights(given, tuned, staged, problems)
-        if given.get("device") == "mps" and given.get("devices") not in (None, 1, "1"):
-            problems.say(
-                "train.devices",
-                f"train.devices is {quote(given['devices'])}, but there is one device mps",
-                "1 with mps",
-                "Remove devices.",
-            )
     if staged and model_kind == "head":
         _effort_beside_stages(written, problems)
         _check_stages(given, problems)

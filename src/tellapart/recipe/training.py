@@ -209,11 +209,11 @@ class Train(Part):
         expected="auto, true or false",
         why="small batches have no statistics worth keeping",
     )
-    devices: Annotated[Whole, Field(ge=1, le=64)] = says(
+    devices: Annotated[Whole, Field(ge=1, le=1)] = says(
         1,
-        "Tuning: how many devices of that kind train together.",
-        expected="a whole number from 1 to 64",
-        why="one",
+        "Tuning: how many devices of that kind train together; more than one: not built yet.",
+        expected="1: a tuning runs on one device, several together are not built yet",
+        why="one device",
     )
     optimizer: Optimizer | Literal["auto"] = says(
         "auto",
