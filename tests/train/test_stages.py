@@ -192,6 +192,28 @@ def test_what_is_kept_answers_as_the_network_did(picaisso: Ran) -> None:
     assert found.facts["validation"]["accuracy"] == pytest.approx(best["validation_accuracy"])
 
 
+def _allowed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds from each command's start to the end of its tuning, from now on."""
+    from tellapart.learn.deep.tuning import fitting
+    from tellapart.steps.train import stages
+
+    found: list[float] = []
+    starts: list[float] = []
+    of_step, of_tuning = stages.run, fitting.tune
+
+    def run(context: Any) -> Any:
+        starts.append(context.command.started)
+        return of_step(context)
+
+    def tune(*given: Any, **options: Any) -> Any:
+        found.append(options["deadline"] - starts[-1])
+        return of_tuning(*given, **options)
+
+    monkeypatch.setattr(stages, "run", run)
+    monkeypatch.setattr(fitting, "tune", tune)
+    return found
+
+
 @pytest.mark.slow
 def test_a_stopped_tuning_stands_and_goes_on_where_it_was(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
@@ -208,7 +230,8 @@ def test_a_stopped_tuning_stands_and_goes_on_where_it_was(
             "stages": [{"freeze": "none", "epochs": 4}, {"freeze": 3, "epochs": 2, "size": 96}],
         },
     }
-    project = tellapart.Project.create(check(asked), settings)
+    project = tellapart.Project.create(check({**asked, "budget": "1h"}), settings)
+    allowed = _allowed(monkeypatch)
     epochs: list[tuple[int, int]] = []
 
     def watch(event: Progress) -> None:
@@ -223,7 +246,11 @@ def test_a_stopped_tuning_stands_and_goes_on_where_it_was(
     parts = facts["backbone"]["parts"]
     assert [part["mirror"] for part in parts] == [True], "the model looks at the mirror image too"
 
+    spent = facts["tuning"]["seconds"]
+    project.update({"budget": "2h"})  # more time is no reason to begin again
     project.run("train", progress=watch, spawn=False)
+    assert allowed[0] == pytest.approx(3600 - 12), "the export has its reserve"
+    assert allowed[0] + 3600 - spent <= allowed[1] < allowed[0] + 3600, "what was spent counts"
     facts = json.loads((project.folder / "work" / "train.json").read_text())
     assert facts["finished"] and not any("goes on from there" in note for note in facts["notes"])
     assert [epoch for _, epoch in epochs] == [1, 2, 3, 4, 5, 6], "no epoch is repeated"

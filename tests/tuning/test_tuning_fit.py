@@ -250,6 +250,31 @@ def test_a_deadline_is_kept_in_batches_and_the_schedule_ends(
     assert "of the 22 epochs" in tuned.notes[0]
 
 
+def test_seconds_are_counted_over_interruptions_and_may_have_run_out(
+    make_feed: Any, tmp_path: Path, tensors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, plain = _Clock(), learning.Stepper.step
+
+    def slow(self: Any, *args: Any) -> Any:
+        clock.now += 1.0
+        return plain(self, *args)
+
+    monkeypatch.setattr(learning, "clock", clock)
+    monkeypatch.setattr(learning.Stepper, "step", slow)
+    plan = _plan(Stage("body", 4, 1e-3, SIZE), Stage("none", 4, 1e-3, SIZE))
+
+    def spent(key: str = "test") -> float:
+        return tuning.spent(plan, make_feed(), folder=tmp_path, key=key)
+
+    assert spent() == 0
+    _tune(plan, make_feed(), tmp_path, tensors, stop=lambda: clock.now >= 1009)
+    assert spent() == pytest.approx(9) and spent("another") == 0
+    clock.now = 5000.0
+    tuned = _tune(plan, make_feed(), tmp_path, tensors, deadline=5000.0)
+    assert tuned.finished and len(tuned.history) == 2, "no time is left: the epoch at hand ends"
+    assert "of the 8 epochs" in tuned.notes[0]
+
+
 def test_soft_targets_teach_the_teacher(make_feed: Any, tmp_path: Path) -> None:
     soft = np.full((60, 3), 0.1)
     soft[np.arange(60), np.arange(60) % 3] = 0.8

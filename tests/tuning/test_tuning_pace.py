@@ -82,3 +82,39 @@ def test_a_machine_that_slows_down_is_followed() -> None:
 def test_more_time_than_needed_adds_nothing() -> None:
     steps, end = _run([Work(20, 1.0, 0.5, 1)], 1000.0, 1.0)
     assert steps == [20] and end == 20.5
+
+
+def _until(pace: Pace, now: float, deadline: float, end: float) -> float:
+    """Steps of a second each, fitted to `deadline`, until it is `end`."""
+    pace.deadline = deadline
+    while pace.left(now) and now < end:
+        now += 1
+        pace.timed(1.0)
+        pace.step(now)
+    return now
+
+
+@pytest.mark.parametrize(("more", "steps"), [(40.0, 40), (70.0, 70), (500.0, 100), (None, 100)])
+def test_more_time_after_a_stop_is_used(more: float | None, steps: int) -> None:
+    """A plan cut down to 40 s was stopped after 30; then there are 40, 70, 500, or all."""
+    works = [Work(100, 1.0, 0.0, 1)]
+    first = Pace(works)
+    now = _until(first, 0.0, 40.0, 30.0)
+    assert first.progress > 0.6
+    pace = Pace(works, more)
+    pace.restore(first.state())
+    pace.widen(now)
+    if more is None:
+        assert pace.left(now) == 70 and pace.progress == pytest.approx(0.3)
+    else:
+        _until(pace, now, more, math.inf)
+        assert pace.steps == pytest.approx(steps, abs=2)
+
+
+def test_less_time_after_a_stop_ends_it() -> None:
+    first = Pace([Work(100, 1.0, 0.0, 1)])
+    now = _until(first, 0.0, 40.0, 30.0)
+    pace = Pace(first.works, 20.0)
+    pace.restore(first.state())
+    pace.widen(now)
+    assert pace.left(now) == 0 and pace.progress == first.progress

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STEP = "train"
 #: Raise it whenever the same pictures and stages would give another model.
-VERSION = 1
+VERSION = 2
 #: In the work folder: prepared pictures and the checkpoint, until the training has ended.
 TUNING = "tuning"
 #: With fewer validation pictures the temperature does not make answers surer than the network is.
@@ -57,20 +57,23 @@ def run(context: StepContext) -> dict[str, Any]:
     material = gather(context)
     inputs = _inputs(context, material)
     last = _last(context)
-    if last is None or last.facts["fingerprint"] != inputs or not last.facts["finished"]:
+    if last is None or last.facts["fingerprint"] != inputs["all"] or not last.facts["finished"]:
         start = start_of(context.recipe, context.settings)
         threads = context.settings.threads or 0
         plan = plan_of(context.recipe, start, len(material.train), threads)
         _train(context, material, start, plan, inputs)
         last = trained.load(context.work)
     summary = _summary(last.facts)
-    if last.facts["finished"] and context.catalog.finished(STEP, inputs) is None:
-        context.catalog.finish(STEP, inputs, summary)
+    if last.facts["finished"] and context.catalog.finished(STEP, inputs["all"]) is None:
+        context.catalog.finish(STEP, inputs["all"], summary)
     return summary
 
 
-def _inputs(context: StepContext, material: Material) -> str:
-    """What the model depends on, the machine apart; found without torch."""
+def _inputs(context: StepContext, material: Material) -> dict[str, str]:
+    """What the model depends on, the machine apart; found without torch.
+
+    `training` leaves the time out: with another budget a training that was stopped goes on.
+    """
     recipe, asked = context.recipe, context.recipe.train
     found = None if asked.weights == "none" else weights_of(recipe, context.settings)
     start = (
@@ -81,8 +84,8 @@ def _inputs(context: StepContext, material: Material) -> str:
         [[row.sha256, row.label, row.group] for row in part]
         for part in (material.train, material.validation)
     ]
-    time_asked = recipe.budget_seconds
-    return fingerprint([VERSION, start, chosen, rows, material.classes, recipe.seed, time_asked])
+    training = fingerprint([VERSION, start, chosen, rows, material.classes, recipe.seed])
+    return {"training": training, "all": fingerprint([training, recipe.budget_seconds])}
 
 
 def _last(context: StepContext) -> trained.Trained | None:
@@ -94,10 +97,12 @@ def _last(context: StepContext) -> trained.Trained | None:
     return last if "tuning" in last.facts else None
 
 
-def _train(context: StepContext, material: Material, start: Start, plan: Plan, inputs: str) -> None:
+def _train(
+    context: StepContext, material: Material, start: Start, plan: Plan, inputs: dict[str, str]
+) -> None:
     from tellapart.learn.deep import tuning
 
-    folder = context.work / TUNING
+    folder, key = context.work / TUNING, inputs["training"]
     judges = _jury(context, material)
     files = FileStore(context.settings.files_dir)
     own = len(material.train)
@@ -122,14 +127,14 @@ def _train(context: StepContext, material: Material, start: Start, plan: Plan, i
         tensors,
         feed,
         folder=folder,
-        key=inputs,
+        key=key,
         watch=lambda tick: _tell(context, plan, tick),
         stop=context.stop_asked,
-        deadline=_deadline(context),
+        deadline=_deadline(context, tuning.spent(plan, feed, folder=folder, key=key)),
     )
     context.progress(Progress(STEP, 0, None, "exporting"))
     net, weight, bias = tuning.tuned_backbone(tuned, context.work / FOLDER, license=start.license)
-    facts = _facts(context, start, plan, tuned, inputs, official=material.official)
+    facts = _facts(context, start, plan, tuned, inputs["all"], official=material.official)
     _keep(context, judges, tuned, net, (weight, bias), facts)
     if tuned.finished:
         shutil.rmtree(folder, ignore_errors=True)
@@ -144,14 +149,17 @@ def _jury(context: StepContext, material: Material) -> Jury:
     return jury(context, material, first)
 
 
-def _deadline(context: StepContext) -> float | None:
-    """When the training has to be over, so that the whole command ends in time."""
+def _deadline(context: StepContext, spent: float) -> float | None:
+    """When the training has to be over, so that the whole command ends in time.
+
+    Earlier, interrupted commands have `spent` seconds of it on the same training.
+    """
     seconds = context.recipe.budget_seconds
     if seconds is None:
         return None
     began = time.monotonic() if context.command is None else context.command.started
     rest = () if context.command is None else context.command.after(STEP)
-    return began + seconds - _reserve(len(rest), seconds)
+    return began + seconds - spent - _reserve(len(rest), seconds)
 
 
 def _reserve(steps: int, seconds: float) -> float:

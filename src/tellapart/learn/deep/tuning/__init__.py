@@ -12,7 +12,7 @@ from tellapart.learn.deep.tuning.plan import Augmentation, Plan, Stage
 
 if TYPE_CHECKING:
     from tellapart.learn.deep.tuning.exporting import tuned_backbone
-    from tellapart.learn.deep.tuning.fitting import Tuned, predict, tune
+    from tellapart.learn.deep.tuning.fitting import Tuned, predict, spent, tune
 
 __all__ = [
     "Augmentation",
@@ -21,6 +21,7 @@ __all__ = [
     "Stage",
     "Tuned",
     "predict",
+    "spent",
     "tune",
     "tuned_backbone",
 ]
@@ -28,6 +29,7 @@ __all__ = [
 _WHERE = {
     "Tuned": "fitting",
     "predict": "fitting",
+    "spent": "fitting",
     "tune": "fitting",
     "tuned_backbone": "exporting",
 }

@@ -19,10 +19,10 @@ from tellapart import telemetry
 from tellapart.errors import InputError
 from tellapart.learn.deep import numbers
 from tellapart.learn.deep.fit import Tick, _quiet
-from tellapart.learn.deep.tuning import depthwise, network
+from tellapart.learn.deep.tuning import depthwise, network, weights
 from tellapart.learn.deep.tuning.augmenting import Augmenter
 from tellapart.learn.deep.tuning.judging import logits_of
-from tellapart.learn.deep.tuning.learning import Learning, Running
+from tellapart.learn.deep.tuning.learning import FILE, Learning, Running
 from tellapart.learn.deep.tuning.network import TunedNet
 from tellapart.learn.deep.tuning.pictures import PictureFeed
 from tellapart.learn.deep.tuning.plan import Plan
@@ -105,6 +105,14 @@ def tune(
         torch.set_num_threads(before)
         net.cpu()
     return _result(learning, device)
+
+
+def spent(plan: Plan, feed: PictureFeed, *, folder: Path, key: str) -> float:
+    """Seconds that the training which `tune` would go on from has taken; 0 where there is none."""
+    kept = weights.read(folder / FILE)
+    if not isinstance(kept, dict) or kept.get("key") != _key(key, plan, feed):
+        return 0.0
+    return float(kept["seconds"])
 
 
 def _result(learning: Learning, device: str) -> Tuned:

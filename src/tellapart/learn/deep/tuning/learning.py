@@ -363,6 +363,7 @@ class Learning:
         self._average.steps = kept["average_steps"]
         self._search = kept["search"]
         self._seconds, self._epoch_seconds = kept["seconds"], kept["epoch_seconds"]
+        self.pace.widen(clock())
         # Between two stages the next one begins with an optimizer of its own.
         self._restored = None if kept["between"] else kept
 

@@ -90,16 +90,40 @@ class Pace:
             return 1.0
         work = self.works[self.stage]
         rest = (1 - self.progress) * (work.steps * work.cost + work.looks * work.look)
-        for later in self.works[self.stage + 1 :]:
-            rest += (later.steps + later.search) * later.cost + later.looks * later.look
+        rest += self._later
         time = self.deadline - now - self.look_seconds
         return min(1.0, max(0.0, time / max(1e-9, rest * self.unit_seconds)))
+
+    @property
+    def _later(self) -> float:
+        """Cost of the stages after the one at hand, as planned."""
+        return sum(
+            (later.steps + later.search) * later.cost + later.looks * later.look
+            for later in self.works[self.stage + 1 :]
+        )
 
     def late(self, now: float) -> bool:
         """Whether one more step would not end in time."""
         if self.deadline is None:
             return False
         return now + self.step_seconds + self.look_seconds > self.deadline
+
+    def widen(self, now: float) -> None:
+        """After an interruption: go back in the stage's plan as far as the time allows by now.
+
+        A plan that was cut down to less time has run through more of its rates than its steps
+        stand for; with more time it is taken up where the steps are.
+        """
+        if self.stage >= len(self.works):
+            return
+        work = self.works[self.stage]
+        learned = min(self.progress, self.steps / max(1, work.steps))
+        if self.deadline is None or not self.unit_seconds:
+            self.progress = learned
+            return
+        whole = work.steps * work.cost + work.looks * work.look
+        rest = (self.deadline - now - self.look_seconds) / self.unit_seconds - self._later
+        self.progress = min(self.progress, max(learned, 1 - rest / max(1e-9, whole)))
 
     def step(self, now: float) -> None:
         """Count a step that was done."""
