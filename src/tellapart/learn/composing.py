@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tellapart.learn.backbone import Backbone, Part, write
+from tellapart.learn.backbone import Backbone, Part, is_whole, write
 from tellapart.learn.keeping import outline
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compose(parts: Sequence[Part], folder: Path) -> Backbone:
     ]
     name = "+".join(names) if len(names) <= 2 else f"{names[0]}+{len(names) - 1}"
     path = folder / f"{name}-{digest[:32]}.onnx"
-    if not path.is_file():
+    if not is_whole(path, digest):
         write(path, data)
     size, dim, has_map = outline(data)
     return Backbone(

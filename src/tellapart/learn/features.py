@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -41,6 +42,14 @@ def cache_key(backbone: Backbone, view: images.View, way: Way = PLAIN) -> str:
     return f"{backbone.key}-{view}-p{images.VERSION}-{engine}{said}"
 
 
+def cache_of(backbone: Backbone, settings: Settings) -> Path | None:
+    """Where engines keep what they compile of it: nowhere for a tuned one.
+
+    Such a network is the project's own, and what is kept for all would outlive its project.
+    """
+    return None if backbone.tuned else settings.cache_dir
+
+
 def extract(
     items: Sequence[tuple[str, Loader]],
     backbone: Backbone,
@@ -66,7 +75,7 @@ def extract(
         backbone.onnx,
         threads=settings.worker_threads,
         callers=workers,
-        cache_dir=settings.cache_dir,
+        cache_dir=cache_of(backbone, settings),
     )
     starts = iter(range(0, len(items), BATCH))
     waiting: deque[Future[list[Outcome]]] = deque()

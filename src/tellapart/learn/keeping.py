@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tellapart.errors import NotFoundError
-from tellapart.learn.backbone import Backbone, Part, embedded, write
+from tellapart.learn.backbone import Backbone, Part, embedded, is_whole, write
 
 #: Facts of a backbone as they stand in a trained head; the embedded one has the first four alone.
 _SHORT = ("name", "sha256", "size", "dim")
@@ -44,9 +44,9 @@ def store(
     packed = save({key: np.ascontiguousarray(tensors[key]) for key in sorted(tensors)})
     graph = hashlib.sha256(onnx).hexdigest()
     path, weights = _graph(folder, name, graph), _weights(folder, packed)
-    if not weights.is_file():
+    if not is_whole(weights, _told(weights)):
         write(weights, packed)
-    if not path.is_file():
+    if not is_whole(path, graph):
         write(path, onnx)
     size, dim, has_map = outline(onnx)
     mean, std = (_three(values) for values in preparation)
@@ -104,13 +104,17 @@ def facts(backbone: Backbone) -> dict[str, Any]:
 
 
 def keep(folder: Path, backbone: Backbone) -> dict[str, Any]:
-    """Bring the files of `backbone` and of its parts into `folder`; return its facts."""
+    """Bring the files of `backbone` and of its parts into `folder`; return its facts.
+
+    Raises `NotFoundError` where one of them is gone or damaged.
+    """
     for part in backbone.parts:
         keep(folder, part.backbone)
     if not backbone.is_embedded:
-        _bring(backbone.onnx, _graph(folder, backbone.name, backbone.graph))
+        _bring(backbone.onnx, _graph(folder, backbone.name, backbone.graph), backbone.graph)
         if not backbone.parts:
-            _bring(backbone.weights, folder / backbone.weights.name)
+            weights = backbone.weights
+            _bring(weights, folder / weights.name, _told(weights))
     return facts(backbone)
 
 
@@ -120,16 +124,17 @@ def found(folder: Path, known: Mapping[str, Any], cache_dir: Path) -> Backbone:
         return embedded(cache_dir, int(known["size"]))
     path = _graph(folder, known["name"], known["graph"])
     weights = folder / str(known["weights"])
-    missing = [each.name for each in (path, weights) if not each.is_file()]
-    if known["parts"]:
-        missing = [] if path.is_file() else [path.name]
-    if missing or hashlib.sha256(path.read_bytes()).hexdigest() != known["graph"]:
-        raise NotFoundError(
-            f"The network {known['name']!r} of the trained head is not whole: "
-            f"{missing[0] if missing else path.name!r} is {'gone' if missing else 'damaged'}.",
-            expected=f"the files that `train` left in {str(folder)!r}",
-            do="Run `tellapart train NAME` again.",
-        )
+    needed = [(path, str(known["graph"]))]
+    if not known["parts"]:
+        needed.append((weights, _told(weights)))
+    for each, sha256 in needed:
+        if not is_whole(each, sha256):
+            raise NotFoundError(
+                f"The network {known['name']!r} of the trained head is not whole: "
+                f"{each.name!r} is {'damaged' if each.is_file() else 'gone'}.",
+                expected=f"the files that `train` left in {str(folder)!r}",
+                do="Run `tellapart train NAME` again.",
+            )
     return Backbone(
         name=str(known["name"]),
         sha256=str(known["sha256"]),
@@ -158,9 +163,9 @@ def found(folder: Path, known: Mapping[str, Any], cache_dir: Path) -> Backbone:
     )
 
 
-def drop_others(folder: Path, known: Mapping[str, Any]) -> None:
+def drop_others(folder: Path, *known: Mapping[str, Any]) -> None:
     """Remove all files of `folder` but those that the facts name."""
-    named = set(_names(folder, known))
+    named = {name for each in known for name in _names(folder, each)}
     if folder.is_dir():
         for path in folder.iterdir():
             if path.name not in named:
@@ -183,10 +188,21 @@ def _weights(folder: Path, packed: bytes) -> Path:
     return folder / f"weights-{hashlib.sha256(packed).hexdigest()[:32]}.safetensors"
 
 
-def _bring(source: Path, target: Path) -> None:
+def _told(weights: Path) -> str:
+    """How the SHA-256 of a file of weights begins, as its own name says."""
+    return weights.stem.rpartition("-")[2]
+
+
+def _bring(source: Path, target: Path, sha256: str) -> None:
     """The same file at a second place: linked where the disk can, for it is never altered."""
-    if target.is_file() and target.stat().st_size == source.stat().st_size:
+    if is_whole(target, sha256):
         return
+    if not is_whole(source, sha256):
+        raise NotFoundError(
+            f"The network's file {source.name!r} is {'damaged' if source.is_file() else 'gone'}.",
+            expected=f"the file that was written to {str(source.parent)!r}",
+            do="Run the same command again: it makes the file anew.",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         target.unlink(missing_ok=True)

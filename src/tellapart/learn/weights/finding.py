@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.errors import InputError, MissingExtraError, NotFoundError, TellapartError
+from tellapart.learn import backbone
 from tellapart.learn.weights import files
 from tellapart.settings import Settings
 
@@ -36,6 +39,14 @@ class Weights:
     std: tuple[float, ...] | None = None
     size: int | None = None
     parameters: int | None = None
+    #: What a person should know of where the file came from; "": nothing.
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """Names what a network made of them depends on: the file, and how it is put to use."""
+        given = json.dumps([self.model, self.args, self.mean, self.std], default=list)
+        return backbone.digest(f"{self.sha256}\0{given}".encode())
 
 
 def find(
@@ -47,12 +58,22 @@ def find(
     """The weights of timm's network `name` (a tag after a point chooses among several).
 
     In this order: `file` (safetensors, or torch's own format, read as tensors only), the folder
-    TELLAPART_WEIGHTS, the cache, the embedded package, the model hub, whose `watch` is told the
-    bytes that are here, of how many. Raises `InputError` for what
-    is no name, `NotFoundError` where there is no such file, `VerificationError` for one that is
-    damaged, `MissingExtraError` where only the hub is left and timm is not installed, `FetchError`
-    where the hub does not give it.
+    TELLAPART_WEIGHTS, the cache, the model hub, whose `watch` is told the bytes that are here, of
+    how many. The embedded network's bare name means that one, whatever else is called so.
+    Raises `InputError` for what is no name, `NotFoundError` where there is no such file,
+    `VerificationError` for one that is damaged, `MissingExtraError` where only the hub is left and
+    timm is not installed, `FetchError` where the hub does not give it.
     """
+    found = local(name, settings, file)
+    if found is not None:
+        return found
+    from tellapart.learn.weights.hub import download
+
+    return download(name, settings, watch)
+
+
+def local(name: str, settings: Settings, file: Path | None = None) -> Weights | None:
+    """What `find` would give without the model hub; None where only that is left."""
     if not _NAME.fullmatch(name):
         raise InputError(
             f"{name!r} is no name of a network.",
@@ -61,12 +82,8 @@ def find(
         )
     if file is not None:
         return _given(name, Path(file))
-    local = [found for found in _local(settings) if _is(found, name)]
-    if local:
-        return local[0]
-    from tellapart.learn.weights.hub import download
-
-    return download(name, settings, watch)
+    own = _embedded(settings) if name == backbone.NAME else None
+    return own or next((found for found in _local(settings) if _is(found, name)), None)
 
 
 def available(settings: Settings) -> list[Weights]:
@@ -93,17 +110,24 @@ def _local(settings: Settings) -> Iterator[Weights]:
         (settings.cache_dir / FOLDER, "cache"),
     ]
     for folder, source in folders:
-        if folder is None or not folder.is_dir():
-            continue
-        for path in sorted(folder.iterdir()):
-            if path.suffix in files.ENDINGS and path.name[0] != "." and path.is_file():
-                try:
-                    yield describe(path, source)
-                except TellapartError:
-                    continue
+        for path in _within(folder):
+            with contextlib.suppress(TellapartError):
+                yield describe(path, source)
     found = _embedded(settings)
     if found is not None:
         yield found
+
+
+def _within(folder: Path | None) -> list[Path]:
+    """The files of weights in a folder; none where it cannot be read."""
+    with contextlib.suppress(OSError):
+        if folder is not None and folder.is_dir():
+            return [
+                path
+                for path in sorted(folder.iterdir())
+                if path.suffix in files.ENDINGS and path.name[0] != "." and path.is_file()
+            ]
+    return []
 
 
 def describe(path: Path, source: Source, name: str | None = None) -> Weights:
@@ -125,6 +149,7 @@ def describe(path: Path, source: Source, name: str | None = None) -> Weights:
         std=_figures(facts.get("std")),
         size=facts.get("size"),
         parameters=files.parameters(path),
+        note=str(facts.get("note", "")),
     )
 
 
@@ -137,8 +162,6 @@ def _is(found: Weights, name: str) -> bool:
 
 
 def _embedded(settings: Settings) -> Weights | None:
-    from tellapart.learn import backbone
-
     try:
         net = backbone.embedded(settings.cache_dir)
     except MissingExtraError:

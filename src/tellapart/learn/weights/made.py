@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.errors import MissingExtraError, TellapartError
+from tellapart.errors import MissingExtraError, TellapartError, VerificationError
 from tellapart.learn import backbone as backbones
 from tellapart.learn import keeping
 from tellapart.learn.backbone import Backbone
-from tellapart.learn.weights.finding import Weights, find
+from tellapart.learn.weights.finding import Weights, find, local
 from tellapart.settings import Settings
 
 #: Raise it whenever the same weights would give another graph: cached ones are then made anew.
@@ -32,8 +32,22 @@ def backbone(name: str, size: int | None, settings: Settings, file: Path | None 
     `MissingExtraError` where torch is needed and missing, `InputError` for a size that the network
     does not take, `VerificationError` where the weights are not that network's.
     """
-    known = _cached(name, size, settings) if file is None else None
-    return known or of(find(name, settings, file), size, settings)
+    found = local(name, settings, file)
+    known = _cached(name, size, settings) if found is None else None
+    return known or of(found or find(name, settings, file), size, settings)
+
+
+def key(name: str, settings: Settings, file: Path | None = None) -> str:
+    """Names the network that `backbone` gives, of whatever size: another file, another key.
+
+    The model hub is asked where nothing else has it. Raises what `find` raises.
+    """
+    found = local(name, settings, file)
+    if found is None:
+        place = _exported(name, None, settings, own=False)
+        if place is not None:
+            return place.stem.split("-")[-3]
+    return (found or find(name, settings, file)).key
 
 
 def of(weights: Weights, size: int | None, settings: Settings) -> Backbone:
@@ -111,31 +125,45 @@ def tensors(weights: Weights) -> dict[str, np.ndarray]:
         head = {f"classifier.{key}": old[f"_fc.{key}"] for key in ("weight", "bias")}
         return {new: old[name] for name, new in efficientnet.renamed()} | head
     if weights.path.suffix == ".safetensors":
-        from safetensors.numpy import load_file
-
-        return dict(load_file(weights.path))
+        return _safe(weights.path)
     from tellapart.learn.deep import timm_nets
 
     return timm_nets.unpickled(weights.path)
 
 
+def _safe(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, TypeError, KeyError) as error:  # the last two: odd types
+        raise VerificationError(
+            f"The tensors of {str(path)!r} cannot be read: {error}.",
+            expected="a whole safetensors file of float32, float16 or whole numbers",
+            do="Fetch the file again, or save its tensors as float32.",
+        ) from error
+
+
 def _place(weights: Weights, size: int, settings: Settings) -> Path:
     """Where the facts of the exported network lie."""
-    given = json.dumps([weights.model, weights.args, weights.mean, weights.std], default=list)
-    digest = backbones.digest(f"{weights.sha256}\0{given}".encode())
-    name = f"{_UNSAFE.sub('_', weights.name)}-{digest}-e{_VERSION}-s{size}.json"
+    name = f"{_UNSAFE.sub('_', weights.name)}-{weights.key}-e{_VERSION}-s{size}.json"
     return settings.cache_dir / backbones.FOLDER / name
 
 
 def _cached(name: str, size: int | None, settings: Settings) -> Backbone | None:
-    """An exported network whose weights' file may be gone. `size` None: its own."""
-    if name == backbones.NAME:
-        return None
+    """An exported network whose weights' file is gone. `size` None: its own."""
+    place = _exported(name, size, settings, own=size is None)
+    return None if place is None else _read(place, settings, name, own=size is None)
+
+
+def _exported(name: str, size: int | None, settings: Settings, *, own: bool) -> Path | None:
+    """Where its facts lie; the last export's where there are several."""
     folder = settings.cache_dir / backbones.FOLDER
-    for place in sorted(folder.glob(f"{_UNSAFE.sub('_', name)}*-e{_VERSION}-s{size or '*'}.json")):
-        found = _read(place, settings, name, own=size is None)
-        if found is not None:
-            return found
+    places = folder.glob(f"{_UNSAFE.sub('_', name)}*-e{_VERSION}-s{size or '*'}.json")
+    for place in sorted(places, key=lambda path: (path.stat().st_mtime_ns, path), reverse=True):
+        if _read(place, settings, name, own=own) is not None:
+            return place
     return None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tellapart.learn.backbone import Backbone, write
 from tellapart.learn.engine import Engine
-from tellapart.learn.features import BATCH
+from tellapart.learn.features import BATCH, cache_of
 from tellapart.settings import Settings
 
 _FILE = "speeds.json"
@@ -25,7 +25,9 @@ def speed(backbone: Backbone, settings: Settings, *, anew: bool = False) -> floa
     known = None if anew else known_speed(backbone, settings)
     if known is not None:
         return known
-    engine = Engine(backbone.onnx, threads=settings.worker_threads, cache_dir=settings.cache_dir)
+    engine = Engine(
+        backbone.onnx, threads=settings.worker_threads, cache_dir=cache_of(backbone, settings)
+    )
     shape = (BATCH, backbone.size, backbone.size, 3)
     batch = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     for _ in range(_WARM_UP):
