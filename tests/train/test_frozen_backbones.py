@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,11 @@ from tellapart.bundle import Bundle, verify
 from tellapart.bundle.card import card
 from tellapart.demo.drawing import WORDS, draw
 from tellapart.errors import DataError
+from tellapart.learn import backbone
 from tellapart.recipe import check
 from tellapart.registry import load as plugin
 from tellapart.settings import Settings
+from tellapart.steps.train import frozen, material
 
 LABELS = WORDS[:2]
 
@@ -160,3 +164,39 @@ def test_a_card_names_every_network_and_every_licence() -> None:
     assert "of `other` **no licence is known**" in text
     assert "trained further" in text
     assert "Nothing recorded speaks against" not in text
+
+
+@pytest.mark.parametrize("effort", ["quick", "good"])
+def test_a_file_of_weights_counts_for_every_effort(
+    settings: Settings, tmp_path: Path, effort: str
+) -> None:
+    torch = pytest.importorskip("torch", reason="networks are exported by torch")
+    timm = pytest.importorskip("timm", reason="the network is timm's")
+    from tellapart.learn import weights
+
+    own = replace(settings, hub_url="http://127.0.0.1:9", weights_dir=tmp_path)
+    files = []
+    for seed, place in enumerate(("test_resnet.safetensors", "mine.safetensors")):
+        torch.manual_seed(seed)
+        state = timm.create_model("test_resnet", num_classes=0).state_dict()
+        files.append(tmp_path / place)
+        save_file({name: tensor.numpy() for name, tensor in state.items()}, files[-1])
+    asked: dict[str, Any] = {"backbone": "test_resnet", "weights": str(files[1]), "size": 64}
+    recipe = check({"name": "x", "classes": ["a", "b"], "effort": effort, "train": asked})
+    context: Any = SimpleNamespace(settings=own, recipe=recipe)
+    given = weights.find("test_resnet", own, files[1])
+    net = (
+        material.network(context)
+        if effort == "quick"
+        else frozen.network(context, "test_resnet", 64)
+    )
+    assert net.sha256 == given.sha256
+    assert material.weights_key(context, "test_resnet") == given.key
+    # Any other network is found as ever.
+    assert material.weights_file(context, backbone.NAME) is None
+    assert frozen.network(context, backbone.NAME, 64).is_embedded
+    del asked["weights"]
+    recipe = check({"name": "x", "classes": ["a", "b"], "effort": effort, "train": asked})
+    context = SimpleNamespace(settings=own, recipe=recipe)
+    assert material.network(context).sha256 != given.sha256
+    assert material.weights_key(context, "test_resnet") != given.key

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from tellapart.catalog import PictureRow
 from tellapart.learn import features, head, measuring, stages
-from tellapart.learn.backbone import FOLDER, NAME, Backbone, Part, embedded
+from tellapart.learn.backbone import FOLDER, Backbone, Part
 from tellapart.learn.composing import compose
 from tellapart.learn.ladder.rungs import HeadRung, Source
 from tellapart.steps import StepContext
+from tellapart.steps.train.material import pretrained
 from tellapart.steps.train.reached import Jury, Reached
 from tellapart.store.files import FileStore
 
@@ -27,11 +28,7 @@ Watch = Callable[[int, int], None]
 
 def network(context: StepContext, name: str, size: int) -> Backbone:
     """The frozen network `name` for pictures of `size` pixels; exported where it is not yet."""
-    if name == NAME:
-        return embedded(context.settings.cache_dir, size)
-    from tellapart.learn import weights
-
-    return weights.backbone(name, size, context.settings)
+    return pretrained(context, name, size)
 
 
 def looked(

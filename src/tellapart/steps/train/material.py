@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,19 +89,43 @@ def network(context: StepContext) -> Backbone:
     """
     asked, settings = context.recipe.train, context.settings
     size = None if asked.size == "auto" else asked.size
-    if asked.backbone in ("auto", NAME) and asked.weights == "auto":
-        net = embedded(settings.cache_dir, size or 224)
-    else:
-        from tellapart.learn import weights
-
-        file = None if isinstance(asked.weights, str) else asked.weights
-        name = NAME if asked.backbone == "auto" else asked.backbone
-        net = weights.backbone(name, size, settings, file)
+    net = pretrained(context, NAME if asked.backbone == "auto" else asked.backbone, size)
     if asked.mirror is not True:
         return net
     from tellapart.learn.composing import compose
 
     return compose([Part(net, mirror=True)], settings.cache_dir / FOLDER)
+
+
+def pretrained(context: StepContext, name: str, size: int | None) -> Backbone:
+    """The network `name`, frozen, for pictures of `size` pixels (None: its own).
+
+    Of the file that the recipe names where that is this network's, else of what is at hand.
+    Raises what `weights.backbone` raises for another one than the embedded.
+    """
+    file = weights_file(context, name)
+    if name == NAME and file is None:
+        return embedded(context.settings.cache_dir, size or 224)
+    from tellapart.learn import weights
+
+    return weights.backbone(name, size, context.settings, file)
+
+
+def weights_file(context: StepContext, name: str) -> Path | None:
+    """The file of weights that the recipe names, where it is the network `name` that it is of."""
+    asked = context.recipe.train
+    own = NAME if asked.backbone == "auto" else asked.backbone
+    return asked.weights if isinstance(asked.weights, Path) and name == own else None
+
+
+def weights_key(context: StepContext, name: str) -> str:
+    """Names the weights that `pretrained` takes: other ones, another key.
+
+    Raises what `weights.find` raises where only the model hub is left.
+    """
+    from tellapart.learn import weights
+
+    return weights.key(name, context.settings, weights_file(context, name))
 
 
 def vectors_of(
