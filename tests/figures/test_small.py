@@ -81,9 +81,11 @@ def _ladder(figures: Figures) -> None:
 
 
 def _learning_curve(figures: Figures) -> None:
-    assert figures["held"] >= 2 / 3  # of three trials
+    assert figures["held_as_tested"] >= 2 / 3  # of three trials
+    assert figures["held_as_shown"] <= figures["held_as_tested"]
     # An interval that holds everything says nothing.
-    assert figures["width_points"]["high"] < 60
+    shown, tested = (figures[f"width_points_as_{which}"]["high"] for which in ("shown", "tested"))
+    assert 0 < shown <= tested < 60
 
 
 def _mnist(figures: Figures) -> None:

@@ -194,6 +194,10 @@ def test_the_report_shows_what_was_found_set_aside_and_told_wrong(
         "reliability",
     ]
     assert "How much more would help" in page and "With twice as many pictures" in page
+    # What was measured on sets that had no part in making the band is said beside what it is for.
+    told = " ".join(page.split())
+    assert "is meant to hold the true figure 9 times in 10" in told
+    assert "it held it about 3 times in 4" in told
     assert "Speak for" in _reasons(page) and "without it" in _reasons(page)
     assert "not shown" not in _reasons(page)
 
