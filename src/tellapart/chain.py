@@ -8,6 +8,7 @@ was cut off is run again and goes on. The heavy steps of one run share one spawn
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import threading
 import time
@@ -74,6 +75,7 @@ def run(
                 else:
                     summaries[step] = run_step(step, context)
             seconds[step] = round(time.perf_counter() - start, 3)
+        _note_reserve(context, summaries, seconds)
     except KeyboardInterrupt:
         raise Interrupted(
             f"Stopped during {step or 'start'}.",
@@ -113,6 +115,19 @@ def _stoppable(context: StepContext, step: str) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
         context.training_file.unlink(missing_ok=True)
         context.stop_file.unlink(missing_ok=True)
+
+
+def _note_reserve(
+    context: StepContext, summaries: dict[str, dict[str, Any]], seconds: dict[str, float]
+) -> None:
+    """Write beside the ladder's work how long the steps after it took, and what was kept for them:
+    what its estimates are checked by."""
+    kept = summaries.get("train", {}).get("reserve")
+    took = {step: seconds[step] for step in ("evaluate", "compile", "package") if step in seconds}
+    if kept and took:
+        with contextlib.suppress(OSError):  # nothing stands on it
+            text = json.dumps({"kept": kept, "took": took}, indent=1, sort_keys=True)
+            (context.work / "reserve.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def _ask_to_stop(file: Path) -> None:

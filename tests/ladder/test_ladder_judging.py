@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.errors import InputError
 from tellapart.learn.calibration import softmax
-from tellapart.learn.ladder import better, figures
+from tellapart.learn.ladder import better, figures, level_after
 
 
 def told(source: np.random.Generator, y: np.ndarray, teams: np.ndarray, skill: float) -> np.ndarray:
@@ -101,3 +101,37 @@ def test_nothing_to_compare_replaces_nothing() -> None:
 def test_shapes_that_do_not_fit_are_said() -> None:
     with pytest.raises(InputError, match="shapes"):
         better(np.ones((3, 2)), np.ones((4, 2)), [0, 0, 0], None)
+
+
+def test_levels_of_all_tests_add_up_and_passed_ones_go_on() -> None:
+    assert level_after([]) == pytest.approx(0.025)
+    assert sum(level_after([False] * k) for k in range(2000)) == pytest.approx(0.05, rel=1e-3)
+    assert level_after([True]) == pytest.approx(0.025 + 0.05 / 6)
+    assert level_after([True, False]) == level_after([False, False])
+
+
+def test_twenty_tries_of_nothing_replace_no_more_often_than_one() -> None:
+    """Each against the first, as on a ladder on which nothing helps."""
+    climbed = 0
+    for seed in range(100):
+        source = np.random.default_rng(seed)
+        y = source.integers(0, 4, 60)
+        teams = np.arange(60)
+        first, passed = told(source, y, teams, 1.5), []
+        for _ in range(20):
+            rung = told(source, y, teams, 1.5)
+            passed.append(better(rung, first, y, teams, level_after(passed)).replaces)
+            if passed[-1]:
+                climbed += 1
+                break
+    assert climbed / 100 <= 0.05 + 0.045  # two standard errors of 100 trials
+
+
+def test_a_strict_level_is_met_by_a_gain_that_is_there() -> None:
+    source = np.random.default_rng(1)
+    y = source.integers(0, 4, 400)
+    teams = np.arange(400)
+    old, new = (told(source, y, teams, skill) for skill in (1.5, 2.5))
+    found = better(new, old, y, teams, level_after([False] * 60))
+    assert found.replaces
+    assert found.p < found.level < 2e-5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.catalog import Assignment, Catalog, NewPicture, Verdict
 from tellapart.learn import backbone, features, stages, trained
-from tellapart.learn.ladder import kept
+from tellapart.learn.ladder import kept, rungs
 from tellapart.recipe import check
 from tellapart.settings import Settings
 from tellapart.steps import Command, Progress, StepContext, train
@@ -41,6 +42,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def heads_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where torch is not installed."""
     monkeypatch.setattr(ladder, "is_deep", lambda: False)
+    monkeypatch.setattr(rungs, "FILLING", ())
 
 
 def _dice(*parts: object) -> np.random.Generator:
@@ -288,3 +290,55 @@ def test_the_test_split_has_no_part(bench: Callable[[str], Bench]) -> None:
     assert {row["n"] for row in made.rungs} == {64}  # 80 pictures, a fifth of them test
     state = json.loads((made.context.work / kept.FOLDER / "state.json").read_bytes())
     assert [row["rung"] for row in state["rungs"]] == [row["rung"] for row in made.rungs]
+
+
+def test_the_quick_head_in_between_does_not_lose_the_ladder(bench: Callable[[str], Bench]) -> None:
+    made = bench("there-and-back")
+    made.add(60, {224: 0.02, 384: 0.3})
+    first = made.run()
+    assert made.run(effort="quick")["pictures"] == first["pictures"]
+    again = made.run()
+    facts = trained.load(made.context.work).facts
+    assert (facts["rung"], facts["backbone"]["size"]) == (first["rung"], 384)
+    assert [note for note in again["notes"] if "gained" in note]
+    # The networks are gone altogether: what is said is true of the model that there is.
+    shutil.rmtree(made.context.work / backbone.FOLDER)
+    for file in (made.settings.cache_dir / backbone.FOLDER).glob("*upside*384*.onnx"):
+        file.unlink()
+    again = made.run()
+    facts = trained.load(made.context.work).facts
+    assert (facts["rung"], facts["backbone"]["size"]) == (first["rung"], 384)
+    backbone.of(made.context.work, facts, made.settings.cache_dir)
+
+
+def test_another_threshold_climbs_nothing_anew(bench: Callable[[str], Bench]) -> None:
+    made = bench("threshold")
+    made.add(60, {224: 0.02, 384: 0.3})
+    before = made.run()
+    made.said.clear()
+    chosen = made.context.recipe.train.model_copy(update={"refuse": 0.2})
+    after = made.run(train=chosen)
+    assert after["thresholds"] != before["thresholds"]
+    assert (after["rung"], after["finished"]) == (before["rung"], True)
+    assert not [one for one in made.said if one.signal == "rung"]
+    assert after["notes"] == before["notes"]
+
+
+def test_time_asked_for_is_spent_and_what_is_left_is_said(
+    bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rungs, "FILLING", (384, 320))
+    made = bench("filled")
+    made.add(30, dict.fromkeys((224, 320, 384, 448), 0.0))
+    done = made.run(budget=900.0)
+    names = [row["rung"] for row in made.rungs]
+    assert [name for name in names if "320 px" in name and "mirrored" in name]
+    assert [name for name in names if "384 px" in name and "view" not in name]
+    assert [note for note in done["notes"] if "left over: nothing was left to try" in note]
+    kept_for = done["reserve"]
+    assert kept_for["seconds"] == 0.0  # no step follows
+    assert kept_for["speed"] > 0
+    before = len(names)
+    done = made.run()  # no time asked for by name: nothing to be filled
+    assert len(made.rungs) == before
+    assert not [note for note in done["notes"] if "left over" in note]

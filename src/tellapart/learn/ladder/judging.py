@@ -6,10 +6,17 @@ witnesses, so their differences are summed first. Were both models alike, each g
 as well have had the other sign: the share of sign-flipped totals at or above the real one is the
 p value (Fisher, The Design of Experiments, 1935; Edgington and Onghena, Randomization Tests,
 2007). The flips are drawn from a fixed seed: the same answers give the same verdict.
+
+Many rungs are tried, and each is one more chance to look better by luck. So the level is shared
+out over all of a ladder's tests: the k-th gets `LEVEL` / (k (k + 1)), which add up to `LEVEL`
+however many there are, and what a passed test had goes on to the next one (Wiens, "A fixed
+sequence Bonferroni procedure for testing multiple endpoints", 2003). With that a ladder on which
+nothing helps ends on its first rung 19 times in 20.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +25,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.errors import InputError
 
-#: A dearer rung replaces a cheaper one where chance alone would look as good at most this often.
+#: How often chance alone may make any rung of a ladder replace a cheaper one.
 LEVEL = 0.05
 #: Sign flips drawn; with fewer than `_ALL` groups every combination is counted instead.
 _FLIPS, _ALL = 9_999, 13
+#: For stricter levels so many more that about 20 are at or above them, and at most so many.
+_ABOVE, _MOST_FLIPS = 20, 199_999
 #: Flips at once: bounds memory to 512 × groups bytes.
 _BLOCK = 512
 #: Probabilities below are taken for this: one picture must not outweigh all others.
@@ -44,11 +53,14 @@ class Verdict:
     groups: int
     #: Whether the new is better beyond noise, and not less often right beyond noise.
     replaces: bool
+    #: What p had to be at most.
+    level: float = LEVEL
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         return {
             "p": round(self.p, 6),
+            "level": round(self.level, 6),
             "gain_log_loss": round(self.gain_log_loss, 6),
             "gain": round(self.gain_accuracy, 6),
             "n": self.n,
@@ -57,28 +69,47 @@ class Verdict:
         }
 
 
-def better(new: ArrayLike, old: ArrayLike, y: ArrayLike, groups: ArrayLike | None) -> Verdict:
+def level_after(passed: Sequence[bool]) -> float:
+    """What p of a ladder's next test may be at most; `passed`: whether each so far was passed."""
+    level = 0.0
+    for k, before in enumerate([False, *passed], start=1):
+        level = LEVEL / (k * (k + 1)) + (level if before else 0.0)
+    return level
+
+
+def better(
+    new: ArrayLike,
+    old: ArrayLike,
+    y: ArrayLike,
+    groups: ArrayLike | None,
+    level: float = LEVEL,
+) -> Verdict:
     """Compare calibrated probabilities `new` and `old` (n, C) of the same unseen rows.
 
     `y` (n,) are the true class numbers, `groups` (n,) names what belongs together (None: each row
-    by itself). Rows that either could not be asked about (NaN) are left out. Raises `InputError`
+    by itself). Rows that either could not be asked about (NaN) are left out. `level`: what p may be
+    at most (`level_after` those before). Raises `InputError`
     where the shapes do not fit.
     """
     fresh, known, labels, teams = _checked(new, old, y, groups)
     if not len(labels):
-        return Verdict(1.0, 0.0, 0.0, 0, 0, replaces=False)
+        return Verdict(1.0, 0.0, 0.0, 0, 0, replaces=False, level=level)
     loss = _losses(known, labels) - _losses(fresh, labels)
     right = (fresh.argmax(axis=1) == labels).astype(np.float64)
     right -= (known.argmax(axis=1) == labels).astype(np.float64)
     sums = np.stack([np.bincount(teams, loss), np.bincount(teams, -right)]).astype(np.float64)
-    p, worse = _flipped(sums)
+    p, worse = _flipped(sums, _FLIPS)
+    # A stricter level needs a finer p, where there is a chance that it is reached at all.
+    if level < _ABOVE / _FLIPS and p < 2 * _ABOVE / _FLIPS:
+        p = _flipped(sums[:1], min(_MOST_FLIPS, int(_ABOVE / level)))[0]
     return Verdict(
         p=p,
         gain_log_loss=float(loss.mean()),
         gain_accuracy=float(right.mean()),
         n=len(labels),
         groups=sums.shape[1],
-        replaces=bool(p <= LEVEL and worse > LEVEL),
+        replaces=bool(p <= level and worse > LEVEL),
+        level=level,
     )
 
 
@@ -101,8 +132,8 @@ def _losses(chances: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.fl
     return np.asarray(-np.log(np.clip(chances[np.arange(len(y)), y], _LEAST, 1)))
 
 
-def _flipped(sums: NDArray[np.float64]) -> tuple[float, ...]:
-    """For each row of `sums` (k, G) the share of sign-flipped totals at or above its own.
+def _flipped(sums: NDArray[np.float64], flips: int) -> tuple[float, ...]:
+    """For each row of `sums` (k, G) the share of `flips` totals at or above its own.
 
     Groups that agree on everything carry no sign. The real signs count as one of the draws.
     """
@@ -111,7 +142,7 @@ def _flipped(sums: NDArray[np.float64]) -> tuple[float, ...]:
     slack = 1e-9 * np.abs(told).sum(axis=1)
     groups = told.shape[1]
     reached, drawn = np.zeros(len(sums)), 0
-    for signs in _signs(groups):
+    for signs in _signs(groups, flips):
         reached += (told @ signs.T >= (totals - slack)[:, None]).sum(axis=1)
         drawn += len(signs)
     if groups < _ALL:  # all combinations, the real one among them
@@ -119,14 +150,14 @@ def _flipped(sums: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(((reached + 1) / (drawn + 1)).tolist())
 
 
-def _signs(groups: int) -> Any:
+def _signs(groups: int, flips: int) -> Any:
     if groups < _ALL:
         codes = np.arange(2**groups)[:, None] >> np.arange(groups)
         yield 1.0 - 2.0 * (codes & 1)
         return
     source = np.random.default_rng(_SEED)
-    for start in range(0, _FLIPS, _BLOCK):
-        rows = min(_BLOCK, _FLIPS - start)
+    for start in range(0, flips, _BLOCK):
+        rows = min(_BLOCK, flips - start)
         yield 1.0 - 2.0 * source.integers(0, 2, (rows, groups), dtype=np.int8)
 
 

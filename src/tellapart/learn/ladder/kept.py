@@ -32,6 +32,10 @@ class Kept:
     rungs: list[dict[str, Any]] = field(default_factory=list)
     #: Of all commands so far.
     spent: float = 0.0
+    #: How tuned rungs that were begun are tuned, by their names: finished parts of one stay good.
+    planned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: For what effort, time and so on the ladder was climbed to its end, and what was said of it.
+    ended: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, work: Path, key: str) -> Kept:
@@ -41,7 +45,8 @@ class Kept:
             state = json.loads((folder / _STATE).read_bytes())
             if state["key"] == key:
                 rungs = [each for each in state["rungs"] if _is_there(folder, each)]
-                return cls(folder, key, rungs, float(state["spent"]))
+                planned, ended = dict(state.get("planned", {})), dict(state.get("ended", {}))
+                return cls(folder, key, rungs, float(state["spent"]), planned, ended)
         except (OSError, ValueError, LookupError, TypeError):
             pass
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,10 +75,24 @@ class Kept:
         self.rungs.append({**facts, "file": file})
         self.note()
 
+    def forget(self, name: str) -> None:
+        """Take a rung back whose model is gone: it is climbed again, and its time is free again."""
+        lost = self.find(name)
+        if lost is not None:
+            self.rungs = [each for each in self.rungs if each["rung"] != name]
+            self.spent = max(0.0, self.spent - float(lost.get("seconds") or 0.0))
+            self.ended = {}
+
     def note(self, spent: float | None = None) -> None:
         """Write the state, with the seconds spent so far."""
         self.spent = self.spent if spent is None else spent
-        state = {"key": self.key, "spent": round(self.spent, 1), "rungs": self.rungs}
+        state = {
+            "key": self.key,
+            "spent": round(self.spent, 1),
+            "rungs": self.rungs,
+            "planned": self.planned,
+            "ended": self.ended,
+        }
         text = json.dumps(state, indent=1, sort_keys=True).encode()
         self._write(_STATE, lambda handle: handle.write(text))
 
@@ -93,6 +112,25 @@ class Kept:
                 expected="a folder that this user may write to, on a disk with free space",
                 do="Free some space, then run the same command again: it goes on where it stopped.",
             ) from error
+
+
+def networks(work: Path) -> list[dict[str, Any]]:
+    """Facts of the tuned networks that the rungs of the ladder in `work` were made of.
+
+    Whatever else is kept or dropped, these stay: nothing brings them back but hours of training.
+    The graphs that join them are written anew from them.
+    """
+    try:
+        rungs = json.loads((work / FOLDER / _STATE).read_bytes())["rungs"]
+        found = [leaf for rung in rungs for leaf in _leaves(rung["model"]["backbone"])]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [leaf for leaf in found if leaf.get("tuned")]
+
+
+def _leaves(known: dict[str, Any]) -> list[dict[str, Any]]:
+    parts = known.get("parts") or []
+    return [leaf for part in parts for leaf in _leaves(part)] if parts else [known]
 
 
 def _is_there(folder: Path, rung: dict[str, Any]) -> bool:

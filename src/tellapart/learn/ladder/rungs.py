@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 #: The rung that every ladder starts from: the embedded network at this side, as `quick` has it.
@@ -12,6 +12,8 @@ _TOGETHER = 2
 #: Sides in pixels above the first, of which the first that the time allows is taken; and what is
 #: tried beside it where time is left over. They cost as their area.
 SIZES, MORE_SIZES = (384, 320, 288), (448, 320)
+#: What is tried with time left that was asked for by name.
+FILLING = (448, 384, 352, 320, 288, 256)
 
 
 @dataclass(frozen=True)
@@ -146,14 +148,36 @@ class TunedRung:
 _SHARES, _FEWEST = (0.8, 0.7, 0.6, 0.5), 6.0
 
 
-def tuned_size(size: int, free: float, pictures: int, speed: float) -> int | None:
+#: Of a rung that was begun before; fewer than it had, but what is done of it is not lost.
+_FEWEST_BEGUN = 3.0
+
+
+def together_passes(rungs: Iterable[HeadRung | TunedRung]) -> dict[str, float]:
+    """As of `HeadRung.passes`, of all `rungs` in one model."""
+    found: dict[str, float] = {}
+    for rung in rungs:
+        for network, times in rung.passes().items():
+            found[network] = found.get(network, 0.0) + times
+    return found
+
+
+def epochs_in(free: float, side: int, pictures: float, speed: float) -> float:
+    """Epochs that fit into `free` seconds at `side` (see `tuned_size`)."""
+    return free / max(1e-9, pictures * (side / FIRST_SIZE) ** 2 / max(speed, 1e-3))
+
+
+def goes_on(free: float, side: int, pictures: float, speed: float) -> bool:
+    """Whether a rung that was begun at `side` can be ended in `free` seconds."""
+    return epochs_in(free, side, pictures, speed) >= _FEWEST_BEGUN
+
+
+def tuned_size(size: int, free: float, pictures: float, speed: float) -> int | None:
     """The largest side to learn at that allows enough epochs in `free` seconds; None: none does.
 
     `pictures`: of one epoch of all folds; `speed`: of training, in pictures/s at 224 pixels.
     """
     for share in _SHARES:
         side = max(64, round(size * share / 32) * 32)
-        epoch = pictures * (side / FIRST_SIZE) ** 2 / max(speed, 1e-3)
-        if free / epoch >= _FEWEST:
+        if epochs_in(free, side, pictures, speed) >= _FEWEST:
             return side
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 
 from tellapart.errors import NotFoundError
 from tellapart.learn import backbone
+from tellapart.learn.backbone import FOLDER, Part
+from tellapart.learn.composing import compose
 from tellapart.learn.head import Head
-from tellapart.learn.ladder import Budget, Verdict, better, figures
+from tellapart.learn.ladder import Budget, Verdict, better, figures, level_after
+from tellapart.learn.ladder.judging import LEVEL
 from tellapart.learn.ladder.kept import Kept
 from tellapart.learn.ladder.rungs import HeadRung
 from tellapart.steps import Progress, StepContext
@@ -39,6 +43,8 @@ class Climb:
     #: The head rungs climbed so far.
     heads: list[HeadRung] = field(default_factory=list)
     best: Reached | None = None
+    #: What the time kept for the steps after training was reckoned from.
+    reckoned: dict[str, Any] = field(default_factory=dict)
     _told: float = field(default=0.0, repr=False)
 
     def watch(self, name: str) -> Callable[[int, int], None]:
@@ -85,6 +91,8 @@ class Climb:
             "gain": 0.0 if verdict is None else round(verdict.gain_accuracy, 6),
             "gain_log_loss": 0.0 if verdict is None else round(verdict.gain_log_loss, 6),
             "p": None if verdict is None else round(verdict.p, 6),
+            "level": None if verdict is None else round(verdict.level, 6),
+            "reserve": round(self.budget.reserve, 2),
             "kept": replaces,
             "why": _why(verdict),
             **reached.facts,
@@ -104,13 +112,21 @@ class Climb:
     def _judge(self, reached: Reached) -> Verdict | None:
         if self.best is None:
             return None
-        return better(reached.told, self.best.told, self.judges.y, self.judges.groups)
+        passed = [bool(row["kept"]) for row in self.kept.rungs if row["p"] is not None]
+        level = level_after(passed)
+        return better(reached.told, self.best.told, self.judges.y, self.judges.groups, level)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The ladder so far, for facts and report."""
         hidden = ("model", "file")
         return [{k: v for k, v in row.items() if k not in hidden} for row in self.kept.rungs]
+
+    @property
+    def standing(self) -> float:
+        """Seconds that the steps after training will need for the best rung so far."""
+        row = None if self.best is None else self.kept.find(self.best.name)
+        return 0.0 if row is None else float(row.get("reserve", 0.0))
 
     def save(
         self,
@@ -131,9 +147,8 @@ class Climb:
         if row is None or not row.get("model"):
             return None
         held, arrays = row["model"], self.kept.arrays(name)
-        try:
-            net = backbone.of(self.context.work, held, self.context.settings.cache_dir)
-        except NotFoundError:
+        net = self._found(held["backbone"])
+        if net is None:
             return None
         head = Head(
             arrays["weight"],
@@ -145,14 +160,38 @@ class Climb:
         unseen = arrays.get("unseen")
         return Reached(name, row["kind"], net, head, arrays["told"], unseen, held["facts"])
 
+    def _found(self, known: Mapping[str, Any]) -> backbone.Backbone | None:
+        """A backbone by its facts; what joins others is written anew where only that is gone."""
+        cache = self.context.settings.cache_dir
+        for folder in (self.context.work, cache):
+            with contextlib.suppress(NotFoundError):
+                return backbone.of(folder, {"backbone": known}, cache)
+        parts = []
+        for each in known.get("parts") or ():
+            net = self._found(each)
+            if net is None:
+                return None
+            ways = {"mirror": bool(each["mirror"]), "upside": bool(each.get("upside"))}
+            parts.append(Part(net, scale=float(each["scale"]), **ways))
+        return compose(parts, self.context.work / FOLDER) if parts else None
+
     def resume(self) -> None:
-        """Stand on the best rung that earlier commands have reached."""
+        """Stand on the best rung that earlier commands have reached.
+
+        Rungs whose networks are gone count as not climbed, where something is still to be made
+        of them: the best, and tuned ones, which others are mixed with.
+        """
         for row in reversed(self.kept.rungs):
             if row["kept"]:
                 self.best = self.recall(row["rung"])
                 if self.best is not None:
-                    return
-        self.kept.rungs = []  # nothing to stand on: from the first rung on
+                    break
+                self.kept.forget(row["rung"])
+        if self.best is None:
+            self.kept.rungs, self.kept.ended = [], {}  # nothing to stand on: from the first on
+        for row in [row for row in self.kept.rungs if row["kind"] == "tuned"]:
+            if self.recall(row["rung"]) is None:
+                self.kept.forget(row["rung"])
 
 
 def _packed(reached: Reached) -> dict[str, Any]:
@@ -181,8 +220,11 @@ def _why(verdict: Verdict | None) -> str:
     points = f"{100 * verdict.gain_accuracy:+.1f} points".replace("-", "−")
     if verdict.replaces:
         return f"{points}, better beyond noise (p = {verdict.p:.3f})"
-    if verdict.p <= 0.05:
+    if verdict.p <= verdict.level:
         return f"{points}: surer, but less often right"
+    if verdict.p <= LEVEL:
+        asked = f"p = {verdict.p:.2g}, of which {verdict.level:.2g} is asked after so many tries"
+        return f"{points}, what chance may make among several tries ({asked})"
     return f"{points}, within what chance alone makes (p = {verdict.p:.2f})"
 
 

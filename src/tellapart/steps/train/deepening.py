@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,16 @@ from tellapart.learn.backbone import FOLDER, Part
 from tellapart.learn.composing import compose
 from tellapart.learn.head import Head
 from tellapart.learn.ladder.mixing import mix
-from tellapart.learn.ladder.rungs import HeadRung, Source, TunedRung, tuned_size
+from tellapart.learn.ladder.rungs import (
+    FIRST_SIZE,
+    HeadRung,
+    Source,
+    TunedRung,
+    epochs_in,
+    goes_on,
+    together_passes,
+    tuned_size,
+)
 from tellapart.steps.train import frozen, tuned
 from tellapart.steps.train.climbing import Climb, Ended
 from tellapart.steps.train.reached import Reached
@@ -26,30 +35,37 @@ _SIZE = 320
 _GOOD = 1
 #: A network learns so much slower than the engine answers.
 _SLOWER = 4.0
+#: Epochs of the last network that there is time for, at most: the time cuts them short.
+_LONGEST = 40
+#: Networks tuned at most, whatever the time.
+_MOST = 40
 
 
 def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[str]) -> None:
     """Tune networks while the time lasts; each alone and mixed with what there is."""
     recipe = climb.context.recipe
     beside = _beside(climb, networks)
-    size = beside.size
-    grown: list[str] = []
-    number, most = 0, 40 if recipe.effort == "best" or climb.budget.explicit else _GOOD
+    short = tuned.too_few(climb, TunedRung(networks[0], beside.size, beside.size).folds)
+    if short:
+        notes.append(short)
+        return
+    grown: list[TunedRung] = []
+    number, most = 0, _MOST if recipe.effort == "best" or climb.budget.explicit else _GOOD
     while number < most:
         climb.check()
         network = networks[number % len(networks)]
-        plain = _planned(climb, reserve, network, size, number // len(networks))
-        if plain is None:
-            if not number:
-                notes.append("No network was tuned: the time left would not have been enough.")
-            return
-        number += 1
         try:
-            _rung(climb, reserve, plain, beside, grown)
+            rung = _planned(climb, reserve, network, number // len(networks), beside, grown)
+            if rung is None or not _rung(climb, reserve, rung, beside, grown):
+                if not number:
+                    notes.append("No network was tuned: the time left would not have been enough.")
+                return
+            number += 1
         except Ended:
             raise
         except TellapartError as error:
-            notes.append(f"{plain.name} was left out: {error.what}")
+            notes.append(f"{network} was not tuned: {error.what}")
+            number += 1
             networks = [name for name in networks if name != network] or networks
             if networks == [network]:
                 return
@@ -69,15 +85,57 @@ def _beside(climb: Climb, networks: Sequence[str]) -> HeadRung:
 
 
 def _planned(
-    climb: Climb, reserve: Reserve, network: str, size: int, number: int
+    climb: Climb,
+    reserve: Reserve,
+    network: str,
+    number: int,
+    beside: HeadRung,
+    grown: Sequence[TunedRung],
 ) -> TunedRung | None:
-    """A rung that fits into the time that is left, learning at the largest side that allows."""
-    rung = TunedRung(network, size, size, number=number)
-    climb.budget = climb.budget.with_reserve(reserve.seconds(rung.passes()))
-    free = climb.budget.left - _after(climb, reserve, rung) - rung.folds * tuned.AROUND
-    pictures = climb.judges.own * (rung.folds - 1)
-    side = tuned_size(size, free, pictures, reserve.speed(network) / _SLOWER)
-    return None if side is None else TunedRung(network, size, side, number=number)
+    """A rung that fits into the time that is left, learning at the largest side that allows.
+
+    One that is done, or that was begun and still fits, stays as it was planned: its parts are good
+    for nothing else.
+    """
+    rung = TunedRung(network, beside.size, beside.size, number=number)
+    if rung.name in climb.kept.planned:
+        rung = TunedRung(**climb.kept.planned[rung.name])
+    missing = tuned.missing(climb, rung)
+    # The mixture is what the later steps may have to do with.
+    after = reserve.seconds(together_passes([rung, *grown, beside]))
+    climb.budget = climb.budget.with_reserve(max(after, climb.standing))
+    if climb.is_done(rung.name) or not missing:
+        return rung
+    free = climb.budget.left - _after(climb, reserve, rung) - missing * tuned.AROUND
+    pictures, speed = (
+        climb.judges.own * (rung.folds - 1) / rung.folds,
+        _speed(climb, reserve, network),
+    )
+    if rung.name in climb.kept.planned:
+        fits = goes_on(free, rung.train_size, pictures * missing, speed)
+        return rung if fits else None
+    every = pictures * rung.folds
+    chosen = tuned_size(rung.size, free, every, speed)
+    if chosen is None:
+        return None
+    planned = replace(rung, train_size=chosen)
+    if climb.context.recipe.effort != "best" and not climb.budget.explicit:
+        return planned
+    cost = rung.epochs / epochs_in(1.0, chosen, every, speed)
+    again = free - cost - _after(climb, reserve, rung) - rung.folds * tuned.AROUND
+    # The last one that fits has all the time that there is.
+    last = tuned_size(rung.size, again, every, speed) is None
+    return replace(planned, epochs=_LONGEST) if last else planned
+
+
+def _speed(climb: Climb, reserve: Reserve, network: str) -> float:
+    """Pictures/s of training at 224 pixels: as measured by an earlier rung, or a guess."""
+    for row in reversed(climb.kept.rungs):
+        planned = climb.kept.planned.get(row["rung"])
+        if planned and planned["network"] == network and row.get("train_speed"):
+            area = float(planned["train_size"] / FIRST_SIZE) ** 2
+            return max(1.0, float(row["train_speed"]) * area)
+    return reserve.speed(network) / _SLOWER
 
 
 def _after(climb: Climb, reserve: Reserve, rung: TunedRung) -> float:
@@ -91,31 +149,37 @@ def _rung(
     reserve: Reserve,
     rung: TunedRung,
     beside: HeadRung,
-    grown: list[str],
-) -> None:
+    grown: list[TunedRung],
+) -> bool:
+    """Climb `rung` and its mixture, as far as they are not; False where the time ran out."""
     mixed = f"{rung.name}, mixed"
     if not climb.is_done(rung.name):
+        climb.kept.planned[rung.name] = asdict(rung)
+        climb.kept.note(climb.budget.spent)
         begun = time.monotonic()
         deadline = climb.budget.deadline - _after(climb, reserve, rung)
         found = tuned.climb(climb, rung, deadline)
         if found is None:
-            return
+            return False
         climb.offer(*found, time.monotonic() - begun)
-    grown.append(rung.name)
+    grown.append(rung)
     if not climb.is_done(mixed):
         begun = time.monotonic()
         both = _mixed(climb, mixed, grown, beside)
         if both is not None:
             climb.offer(*both, time.monotonic() - begun)
+    return True
 
 
 def _mixed(
-    climb: Climb, name: str, grown: Sequence[str], beside: HeadRung
+    climb: Climb, name: str, grown: Sequence[TunedRung], beside: HeadRung
 ) -> tuple[Reached, NDArray[np.float32]] | None:
     """The tuned rungs so far and the best head on frozen networks, as one model."""
-    members = [each for each in map(climb.recall, grown) if each is not None]
+    recalled = [(climb.recall(rung.name), rung.folds) for rung in grown]
+    members = [each for each, _ in recalled if each is not None]
     if not members:
         return None
+    folds = [folds for each, folds in recalled if each is not None]
     head, vectors = frozen.climb(climb.context, climb.judges, beside, climb.watch(name))
     members.append(head)
     own = climb.judges.own
@@ -146,7 +210,7 @@ def _mixed(
         compose(parts, climb.context.work / FOLDER),
         fitted,
         found.probabilities,
-        _unseen(climb, members, columns),
+        _unseen(climb, folds, columns),
         {
             "factors": [round(factor, 4) for factor in found.factors],
             "of": [m.name for m in members],
@@ -156,13 +220,13 @@ def _mixed(
 
 
 def _unseen(
-    climb: Climb, members: Sequence[Reached], columns: Sequence[NDArray[Any]]
-) -> NDArray[np.float64]:
-    """Familiarity of training pictures, the mean over members weighted as their cosines are."""
-    found, weights = [], []
-    for each, vectors in zip(members, columns, strict=True):
-        if each.unseen is not None:
-            found.append(each.unseen)
-            weights.append(float(np.einsum("ij,ij->i", vectors, vectors).mean()))
-    whole = np.average(np.stack(found), axis=0, weights=weights)
-    return np.asarray(whole, dtype=np.float64)
+    climb: Climb, folds: Sequence[int], columns: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float64] | None:
+    """Familiarity of training pictures as the whole mixture has it, of networks that had not seen
+    them. `columns`: features of each tuned member, of `folds` networks, and of frozen ones last."""
+    *grown, frozen_ones = columns
+    if len(set(folds)) != 1:
+        return None
+    parts = [np.split(vectors, folds[0], axis=1) for vectors in grown]
+    apart = [np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]
+    return tuned.unseen(climb, apart, tuned.folds_of(climb, folds[0]), frozen_ones)

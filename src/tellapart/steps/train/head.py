@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import NotFoundError
 from tellapart.learn import backbone, calibration, familiarity, features, head, trained
+from tellapart.learn.ladder import kept
 from tellapart.learn.metrics import wilson
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.train.material import Material, gather, network, notes, scenes, vectors_of
@@ -42,7 +43,7 @@ def run(context: StepContext) -> dict[str, Any]:
     if last is None or last.facts["fingerprint"] != inputs["all"]:
         _train(context, material, net, inputs, last)
         last = trained.load(context.work)
-        backbone.prune(context.work, last.facts)
+        backbone.prune(context.work, last.facts, *kept.networks(context.work))
     done = context.catalog.finished(STEP, inputs["all"])
     if done is None:
         done = _summary(last.facts)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tellapart.learn import weights
 from tellapart.learn.backbone import NAME, Backbone
 from tellapart.steps import StepContext
 from tellapart.steps.train import frozen
+
+# To measure these anew: run a command with `--budget` on a quiet machine and compare what it kept
+# with what the steps took; both are in the project's `work/reserve.json`.
 
 #: Seconds of evaluate, compile and package that do not grow with the network: report and plots,
 #: engines' start, golden pictures, the zip. Measured on two cores with the embedded network.
@@ -52,6 +56,16 @@ class Reserve:
         """Seconds of the later steps for a model of `passes` (see `HeadRung.passes`)."""
         each = sum(times / self.speed(name) for name, times in passes.items())
         return self.of_answer(each)
+
+    def facts(self) -> dict[str, Any]:
+        """What the estimates stand on, JSON-able."""
+        return {
+            "pictures": self.pictures,
+            "speed": round(self.speed(NAME), 1),
+            "fixed": dict(_FIXED),
+            "passes": dict(_PASSES),
+            "reference": _REFERENCE,
+        }
 
     def of_answer(self, each: float) -> float:
         """The same for a model that takes `each` seconds a picture."""

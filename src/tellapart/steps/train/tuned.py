@@ -57,19 +57,49 @@ def climb(
 
     Folds that an earlier command finished are not tuned again. Raises `Ended` at a stop request.
     """
-    judges, context = climb.judges, climb.context
-    own = judges.own
-    fold_of = head.folds(judges.y[:own], judges.groups[:own], rung.folds, context.recipe.seed)
-    start = _start(climb, rung)
-    made = []
-    for fold in range(rung.folds):
-        share = (deadline - time.monotonic()) / (rung.folds - fold)
-        one = _kept(climb, rung, fold) or _tune(climb, rung, fold, fold_of, start, share)
-        if one is None:
+    fold_of = folds_of(climb, rung.folds)
+    done = {fold: _kept(climb, rung, fold) for fold in range(rung.folds)}
+    missing = [fold for fold, one in done.items() if one is None]
+    start = _start(climb, rung) if missing else None
+    for number, fold in enumerate(missing):
+        share = (deadline - time.monotonic()) / (len(missing) - number)
+        assert start is not None
+        done[fold] = _tune(climb, rung, fold, fold_of, start, share)
+        if done[fold] is None:
             return None
-        made.append(one)
+    made = [one for one in done.values() if one is not None]
     shutil.rmtree(_place(climb, rung) / "training", ignore_errors=True)
     return _together(climb, rung, made, fold_of)
+
+
+def folds_of(climb: Climb, folds: int) -> NDArray[np.int64]:
+    """The fold (n,) of each training picture: the same for all rungs of as many."""
+    judges, own = climb.judges, climb.judges.own
+    return head.folds(judges.y[:own], judges.groups[:own], folds, climb.context.recipe.seed)
+
+
+def missing(climb: Climb, rung: TunedRung) -> float:
+    """How many of the rung's folds no earlier command has finished; one that was begun is half."""
+    lacking = sum(_kept(climb, rung, fold) is None for fold in range(rung.folds))
+    begun = lacking > 0 and (_place(climb, rung) / "training").is_dir()
+    return lacking - 0.5 * begun
+
+
+def too_few(climb: Climb, folds: int) -> str:
+    """Why no network can be tuned on these pictures; empty where one can.
+
+    Each network learns from all folds but one, which must not hold all of a class.
+    """
+    fold_of, y = folds_of(climb, folds), climb.judges.y[: climb.judges.own]
+    for fold in range(folds):
+        lost = np.setdiff1d(y, y[fold_of != fold])
+        if len(lost):
+            name = climb.judges.material.classes[int(lost[0])]
+            return (
+                f"No network was tuned: all pictures of class {name!r} are near duplicates or too "
+                "few, so that none of it would be left where a part of all pictures is held out."
+            )
+    return ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +137,7 @@ def _tune(
     context, judges = climb.context, climb.judges
     train, out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
     y = judges.y[: judges.own]
-    if share < AROUND or len(np.unique(y[train])) < judges.classes:
+    if share < AROUND:
         return None
     # The head goes first (Kumar et al. 2022), on the same pictures as the network.
     first = head.fit(
