@@ -18,7 +18,8 @@ torch = pytest.importorskip("torch", reason="networks are exported by torch")
 import timm  # noqa: E402
 from safetensors.numpy import save  # noqa: E402
 
-from tellapart.errors import FetchError  # noqa: E402
+from tellapart.cli.entry import main  # noqa: E402
+from tellapart.errors import FetchError, StorageError  # noqa: E402
 from tellapart.learn import weights  # noqa: E402
 from tellapart.learn.engine import Engine  # noqa: E402
 from tellapart.learn.weights import files, hub  # noqa: E402
@@ -196,6 +197,55 @@ def test_a_server_that_knows_no_parts_gives_the_file_whole(served: tuple[Hub, Se
     state, settings = served
     state.ranges = False
     assert weights.find(NAME, settings).sha256 == state.etag
+
+
+def test_a_server_that_knows_no_parts_cannot_fill_the_memory(
+    served: tuple[Hub, Settings], small_pieces: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, settings = served
+    state.ranges = False
+    monkeypatch.setattr(hub, "_WHOLE", len(state.data) - 1)
+    with pytest.raises(FetchError, match="no parts") as caught:
+        weights.find(NAME, settings)
+    assert caught.value.reason == "too_large"
+    monkeypatch.setattr(hub, "_WHOLE", len(state.data))
+    assert weights.find(NAME, settings).sha256 == state.etag
+
+
+@pytest.mark.parametrize("etag", ["", "0123456789abcdef"])
+def test_what_the_hub_tells_no_hash_of_is_said_to_be_unchecked(
+    served: tuple[Hub, Settings], capsys: pytest.CaptureFixture[str], etag: str
+) -> None:
+    state, settings = served
+    assert weights.find(NAME, settings).note == ""
+    for path in (settings.cache_dir / "weights").iterdir():
+        path.unlink()
+    state.etag = etag
+    found = weights.find(NAME, settings)
+    assert "told no SHA-256" in found.note
+    assert found.sha256 in found.note
+    assert weights.find(NAME, settings).note == found.note
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TELLAPART_HOME", str(settings.home))
+        assert main(["weights", "get", NAME]) == 0
+    assert found.note in capsys.readouterr().err
+
+
+def test_weights_count_only_once_they_are_described(served: tuple[Hub, Settings]) -> None:
+    _, settings = served
+    folder = settings.cache_dir / "weights"
+    beside = folder / f"{NAME}.{CONFIG.tag}.json"
+    beside.mkdir(parents=True)  # what cannot be written stands for a kill before it was
+    with pytest.raises(StorageError):
+        weights.find(NAME, settings)
+    assert not list(folder.glob("*.safetensors"))
+    beside.rmdir()
+    # Written beside and put in place whole: never through what lies there.
+    elsewhere = settings.home / "elsewhere.json"
+    beside.symlink_to(elsewhere)
+    assert weights.find(NAME, settings).license == CONFIG.license
+    assert not elsewhere.exists()
+    assert not beside.is_symlink()
 
 
 def test_a_hub_without_the_file_and_one_out_of_reach_are_told_apart(

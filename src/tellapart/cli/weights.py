@@ -79,6 +79,8 @@ def get(
         found = weights.find(name, settings, file, watch)
     finally:
         watch.close()
+    if found.note:
+        tell(f"{found.name}: {found.note}")
     row = _row(found, settings, measure=True)
     if json:
         emit(row)
@@ -126,6 +128,7 @@ def _row(found: Weights, settings: tellapart.Settings, *, measure: bool) -> dict
         "source": found.source,
         "path": str(found.path),
         "sha256": found.sha256,
+        "note": found.note,
     }
 
 

@@ -16,8 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tellapart.errors import FetchError, MissingExtraError, NotFoundError, StorageError
+from tellapart.learn.backbone import write
 from tellapart.learn.weights import files
 from tellapart.settings import Settings
 
@@ -33,6 +35,8 @@ _FILE, _README = "model.safetensors", "README.md"
 _PIECE = 8_000_000
 #: The slowest connection that has time enough for a piece, and the largest file.
 _SLOWEST, _LARGEST = 50_000, 6_000_000_000
+#: The largest one of a server that knows no parts: all of it is held in memory.
+_WHOLE = 500_000_000
 _README_BYTES = 100_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LICENSE = re.compile(rb"^license:[ \t]*[\"']?([A-Za-z0-9.+_-]{2,40})", re.MULTILINE)
@@ -67,10 +71,10 @@ def download(name: str, settings: Settings, watch: Watch | None = None) -> Weigh
     full = f"{facts['model']}.{facts['tag']}" if facts["tag"] else str(facts["model"])
     target = folder / f"{full}.safetensors"
     try:
-        if not target.is_file():
-            _run(_fetch(facts["hub"], target, settings, watch))
-        if not target.with_suffix(".json").is_file():
-            _describe(target, full, facts, settings)
+        part, note = _run(_fetch(facts["hub"], target, settings, watch))
+        # First what they are: weights without it would be taken for others' of that name.
+        _describe(target, full, facts, settings, note)
+        _finish(part, target)
     except FetchError as error:
         raise _away(name, settings, error) from None
     except OSError as error:
@@ -103,8 +107,10 @@ def _facts(name: str) -> dict[str, Any]:
     return facts
 
 
-async def _fetch(repository: str, target: Path, settings: Settings, watch: Watch | None) -> None:
-    """Bring the file to `target`, piece by piece, through one of its own."""
+async def _fetch(
+    repository: str, target: Path, settings: Settings, watch: Watch | None
+) -> tuple[Path, str]:
+    """Bring the file beside `target`, piece by piece; where it lies, checked, and a note on it."""
     from tellapart.fetch import Fetcher, Limits
 
     url = _address(settings, repository, _FILE)
@@ -131,9 +137,10 @@ async def _fetch(repository: str, target: Path, settings: Settings, watch: Watch
                 file.write(more.data)
                 file.flush()
                 done += len(more.data)
-    _finish(part, target, first, url)
+    note = _checked(part, first, url)
     if watch is not None:
         watch(done, first.size)
+    return part, note
 
 
 async def _piece(fetcher: Fetcher, url: str, start: int) -> _Answer:
@@ -145,8 +152,7 @@ async def _piece(fetcher: Fetcher, url: str, start: int) -> _Answer:
     except FetchError as error:
         if error.reason != "too_large" or start:
             raise
-        # The server knows no parts: all at once, in memory.
-        found = await fetcher.get(url, expect="any", robots=False, max_bytes=_LARGEST)
+        found = await _all(fetcher, url)
     told = _told(found)
     mark = (told.get("x-linked-etag") or told.get("etag") or "").removeprefix("W/").strip('"')
     if found.status != 206:
@@ -155,6 +161,22 @@ async def _piece(fetcher: Fetcher, url: str, start: int) -> _Answer:
     if match is None or int(match[1]) != start or not found.data:
         raise _wrong(url, f"answers with the part {told.get('content-range')!r}", f"from {start}")
     return _Answer(found.data, int(match[3]), mark.lower(), whole=False)
+
+
+async def _all(fetcher: Fetcher, url: str) -> Fetched:
+    """A file of a server that knows no parts: all at once, in memory."""
+    try:
+        return await fetcher.get(url, expect="any", robots=False, max_bytes=_WHOLE)
+    except FetchError as error:
+        if error.reason != "too_large":
+            raise
+        raise FetchError(
+            f"The server of {url} gives no parts of files, and this one has more than "
+            f"{_WHOLE:,} bytes.",
+            expected="a server that answers requests for a range of bytes",
+            do="Name another TELLAPART_HUB_URL, or fetch the file by other means.",
+            reason="too_large",
+        ) from None
 
 
 def _told(found: Fetched) -> Mapping[str, str]:
@@ -166,10 +188,11 @@ def _told(found: Fetched) -> Mapping[str, str]:
     return told | {"content-range": found.headers.get("content-range", "")}
 
 
-def _finish(part: Path, target: Path, told: _Answer, url: str) -> None:
-    """Check the whole file; it gets its name only if it is what the hub says."""
+def _checked(part: Path, told: _Answer, url: str) -> str:
+    """Check the whole file; a note where the hub does not say what it should be. Raises
+    `FetchError` for one that is not what the hub says, `VerificationError` for a damaged one."""
+    found, note = files.sha256(part), ""
     if _SHA256.fullmatch(told.mark):
-        found = files.sha256(part)
         if found != told.mark:
             part.unlink()
             raise FetchError(
@@ -179,18 +202,29 @@ def _finish(part: Path, target: Path, told: _Answer, url: str) -> None:
                 do="Run the same command again; if it stays so, name another TELLAPART_HUB_URL.",
                 reason="checksum",
             )
+    else:
+        host = urlsplit(url).netloc
+        note = f"{host} told no SHA-256 of this file: only that it is whole was checked. It has "
+        note += f"the SHA-256 {found}."
     try:
         files.header(part)
     except Exception:
         part.unlink()
         raise
+    return note
+
+
+def _finish(part: Path, target: Path) -> None:
+    """Give the file its name, and remove what is left of others."""
     part.replace(target)
     for old in target.parent.glob(f".{target.name}.*.part"):
         with contextlib.suppress(OSError):
             old.unlink()
 
 
-def _describe(target: Path, full: str, facts: Mapping[str, Any], settings: Settings) -> None:
+def _describe(
+    target: Path, full: str, facts: Mapping[str, Any], settings: Settings, note: str
+) -> None:
     """Write what is known beside the file; the license from the repository's card."""
     known = str(facts["license"])
     if known == "unknown":
@@ -202,8 +236,9 @@ def _describe(target: Path, full: str, facts: Mapping[str, Any], settings: Setti
         "mean": list(facts["mean"]),
         "std": list(facts["std"]),
         "size": facts["size"],
+        **({"note": note} if note else {}),
     }
-    target.with_suffix(".json").write_text(json.dumps(told, sort_keys=True, indent=1))
+    write(target.with_suffix(".json"), json.dumps(told, sort_keys=True, indent=1).encode())
 
 
 def _license(repository: str, settings: Settings) -> str | None:
