@@ -100,7 +100,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     except ImportError:
         raise Skipped("torch is not installed: pip install 'tellapart[deep]'") from None
     x, y = pictures(need(data / "mnist"))
-    count, rounds = (3200, 3) if small else (len(x), 3)
+    count, rounds = (3200, 1) if small else (len(x), 3)
     found, missing = commands()
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "data.npz"

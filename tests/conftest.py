@@ -9,6 +9,9 @@ import pytest
 
 from tellapart.settings import Settings
 
+# Torch's waiting threads burn the cores that the other worker's tests need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 _DEFAULT_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 

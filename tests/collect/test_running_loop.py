@@ -13,6 +13,8 @@ NOTEBOOK = """
 import asyncio, os, signal, threading
 from tellapart.steps.collect import _await
 
+# A shell that runs the tests in the background has its children ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 started, ended = threading.Event(), threading.Event()
 
 async def fetch_for_ever():
