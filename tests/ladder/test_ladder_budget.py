@@ -110,3 +110,20 @@ def test_a_useless_model_gets_the_smallest_share(
     noise = softmax(np.random.default_rng(4).normal(size=(400, 3)))
     found = mix([told[0], noise], y, np.ones(400, dtype=bool))
     assert found.factors[1] < 0.2 * found.factors[0]
+
+
+def test_other_weights_under_the_same_name_undo_what_was_made_of_the_old(tmp_path: Path) -> None:
+    kept = Kept.open(tmp_path, "these")
+    kept.take({"first": "a", "second": "b"})
+    for name in ("first at 224 px", "second at 320 px"):
+        kept.add({"rung": name, "seconds": 4.0}, {"told": np.ones((1, 2))})
+    kept.planned["second tuned"] = {}
+    (kept.folder / "second-320").mkdir()
+    kept.note(10.0)
+    again = Kept.open(tmp_path, "these")
+    again.take({"first": "a", "third": "c"})  # a network that is away now, and a new one
+    assert len(again.rungs) == 2
+    again.take({"first": "a", "second": "other"})
+    assert [row["rung"] for row in again.rungs] == ["first at 224 px"]
+    assert (again.spent, again.planned) == (6.0, {})
+    assert not (kept.folder / "second-320").exists()

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class Kept:
     planned: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: For what effort, time and so on the ladder was climbed to its end, and what was said of it.
     ended: dict[str, Any] = field(default_factory=dict)
+    #: Keys of the weights that each network was taken with, by its name.
+    weights: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, work: Path, key: str) -> Kept:
@@ -46,7 +49,8 @@ class Kept:
             if state["key"] == key:
                 rungs = [each for each in state["rungs"] if _is_there(folder, each)]
                 planned, ended = dict(state.get("planned", {})), dict(state.get("ended", {}))
-                return cls(folder, key, rungs, float(state["spent"]), planned, ended)
+                taken = dict(state.get("weights", {}))
+                return cls(folder, key, rungs, float(state["spent"]), planned, ended, taken)
         except (OSError, ValueError, LookupError, TypeError):
             pass
         shutil.rmtree(folder, ignore_errors=True)
@@ -83,6 +87,17 @@ class Kept:
             self.spent = max(0.0, self.spent - float(lost.get("seconds") or 0.0))
             self.ended = {}
 
+    def take(self, weights: Mapping[str, str]) -> None:
+        """Go on with these `weights`; what was made of others under the same name is forgotten."""
+        for name, key in weights.items():
+            if key != self.weights.get(name, key):
+                for row in [row for row in self.rungs if name in row["rung"]]:
+                    self.forget(row["rung"])
+                self.planned = {rung: how for rung, how in self.planned.items() if name not in rung}
+                for folder in self.folder.glob(f"{name}-*/"):
+                    shutil.rmtree(folder, ignore_errors=True)
+        self.weights = {**self.weights, **weights}
+
     def note(self, spent: float | None = None) -> None:
         """Write the state, with the seconds spent so far."""
         self.spent = self.spent if spent is None else spent
@@ -92,6 +107,7 @@ class Kept:
             "rungs": self.rungs,
             "planned": self.planned,
             "ended": self.ended,
+            "weights": self.weights,
         }
         text = json.dumps(state, indent=1, sort_keys=True).encode()
         self._write(_STATE, lambda handle: handle.write(text))

@@ -9,13 +9,14 @@ trained model at once, so that at any interruption the last one stands.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import time
 from typing import Any
 
 import numpy as np
 
-from tellapart.errors import NotFoundError
+from tellapart.errors import NotFoundError, TellapartError
 from tellapart.learn import backbone, features, trained
 from tellapart.learn.ladder import Budget, kept
 from tellapart.learn.ladder.budget import seconds_of
@@ -24,7 +25,7 @@ from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.train import frozen
 from tellapart.steps.train.climbing import Climb, Ended
 from tellapart.steps.train.heads import climb_heads, fill, networks_of
-from tellapart.steps.train.material import Material, gather
+from tellapart.steps.train.material import Material, gather, weights_key
 from tellapart.steps.train.reached import jury
 from tellapart.steps.train.reserve import Reserve
 
@@ -76,7 +77,9 @@ def _inputs(context: StepContext, material: Material) -> dict[str, str]:
     key = features.cache_key(first, asked.view)
     each = fingerprint([VERSION, key, settings, recipe.seed, material.classes, pictures, joined])
     time_asked = seconds_of(getattr(recipe, "budget", "auto"), recipe.effort)
-    whole = fingerprint([each, recipe.effort, time_asked, is_deep(), networks_of(context)])
+    whole = fingerprint(
+        [each, recipe.effort, time_asked, is_deep(), networks_of(context), _weights(context)]
+    )
     return {"rungs": each, "ladder": whole, "all": fingerprint([whole, asked.refuse])}
 
 
@@ -89,6 +92,15 @@ def _last(context: StepContext) -> trained.Trained | None:
     return last if "ladder" in last.facts and "finished" in last.facts else None
 
 
+def _weights(context: StepContext) -> dict[str, str]:
+    """Keys of the networks' weights by their names, of those that are here."""
+    found = {}
+    for name in networks_of(context):
+        with contextlib.suppress(TellapartError):  # left out with a note where it is tried
+            found[name] = weights_key(context, name)
+    return found
+
+
 def _climb(context: StepContext, material: Material, inputs: dict[str, str]) -> None:
     context.progress(Progress(STEP, 0, None, "features"))
     net = backbone.embedded(context.settings.cache_dir)
@@ -98,6 +110,7 @@ def _climb(context: StepContext, material: Material, inputs: dict[str, str]) -> 
     done = Kept.open(context.work, inputs["rungs"])
     shared = {"fingerprint": inputs["all"], "inputs": inputs}
     climb = Climb(context, judges, _budget(context, done), done, shared)
+    done.take(_weights(context))
     climb.resume()
     if done.ended.get("for") == inputs["ladder"]:
         _finish(climb, list(done.ended["notes"]), finished=True)  # all that is new is a threshold

@@ -27,6 +27,7 @@ from tellapart.learn.head import Head
 from tellapart.learn.ladder.rungs import TunedRung
 from tellapart.steps.train import frozen
 from tellapart.steps.train.climbing import Climb, Ended
+from tellapart.steps.train.material import weights_file
 from tellapart.steps.train.planning import plan_of
 from tellapart.steps.train.reached import Reached
 from tellapart.store.files import FileStore, write_file
@@ -117,7 +118,8 @@ def _start(climb: Climb, rung: TunedRung) -> _Start:
     from tellapart.learn import weights
 
     context = climb.context
-    found = weights.find(rung.network, context.settings)
+    file = weights_file(context, rung.network)
+    found = weights.find(rung.network, context.settings, file)
     net = frozen.network(context, rung.network, rung.size)
     vectors = frozen.looked(context, climb.judges.rows, net, climb.watch(rung.name))
     fitted = frozen.fit(context, climb.judges, vectors)
