@@ -155,7 +155,7 @@ def _figures(trials: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _share(trials: list[dict[str, Any]], which: str) -> float:
-    return round(sum(trial[which] for trial in trials) / len(trials), 4)
+    return round(sum(bool(trial[which]) for trial in trials) / len(trials), 4)
 
 
 def _width(interval: list[float]) -> float:
