@@ -113,7 +113,7 @@ def test_levels_of_all_tests_add_up_and_passed_ones_go_on() -> None:
 def test_twenty_tries_of_nothing_replace_no_more_often_than_one() -> None:
     """Each against the first, as on a ladder on which nothing helps."""
     climbed = 0
-    for seed in range(100):
+    for seed in range(80):
         source = np.random.default_rng(seed)
         y = source.integers(0, 4, 60)
         teams = np.arange(60)
@@ -124,7 +124,7 @@ def test_twenty_tries_of_nothing_replace_no_more_often_than_one() -> None:
             if passed[-1]:
                 climbed += 1
                 break
-    assert climbed / 100 <= 0.05 + 0.045  # two standard errors of 100 trials
+    assert climbed / 80 <= 0.05 + 0.05  # two standard errors of 80 trials
 
 
 def test_a_strict_level_is_met_by_a_gain_that_is_there() -> None:

@@ -119,7 +119,15 @@ def fill(climb: Climb, reserve: Reserve, notes: list[str]) -> None:
     sizes = rungs.FILLING if asked.size == "auto" else (int(asked.size),)
     others = sorted(_others(networks, sizes, mirror), key=_looks, reverse=True)
     new = [rung for rung in others if not climb.is_done(rung.name)]
-    tried = [_try(climb, reserve, rung, notes) for rung in new]
+    tried, said, lost = [], len(notes), set[str]()
+    for rung in new:
+        network = rung.sources[0].network
+        if network in lost:
+            continue
+        tried.append(_try(climb, reserve, rung, notes))
+        if len(notes) > said:  # left out with a note: at other sides it would be the same
+            lost.add(network)
+            said = len(notes)
     climb.budget = climb.budget.with_reserve(climb.standing)
     over = climb.budget.left
     if over > _OVER * climb.budget.seconds:
