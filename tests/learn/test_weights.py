@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 from safetensors.numpy import save, save_file
@@ -16,7 +19,7 @@ from safetensors.numpy import save, save_file
 from tellapart.cli.entry import main
 from tellapart.errors import InputError, NotFoundError, VerificationError
 from tellapart.learn import backbone, weights
-from tellapart.learn.weights import files
+from tellapart.learn.weights import files, finding
 from tellapart.settings import Settings
 
 ONE = {"conv.weight": np.zeros((2, 3, 1, 1), np.float32), "fc.bias": np.zeros(4, np.float32)}
@@ -101,6 +104,7 @@ DESCRIPTIONS = (
     '{"size": 100000}',
     '{"name": ["x"]}',
     '{"model": ""}',
+    '{"model": "net\\u001b[2J"}',
     '{"args": 3}',
     '{"args": {"checkpoint_path": "/elsewhere.pth"}}',
     '{"args": {"pretrained_cfg_overlay": {"file": "/elsewhere.pth"}}}',
@@ -157,6 +161,54 @@ def test_a_hostile_head_is_said_and_hides_no_other(own: Settings, folder: Path, 
     assert weights.find("whole", own).path.name == "whole.safetensors"
     with pytest.raises(VerificationError, match=r"broken\.safetensors"):
         weights.find("broken", own, broken)
+
+
+#: Values of JSON, true ones of heads and descriptions among them.
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 5)
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["same", "F32", "0.5,0.5,0.5", "nan,1,1", "netone", "", "\ud800"])
+    | st.text(max_size=5)
+    | st.sampled_from([[0.5, 0.5, 0.5], [2, 2], [0, 4], {"pad_type": "same"}]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+_KEYS = ("model", "name", "args", "mean", "std", "license", "size", "note", "timm", "pad_type")
+FACTS = st.dictionaries(st.sampled_from(_KEYS), VALUES)
+TENSOR = st.fixed_dictionaries(
+    {}, optional={"dtype": VALUES, "shape": VALUES, "data_offsets": VALUES}
+)
+HEAD = st.fixed_dictionaries(
+    {},
+    optional={
+        "a": st.just(_WHOLE) | TENSOR | VALUES,
+        "b": TENSOR,
+        "__metadata__": FACTS | VALUES,
+        "__other": TENSOR,
+    },
+)
+
+
+@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.given(head=HEAD | VALUES, beside=FACTS | VALUES)
+def test_whatever_stands_in_files_is_read_or_said(head: Any, beside: Any) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place, "netone.safetensors")
+        _raw(path, head)
+        Path(place, "netone.json").write_text(json.dumps(beside))
+        try:
+            found = finding.describe(path, "file")
+        except VerificationError as error:
+            assert "cannot be read" in error.what
+            return
+        assert found.parameters is not None
+        assert all(0 < value < float("inf") for value in found.std or ())
+        assert {key for key, _ in found.args} <= {"pad_type"}
+        assert len(found.key) == 16
+        assert f"{found.name}{found.model}{found.license}{found.note}".isprintable()
 
 
 def test_tensors_that_cannot_be_read_are_said(own: Settings, folder: Path) -> None:

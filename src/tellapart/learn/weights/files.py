@@ -142,8 +142,8 @@ def _check(found: Any) -> None:
         if key in found and not (isinstance(found[key], str) and found[key]):
             raise TypeError(f"its {key!r} is {_short(found[key])}, no text")
     for key in ("model", "name"):
-        if len(found.get(key, "")) > _MOST_LETTERS:
-            raise ValueError(f"its {key!r} has more than {_MOST_LETTERS} letters")
+        if len(found.get(key, "")) > _MOST_LETTERS or not found.get(key, "").isprintable():
+            raise ValueError(f"its {key!r} is {_short(found[key])}, no name")
     if found.get("size") is not None and not _is_side(found["size"]):
         raise ValueError(f"its 'size' is {_short(found['size'])}, no side in pixels")
     for key in ("mean", "std"):

@@ -143,13 +143,13 @@ def describe(path: Path, source: Source, name: str | None = None) -> Weights:
         path=path,
         source=source,
         sha256=files.sha256(path),
-        license=str(facts.get("license", "unknown")),
+        license=_line(facts.get("license", "unknown")),
         args=tuple(sorted(dict(facts.get("args", {})).items())),
         mean=_figures(facts.get("mean")),
         std=_figures(facts.get("std")),
         size=facts.get("size"),
         parameters=files.parameters(path),
-        note=str(facts.get("note", "")),
+        note=_line(facts.get("note", "")),
     )
 
 
@@ -178,6 +178,11 @@ def _embedded(settings: Settings) -> Weights | None:
         size=net.size,
         parameters=4_652_008,
     )
+
+
+def _line(text: str) -> str:
+    """A text of others' as one line that a terminal shows and does not obey."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def _figures(values: Any) -> tuple[float, ...] | None:
