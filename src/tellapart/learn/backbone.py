@@ -162,7 +162,8 @@ def save(work: Path, backbone: Backbone) -> dict[str, Any]:
     by which `of` finds it again, JSON-able: `train` writes them as `backbone`.
 
     Files are named by their content: those of earlier backbones stay (see `prune`), so that a kill
-    on the way leaves the former one whole. Raises `StorageError`.
+    on the way leaves the former one whole. Raises `StorageError`, and `NotFoundError` where one of
+    the backbone's own files is gone or damaged.
     """
     from tellapart.learn.keeping import keep
 
