@@ -327,13 +327,15 @@ def test_another_threshold_climbs_nothing_anew(bench: Callable[[str], Bench]) ->
 def test_time_asked_for_is_spent_and_what_is_left_is_said(
     bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rungs, "FILLING", (384, 320))
+    monkeypatch.setattr(rungs, "FILLING", (320,))
+    monkeypatch.setattr(rungs, "SIZES", (320,))
+    monkeypatch.setattr(rungs, "MORE_SIZES", ())
     made = bench("filled")
-    made.add(30, dict.fromkeys((224, 320, 384, 448), 0.0))
+    made.add(20, {224: 0.0, 320: 0.0})
     done = made.run(budget=900.0)
     names = [row["rung"] for row in made.rungs]
     assert [name for name in names if "320 px" in name and "mirrored" in name]
-    assert [name for name in names if "384 px" in name and "view" not in name]
+    assert [name for name in names if name.endswith("320 px, several layers")]
     assert [note for note in done["notes"] if "left over: nothing was left to try" in note]
     kept_for = done["reserve"]
     assert kept_for["seconds"] == 0.0  # no step follows
@@ -342,3 +344,35 @@ def test_time_asked_for_is_spent_and_what_is_left_is_said(
     done = made.run()  # no time asked for by name: nothing to be filled
     assert len(made.rungs) == before
     assert not [note for note in done["notes"] if "left over" in note]
+
+
+def test_networks_that_cannot_be_tuned_are_left_out_with_a_note(
+    bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("timm")
+    from safetensors.numpy import save_file
+
+    save_file({"conv1.weight": np.zeros((1, 1), np.float32)}, tmp_path / "resnet18.safetensors")
+    monkeypatch.setattr(ladder, "is_deep", lambda: True)
+    monkeypatch.setattr(rungs, "SIZES", (320,))
+    monkeypatch.setattr(rungs, "MORE_SIZES", ())
+    made = bench("unusable")
+    made.add(20, {224: 0.05, 320: 0.05})
+    settings = replace(made.settings, weights_dir=tmp_path)
+    made.context = replace(made.context, settings=settings)
+    done = made.run(budget=900.0)
+    assert done["finished"]
+    assert {row["kind"] for row in made.rungs} == {"head"}
+    untuned = [note for note in done["notes"] if "was not tuned" in note]
+    # Of one the pictures are gone, the other's file is none.
+    assert [note.split()[0] for note in untuned] == [backbone.NAME, "resnet18"]
+
+
+def test_classes_that_cannot_be_held_out_are_named(
+    bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "is_deep", lambda: True)
+    made = bench("single")
+    made.add(1, {224: 0.3, 384: 0.3})
+    done = made.run()
+    assert [note for note in done["notes"] if "No network was tuned" in note and "'a'" in note]
