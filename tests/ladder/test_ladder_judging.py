@@ -57,15 +57,16 @@ def test_a_worse_model_never_replaces() -> None:
     assert trials(200, -0.8) == 0.0
 
 
-def test_surer_but_less_often_right_does_not_replace() -> None:
+@pytest.mark.parametrize("lost", [30, 1])
+def test_surer_but_less_often_right_does_not_replace(lost: int) -> None:
     y = np.zeros(200, dtype=int)
     old = np.tile([0.51, 0.49], (200, 1))
     new = np.tile([0.99, 0.01], (200, 1))
-    new[:30] = [0.45, 0.55]
+    new[:lost] = [0.45, 0.55]
     verdict = better(new, old, y, None)
     assert verdict.p <= 0.05
     assert verdict.gain_log_loss > 0
-    assert verdict.gain_accuracy == pytest.approx(-0.15)
+    assert verdict.gain_accuracy == pytest.approx(-lost / 200)
     assert not verdict.replaces
 
 

@@ -51,7 +51,8 @@ class Verdict:
     #: Pictures and groups that were compared.
     n: int
     groups: int
-    #: Whether the new is better beyond noise, and not less often right beyond noise.
+    #: Whether the new is better beyond noise, and not less often right: surer alone does not pay
+    #: for an answer that takes longer.
     replaces: bool
     #: What p had to be at most.
     level: float = LEVEL
@@ -97,18 +98,18 @@ def better(
     loss = _losses(known, labels) - _losses(fresh, labels)
     right = (fresh.argmax(axis=1) == labels).astype(np.float64)
     right -= (known.argmax(axis=1) == labels).astype(np.float64)
-    sums = np.stack([np.bincount(teams, loss), np.bincount(teams, -right)]).astype(np.float64)
-    p, worse = _flipped(sums, _FLIPS)
+    sums = np.bincount(teams, loss).astype(np.float64)
+    p = _flipped(sums, _FLIPS)
     # A stricter level needs a finer p, where there is a chance that it is reached at all.
     if level < _ABOVE / _FLIPS and p < 2 * _ABOVE / _FLIPS:
-        p = _flipped(sums[:1], min(_MOST_FLIPS, int(_ABOVE / level)))[0]
+        p = _flipped(sums, min(_MOST_FLIPS, int(_ABOVE / level)))
     return Verdict(
         p=p,
         gain_log_loss=float(loss.mean()),
         gain_accuracy=float(right.mean()),
         n=len(labels),
-        groups=sums.shape[1],
-        replaces=bool(p <= level and worse > LEVEL),
+        groups=len(sums),
+        replaces=bool(p <= level and right.sum() >= 0),
         level=level,
     )
 
@@ -132,22 +133,20 @@ def _losses(chances: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.fl
     return np.asarray(-np.log(np.clip(chances[np.arange(len(y)), y], _LEAST, 1)))
 
 
-def _flipped(sums: NDArray[np.float64], flips: int) -> tuple[float, ...]:
-    """For each row of `sums` (k, G) the share of `flips` totals at or above its own.
+def _flipped(sums: NDArray[np.float64], flips: int) -> float:
+    """The share of `flips` totals of `sums` (G,) at or above the real one.
 
     Groups that agree on everything carry no sign. The real signs count as one of the draws.
     """
-    told = sums[:, (np.abs(sums) > 0).any(axis=0)]
-    totals = told.sum(axis=1)
-    slack = 1e-9 * np.abs(told).sum(axis=1)
-    groups = told.shape[1]
-    reached, drawn = np.zeros(len(sums)), 0
-    for signs in _signs(groups, flips):
-        reached += (told @ signs.T >= (totals - slack)[:, None]).sum(axis=1)
+    told = sums[np.abs(sums) > 0]
+    least = told.sum() - 1e-9 * np.abs(told).sum()
+    reached = drawn = 0
+    for signs in _signs(len(told), flips):
+        reached += int((signs @ told >= least).sum())
         drawn += len(signs)
-    if groups < _ALL:  # all combinations, the real one among them
-        return tuple((reached / drawn).tolist())
-    return tuple(((reached + 1) / (drawn + 1)).tolist())
+    if len(told) < _ALL:  # all combinations, the real one among them
+        return reached / drawn
+    return (reached + 1) / (drawn + 1)
 
 
 def _signs(groups: int, flips: int) -> Any:
