@@ -16,6 +16,8 @@ from tellapart.steps.train.reserve import Reserve
 
 #: Of the time left, what a rung that seldom pays may take.
 _SHARE = 0.33
+#: Seconds to export a network of timm for one side of pictures, torch's import among them.
+_EXPORT = 10.0
 #: Of the whole time, what may be left over unsaid.
 _OVER = 0.1
 
@@ -90,10 +92,14 @@ def _try(
     if climb.is_done(rung.name):
         climb.heads.append(rung)
         return True
+    # Other networks are exported twice: to be measured, and for the rung's own side.
+    exports = 2 * _EXPORT * len({each.network for each in rung.sources} - {NAME})
+    if climb.best is not None and not climb.budget.fits(exports / share):
+        return False
     try:
         speeds = {each.network: reserve.speed(each.network) for each in rung.sources}
         known = frozen.known(rung, climb.heads)
-        cost = rungs.seconds(rung, len(climb.judges.rows), speeds, known)
+        cost = exports + rungs.seconds(rung, len(climb.judges.rows), speeds, known)
         after = max(reserve.seconds(rung.passes()), climb.standing)
         climb.budget = climb.budget.with_reserve(after)
         if climb.best is not None and not climb.budget.fits(cost / share):
