@@ -22,6 +22,7 @@ OFFENCES = {
     "steps": ("steps/split/__init__.py", "import tellapart.steps.curate"),
     "plugins-by-name": ("registry.py", "import tellapart.plugins.sources.folder"),
     "plugins-see-doors": ("plugins/sources/folder.py", "import tellapart.catalog"),
+    "serving-is-light": ("serving/__init__.py", "import tellapart.catalog"),
     "bundle-is-light": ("bundle/predictor.py", "import sklearn"),
     "no-torch": ("learn/head.py", "import torch"),
 }
