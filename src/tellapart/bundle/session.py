@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,23 +13,38 @@ from tellapart import telemetry
 from tellapart.errors import InputError, MissingExtraError, VerificationError
 
 EngineName = Literal["onnxruntime", "openvino"]
+#: Numbers that the engine computes with; what goes in and comes out is the same for all.
+Precision = Literal["f32", "bf16", "f16"]
+Device = Literal["cpu", "cuda"]
 
 
 class Session:
     """One model in one engine; `run` may be called from many threads at once."""
 
-    def __init__(self, model: bytes, *, engine: str = "onnxruntime", threads: int = 0) -> None:
-        self.engine = engine
+    def __init__(
+        self,
+        model: bytes,
+        *,
+        engine: str = "onnxruntime",
+        threads: int = 0,
+        precision: str = "f32",
+        device: str = "cpu",
+        cache_dir: Path | None = None,
+    ) -> None:
+        """Load the ONNX file `model`.
+
+        `threads` for inference; 0: as many as cores. `precision` other than f32 is OpenVINO's
+        alone, `device` cuda is ONNX Runtime's. `cache_dir`: where OpenVINO keeps models that it
+        has compiled, so that it starts sooner and in less memory. Raises `InputError` for other
+        words, `MissingExtraError` where the engine or the device is not there, and
+        `VerificationError` for a model that cannot be loaded.
+        """
+        _check(engine, precision, device)
+        self.engine, self.precision, self.device = engine, precision, device
         if engine == "onnxruntime":
-            self._run, self.metadata = _onnxruntime(model, threads)
-        elif engine == "openvino":
-            self._run, self.metadata = _openvino(model, threads)
+            self._run, self.metadata = _onnxruntime(model, threads, device)
         else:
-            raise InputError(
-                f"The engine is {engine!r}.",
-                expected="onnxruntime or openvino",
-                do="Choose one of the two.",
-            )
+            self._run, self.metadata = _openvino(model, threads, precision, cache_dir)
 
     def run(self, batch: np.ndarray, outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """The named outputs of a uint8 batch N×H×W×3 (RGB). Raises `VerificationError`."""
@@ -41,7 +57,33 @@ class Session:
 _Run = Callable[[np.ndarray, list[str]], dict[str, np.ndarray]]
 
 
-def _onnxruntime(model: bytes, threads: int) -> tuple[_Run, dict[str, str]]:
+def _check(engine: str, precision: str, device: str) -> None:
+    for word, value, known in (
+        ("engine", engine, get_args(EngineName)),
+        ("precision", precision, get_args(Precision)),
+        ("device", device, get_args(Device)),
+    ):
+        if value not in known:
+            raise InputError(
+                f"The {word} is {value!r}.",
+                expected=", ".join(known[:-1]) + f" or {known[-1]}",
+                do="Choose one of them.",
+            )
+    if engine == "onnxruntime" and precision != "f32":
+        raise InputError(
+            f"The precision is {precision!r}, and the engine is onnxruntime.",
+            expected="f32, with which ONNX Runtime computes on a CPU",
+            do="Take the engine openvino, or the precision f32.",
+        )
+    if engine == "openvino" and device != "cpu":
+        raise InputError(
+            f"The device is {device!r}, and the engine is openvino.",
+            expected="the engine onnxruntime, which computes on it",
+            do="Take the engine onnxruntime, or the device cpu.",
+        )
+
+
+def _onnxruntime(model: bytes, threads: int, device: str) -> tuple[_Run, dict[str, str]]:
     telemetry.off()
     try:
         import onnxruntime
@@ -53,11 +95,19 @@ def _onnxruntime(model: bytes, threads: int) -> tuple[_Run, dict[str, str]]:
     options.log_severity_level = 4
     # Waiting threads would otherwise burn the cores that decode the next batch.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = ["CPUExecutionProvider"]
+    if device == "cuda":
+        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+            raise _no_cuda("this onnxruntime was built without it")
+        providers.insert(0, "CUDAExecutionProvider")
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(model, options, providers=providers)
         name = session.get_inputs()[0].name
     except Exception as error:
         raise bad_model(f"cannot be loaded ({_first_line(error)})") from error
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        # Without a driver or its libraries it falls back to the CPU and says so only in a log.
+        raise _no_cuda("no NVIDIA device, driver or CUDA library is found")
 
     def run(batch: np.ndarray, outputs: list[str]) -> dict[str, np.ndarray]:
         return dict(zip(outputs, session.run(outputs, {name: batch}), strict=True))
@@ -65,7 +115,9 @@ def _onnxruntime(model: bytes, threads: int) -> tuple[_Run, dict[str, str]]:
     return run, dict(session.get_modelmeta().custom_metadata_map)
 
 
-def _openvino(model: bytes, threads: int) -> tuple[_Run, dict[str, str]]:
+def _openvino(
+    model: bytes, threads: int, precision: str, cache_dir: Path | None
+) -> tuple[_Run, dict[str, str]]:
     telemetry.off()
     try:
         import openvino
@@ -74,9 +126,11 @@ def _openvino(model: bytes, threads: int) -> tuple[_Run, dict[str, str]]:
     try:
         core = openvino.Core()
         # On some processors the default is bfloat16, which moves probabilities by up to 0.09.
-        hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+        hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
         if threads:
             hints["INFERENCE_NUM_THREADS"] = threads
+        if cache_dir is not None:
+            hints["CACHE_DIR"] = str(cache_dir)
         compiled = core.compile_model(core.read_model(model), "CPU", hints)
     except Exception as error:
         raise bad_model(f"cannot be loaded ({_first_line(error)})") from error
@@ -89,6 +143,14 @@ def _openvino(model: bytes, threads: int) -> tuple[_Run, dict[str, str]]:
         return {name: local.request.get_tensor(name).data.copy() for name in outputs}
 
     return run, {}
+
+
+def _no_cuda(what: str) -> MissingExtraError:
+    return MissingExtraError(
+        f"The device is 'cuda', and ONNX Runtime cannot use it: {what}.",
+        expected="onnxruntime-gpu, an NVIDIA device and its CUDA libraries",
+        do="Run `pip install onnxruntime-gpu` in its place, or take the device cpu.",
+    )
 
 
 def bad_model(what: str) -> VerificationError:
