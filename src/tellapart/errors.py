@@ -108,7 +108,8 @@ class PictureError(DataError):
 
     def __init__(self, what: str, *, expected: str, do: str, reason: str = "unreadable") -> None:
         super().__init__(what, expected=expected, do=do)
-        #: One of `unreadable`, `truncated`, `too_large`, `not_a_picture`, `empty`.
+        #: One of `unreadable`, `truncated`, `too_large`, `not_a_picture`, `empty`; a server also
+        #: says `poison` of a picture that ended two of its workers.
         self.reason = reason
 
     def _parts(self) -> dict[str, Any]:
@@ -162,6 +163,25 @@ class WorkerError(TellapartError):
     """The worker process ended without an answer, or a step failed in an unforeseen way."""
 
     code, exit_code, http_status = "worker", 11, 500
+
+
+class OverloadedError(TellapartError):
+    """The server has as much work as it can take; `retry_after` is when to ask again (seconds)."""
+
+    code, exit_code, http_status = "overloaded", 12, 503
+
+    def __init__(self, what: str, *, expected: str, do: str, retry_after: float = 1.0) -> None:
+        super().__init__(what, expected=expected, do=do)
+        self.retry_after = retry_after
+
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "retry_after": self.retry_after}
+
+
+class DeadlineError(TellapartError):
+    """The answer did not come within the time that it was worth waiting for."""
+
+    code, exit_code, http_status = "deadline", 13, 504
 
 
 class Interrupted(TellapartError):  # noqa: N818 - the field's word for Ctrl-C, not a fault
