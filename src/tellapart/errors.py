@@ -59,6 +59,24 @@ class InputError(TellapartError):
     code, exit_code, http_status = "input", 2, 422
 
 
+class RequestError(InputError):
+    """The server does not take a request: malformed, too large, too often, without its token."""
+
+    code = "request"
+
+    def __init__(
+        self, what: str, *, expected: str, do: str, status: int, retry_after: float | None = None
+    ) -> None:
+        super().__init__(what, expected=expected, do=do)
+        #: The HTTP status that says why: 400, 401, 403, 405, 408, 413, 415, 429 or 431.
+        self.http_status = status
+        #: Seconds after which to ask again; None where that would not help.
+        self.retry_after = retry_after
+
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "status": self.http_status, "retry_after": self.retry_after}
+
+
 class RecipeError(InputError):
     """A recipe file has problems; all of them are listed at once."""
 
