@@ -65,7 +65,13 @@ class RequestError(InputError):
     code = "request"
 
     def __init__(
-        self, what: str, *, expected: str, do: str, status: int, retry_after: float | None = None
+        self,
+        what: str,
+        *,
+        expected: str,
+        do: str,
+        status: int = 400,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(what, expected=expected, do=do)
         #: The HTTP status that says why: 400, 401, 403, 405, 408, 413, 415, 429 or 431.
