@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from tellapart.cli.console import complain, emit, guard_streams, write
 from tellapart.errors import InputError, Interrupted, TellapartError
 
 WELCOME = """\
@@ -21,7 +20,6 @@ Tellapart: from the things you want told apart to a verified picture classifier.
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; return its exit code. Never raises, but for bugs in the reporting."""
-    guard_streams()
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
         return _dispatch(list(argv))
@@ -41,6 +39,14 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if argv[:1] == ["compute"]:  # asked once a picture: nothing that it does not need is imported
+        from tellapart.cli import compute
+
+        if not compute.wants_help(argv[1:]):
+            return compute.main(argv[1:])
+    from tellapart.cli.console import guard_streams, write
+
+    guard_streams()
     # These two answer before Typer is imported: they are what people and scripts try first.
     if not argv and "_TELLAPART_COMPLETE" not in os.environ:  # set by shell completion
         write(WELCOME)
@@ -61,6 +67,8 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _report(error: TellapartError, as_json: bool) -> int:
+    from tellapart.cli.console import complain, emit
+
     try:
         complain(error)
         if as_json:
