@@ -1,0 +1,1 @@
+"""Parts of the figures `serving_*`: load, servers, contenders, and what they are measured with."""

@@ -1,0 +1,169 @@
+"""Drive a server with the load generator and read what came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import HERE
+from benchmarks.serving.material import same
+from benchmarks.serving.servers import Server
+
+LOAD = HERE / "serving" / "load.py"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One request's fate."""
+
+    item: int
+    #: 0: lost with its connection, or never answered.
+    status: int
+    #: Seconds after the start of the phase at which it was due.
+    at: float
+    #: Milliseconds from then until its answer was whole.
+    took: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one phase brought."""
+
+    replies: list[Reply]
+    #: By request and by status class: bodies and how often each came.
+    answers: dict[int, list[tuple[int, str, int]]]
+    seconds: float
+    #: Core seconds of the generator and of the server.
+    load_cpu_s: float
+    server_cpu_s: float
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        return {str(k): n for k, n in sorted(Counter(r.status for r in self.replies).items())}
+
+    def took(self, status: int = 200) -> list[float]:
+        """Latencies in ms, sorted."""
+        return sorted(reply.took for reply in self.replies if reply.status == status)
+
+    @property
+    def rate(self) -> float:
+        """Requests answered 200 within the phase's time, a second."""
+        ended = sum(r.status == 200 and r.at + r.took / 1000 <= self.seconds for r in self.replies)
+        return ended / self.seconds
+
+    def wrong(self, expected: Sequence[dict[str, Any]], tolerance: float = 1e-3) -> int:
+        """How many of the answers 200 are not what was expected of their request."""
+        count = 0
+        for item, found in self.answers.items():
+            for status_class, body, often in found:
+                if status_class == 2 and not _right(body, expected[item], tolerance):
+                    count += often
+        return count
+
+    def bodies(self, status_class: int) -> list[tuple[int, str, int]]:
+        """Request, body and how often, of the answers of one class of status."""
+        return [
+            (item, body, often)
+            for item, found in self.answers.items()
+            for kind, body, often in found
+            if kind == status_class
+        ]
+
+    def figures(self) -> dict[str, Any]:
+        """What goes into a row."""
+        took = self.took()
+        done = max(1, len(took))
+        found: dict[str, Any] = {
+            "per_second": round(self.rate, 1),
+            "p50_ms": round(quantile(took, 0.5), 2),
+            "p99_ms": round(quantile(took, 0.99), 2),
+            "answered": len(took),
+            "server_core_ms": round(1000 * self.server_cpu_s / done, 3),
+            "load_core_ms": round(1000 * self.load_cpu_s / done, 3),
+        }
+        if set(self.statuses) - {"200"}:
+            found["statuses"] = self.statuses
+        return found
+
+
+def _right(body: str, expected: dict[str, Any], tolerance: float) -> bool:
+    try:
+        told = json.loads(body.encode("latin-1"))
+    except ValueError:
+        return False
+    return isinstance(told, dict) and same(told, expected, tolerance)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """By the nearest rank; NaN of nothing. `values` are sorted."""
+    if not values:
+        return math.nan
+    return values[min(len(values) - 1, max(0, math.ceil(share * len(values)) - 1))]
+
+
+def pictures(files: Sequence[Path], path: str = "/predict") -> list[dict[str, Any]]:
+    """Requests with a picture as their body."""
+    return [{"path": path, "type": "image/jpeg", "file": str(file)} for file in files]
+
+
+def drive(
+    server: Server,
+    requests: Sequence[dict[str, Any]],
+    phases: Sequence[dict[str, Any]],
+    *,
+    socket: bool = False,
+    meanwhile: Callable[[int], None] | None = None,
+) -> list[Measured]:
+    """Run phases one after another; `meanwhile(number)` is called when each has begun."""
+    address = str(server.socket) if socket else server.address
+    found = []
+    with tempfile.TemporaryDirectory() as temporary:
+        plan = Path(temporary) / "plan.json"
+        plan.write_text(
+            json.dumps({"address": address, "requests": list(requests), "phases": list(phases)})
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-E", str(LOAD), str(plan)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        )
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            for number, _ in enumerate(phases):
+                before = server.cpu_s()
+                process.stdin.write("\n")
+                process.stdin.flush()
+                if meanwhile is not None:
+                    meanwhile(number)
+                line = process.stdout.readline()
+                spent = server.cpu_s() - before
+                if not line:
+                    raise RuntimeError(f"the load generator ended with {process.wait()}")
+                found.append(_measured(json.loads(line), spent))
+        finally:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+    return found
+
+
+def _measured(told: dict[str, Any], server_cpu_s: float) -> Measured:
+    return Measured(
+        [Reply(*record) for record in told["records"]],
+        {int(item): [tuple(each) for each in found] for item, found in told["answers"].items()},
+        told["seconds"],
+        told["cpu_s"],
+        server_cpu_s,
+    )
