@@ -103,6 +103,12 @@ class Manifest:
         """The columns of the rows; None where the model takes pictures."""
         return self.input if isinstance(self.input, RowInput) else None
 
+    def abstains(self, probability: float, familiarity: float | None) -> bool:
+        """Whether the likeliest class, of this probability, is not to be believed."""
+        least, sure = self.min_familiarity, self.min_probability
+        unlike = least is not None and familiarity is not None and familiarity < least
+        return unlike or (sure is not None and probability < sure)
+
     @classmethod
     def parse(cls, data: bytes) -> tuple[Manifest | None, list[str]]:
         """Read and check `manifest.json`: the manifest, or None and every problem in it."""

@@ -227,11 +227,8 @@ class Bundle:
 
     def _answer(self, odds: np.ndarray, known: float | None, heat: np.ndarray | None) -> Prediction:
         kind: MapKind = "cam" if "map" in self._manifest.outputs else "occlusion"
-        least, sure = self._manifest.min_familiarity, self._manifest.min_probability
         top = int(odds.argmax())
-        abstained = (least is not None and known is not None and known < least) or (
-            sure is not None and float(odds[top]) < sure
-        )
+        abstained = self._manifest.abstains(float(odds[top]), known)
         return Prediction(
             None if abstained else self.labels[top],
             dict(zip(self.labels, map(float, odds), strict=True)),
