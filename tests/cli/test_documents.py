@@ -36,7 +36,7 @@ def sections() -> dict[str, str]:
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     parts = re.split(r"^### `tellapart ([^`]+)`$", text, flags=re.M)
     return {
-        re.match(r"((recipe|weights) )?[a-z]+", title)[0]: body.split("\n## ")[0]  # type: ignore[index]
+        re.match(r"((recipe|weights|service) )?[a-z]+", title)[0]: body.split("\n## ")[0]  # type: ignore[index]
         for title, body in zip(parts[1::2], parts[2::2], strict=True)
     }
 
@@ -52,7 +52,8 @@ def test_every_option_is_documented_and_every_documented_one_exists(verb: str) -
     text = sections()[verb]
     existing: set[str] = set()
     for option in command.params:
-        names = {name for name in option.opts if name.startswith("--")}
+        both = [*option.opts, *option.secondary_opts]
+        names = {name for name in both if name.startswith("--")}
         existing |= names
         assert not names or names & set(re.findall(r"--[a-z-]+", text)) or _for_all(verb, names), (
             f"{verb} {names} is not in docs/cli.md"

@@ -6,12 +6,13 @@ from typing import Any
 
 import typer
 
-from tellapart.cli import bundles, making, projects, recipes, stepping, upkeep, weights
+from tellapart.cli import bundles, making, projects, recipes, service, stepping, upkeep, weights
 
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
     "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
     "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
+    "Serve": (service.compute,),
     "Step by step, on a project": (
         stepping.collect,
         stepping.curate,
@@ -53,6 +54,10 @@ def build() -> Any:
     pretrained.command("list")(weights.list_)
     pretrained.command("get")(weights.get)
     app.add_typer(pretrained, name="weights", rich_help_panel="Look after projects")
+    kept = typer.Typer(help="Keep `tellapart serve` running, under systemd.")
+    for verb in (service.install, service.show, service.uninstall):
+        kept.command(verb.__name__)(verb)
+    app.add_typer(kept, name="service", rich_help_panel="Serve")
     return app
 
 

@@ -53,7 +53,7 @@ def main(words: Sequence[str]) -> int:
     try:
         asked = read(words)
     except TellapartError as error:
-        return _failed(error)
+        return failed(error)
     return compute(asked)
 
 
@@ -133,14 +133,14 @@ def _one(path: str, asked: Asked) -> int:
     try:
         probabilities = client.within(asked.timeout, answered)
     except TellapartError as error:
-        return _failed(error)
+        return failed(error)
     except Exception as error:  # the reader of the output is owed a number all the same
-        return _failed(_unforeseen(error))
+        return failed(_unforeseen(error))
     _say(sys.stdout, ",".join(f"{value:.{asked.digits}f}" for value in probabilities))
     return 0
 
 
-def _failed(error: TellapartError) -> int:
+def failed(error: TellapartError) -> int:
     _say(sys.stdout, str(_code(error)))
     _say(sys.stderr, f"error: {error}")
     return 1
