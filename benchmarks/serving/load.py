@@ -1,11 +1,11 @@
 """A light load generator: one thread, raw sockets, no library; its own core time is reported.
 
 A program of its own, `python -S load.py PLAN.json`, so that it shares nothing with what it
-measures. The plan names an address, requests (method, path, content type, file of the body) and
-phases, each begun by a line on standard input. A closed phase keeps `clients` requests in flight;
-an open one (`rate` a second, Poisson) sends when the time has come, and a latency counts from that
-moment, so that a server that falls behind cannot hide it. Answers are kept whole and judged
-afterwards.
+measures. The plan names an address, requests (method, path, content type, file of the body, more
+headers) and phases, each begun by a line on standard input. A closed phase keeps `clients`
+requests in flight; an open one (`rate` a second, Poisson) sends when the time has come, and a
+latency counts from that moment, so that a server that falls behind cannot hide it. Answers are
+kept whole and judged afterwards.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ class Client:
         except BlockingIOError:
             self.poller.modify(self.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
             return
+        except OSError:
+            # Turned away before it had sent all: the answer may be there already.
+            if not self.socket.recv(1, socket.MSG_PEEK):
+                raise
         self.poller.modify(self.socket.fileno(), select.EPOLLIN)
 
     def read(self) -> tuple[int, bytes] | None:
@@ -242,6 +246,7 @@ def main() -> None:
             each["path"],
             each.get("type", "image/jpeg"),
             Path(each["file"]).read_bytes() if each.get("file") else b"",
+            each.get("headers", ""),
         )
         for each in plan["requests"]
     ]

@@ -41,12 +41,16 @@ class Material:
     home: Path
     #: JPEGs by size.
     pictures: dict[str, tuple[Path, ...]]
-    #: The older bundle's answer to each of them, by path.
-    expected: dict[str, dict[str, Any]]
+    #: Each bundle's answers to them, by path.
+    answers: tuple[dict[str, dict[str, Any]], ...]
 
     @property
     def bundle(self) -> Path:
         return self.bundles[0]
+
+    def expected(self, files: Sequence[Path], version: int = 1) -> list[dict[str, Any]]:
+        """The answers to pictures by the bundle of that version."""
+        return [self.answers[version - 1][str(file)] for file in files]
 
     @property
     def all_pictures(self) -> tuple[Path, ...]:
@@ -77,7 +81,10 @@ def _read(folder: Path, found: dict[str, Any]) -> Material:
         tuple(folder / name for name in found["bundles"]),
         folder / "home",
         {size: tuple(folder / name for name in names) for size, names in found["pictures"].items()},
-        {str(folder / name): answer for name, answer in found["expected"].items()},
+        tuple(
+            {str(folder / name): answer for name, answer in each.items()}
+            for each in found["answers"]
+        ),
     )
 
 
@@ -98,7 +105,10 @@ def _make(data: Path, small: bool, folder: Path) -> dict[str, Any]:
     return {
         "bundles": bundles,
         "pictures": pictures,
-        "expected": dict(zip(names, answers(folder / bundles[0], names, folder), strict=True)),
+        "answers": [
+            dict(zip(names, answers(folder / bundle, names, folder), strict=True))
+            for bundle in bundles
+        ],
     }
 
 

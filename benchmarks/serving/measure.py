@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import HERE
+from benchmarks import HERE, spread
 from benchmarks.serving.material import same
 from benchmarks.serving.servers import Server
 
@@ -95,6 +95,41 @@ class Measured:
         return found
 
 
+def answers_of(measured: Measured, count: int) -> list[dict[str, Any]]:
+    """The answer 200 to each of `count` requests; raises RuntimeError where one has none."""
+    found = {item: json.loads(body.encode("latin-1")) for item, body, _ in measured.bodies(2)}
+    if len(found) != count:
+        raise RuntimeError(f"{len(found)} of {count} requests were answered: {measured.statuses}")
+    return [found[item] for item in range(count)]
+
+
+def medians(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of the numbers that all rows have, with the smallest and the largest."""
+    return {
+        name: spread([row[name] for row in rows])
+        for name, value in rows[0].items()
+        if isinstance(value, (int, float)) and all(name in row for row in rows)
+    }
+
+
+class Judge:
+    """Counts answers that differ from those that the same server gave one by one."""
+
+    def __init__(self, rest: Measured, expected: Sequence[dict[str, Any]], *, exact: bool) -> None:
+        """`rest`: each request once; `exact`: those answers must be the expected ones too."""
+        self.expected = answers_of(rest, len(expected))
+        same_best = [a["best"] == b["best"] for a, b in zip(self.expected, expected, strict=True)]
+        #: The share of the expected classes.
+        self.agreement = sum(same_best) / len(same_best)
+        self.wrong = rest.wrong(expected) if exact else 0
+        # In bf16 a batch's other pictures move the last digits.
+        self.tolerance = 1e-3 if exact else 0.05
+
+    def look(self, measured: Measured) -> Measured:
+        self.wrong += measured.wrong(self.expected, self.tolerance)
+        return measured
+
+
 def _right(body: str, expected: dict[str, Any], tolerance: float) -> bool:
     try:
         told = json.loads(body.encode("latin-1"))
@@ -157,6 +192,11 @@ def drive(
             process.stdin.close()
             process.stdout.close()
     return found
+
+
+def once_each(server: Server, requests: Sequence[dict[str, Any]]) -> Measured:
+    """Each request once, one after another."""
+    return drive(server, requests, [{"clients": 1, "count": len(requests)}])[0]
 
 
 def _measured(told: dict[str, Any], server_cpu_s: float) -> Measured:

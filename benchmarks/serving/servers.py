@@ -189,6 +189,8 @@ def contender(
             "PYTHONPATH": str(CONTENDERS),
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": temporary,
+            "BENTOML_DO_NOT_TRACK": "True",
+            "RAY_USAGE_STATS_ENABLED": "0",
             "CONTENDER_FOLDER": str(material.folder / "contender"),
             "CONTENDER_SETTING": json.dumps(setting),
             "CONTENDER_PORT": str(port),

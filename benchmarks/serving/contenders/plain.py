@@ -24,7 +24,11 @@ SIDE = FACTS["size"]
 
 def decode(data):
     """A picture file's bytes to uint8 (side, side, 3), RGB."""
-    image = Image.open(io.BytesIO(data))
+    return pixels(Image.open(io.BytesIO(data)))
+
+
+def pixels(image):
+    """An opened picture, not yet decoded, to uint8 (side, side, 3), RGB."""
     image.draft(None, (2 * SIDE, 2 * SIDE))
     image = image.convert("RGB")
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0))
