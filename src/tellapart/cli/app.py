@@ -6,13 +6,23 @@ from typing import Any
 
 import typer
 
-from tellapart.cli import bundles, making, projects, recipes, service, stepping, upkeep, weights
+from tellapart.cli import (
+    bundles,
+    making,
+    projects,
+    recipes,
+    service,
+    serving,
+    stepping,
+    upkeep,
+    weights,
+)
 
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
     "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
     "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
-    "Serve": (service.compute,),
+    "Serve": (serving.serve, service.compute),
     "Step by step, on a project": (
         stepping.collect,
         stepping.curate,

@@ -1,0 +1,89 @@
+"""From what a worker says to the JSON that a client reads: the numbers of `predict --json`."""
+
+from __future__ import annotations
+
+import base64
+import math
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+from tellapart.errors import TellapartError
+from tellapart.serving.jobs import Answer, Tensor
+from tellapart.serving.models import ModelInfo
+
+#: Decimals of probabilities and familiarity, as `Prediction.to_dict` has them; and of a map.
+_DECIMALS, _MAP_DECIMALS = 6, 4
+
+
+def prediction(info: ModelInfo, answer: Answer) -> dict[str, Any]:
+    """One answer: what the model says, or its error."""
+    if answer.error is not None:
+        return {"error": answer.error}
+    known = answer.familiarity
+    found: dict[str, Any] = {
+        "label": answer.label,
+        "best": answer.best,
+        "abstained": answer.abstained,
+        "familiarity": None if known is None or not math.isfinite(known) else _rounded(known),
+        "probabilities": dict(zip(info.labels, map(_rounded, answer.probabilities), strict=True)),
+    }
+    if answer.map is not None:
+        found["why"] = _why(info, answer, answer.map)
+    return found
+
+
+def single(info: ModelInfo, answer: Answer) -> dict[str, Any]:
+    """The answer to a request for one picture or row."""
+    return {"model": info.name, "version": info.version, **prediction(info, answer)}
+
+
+def several(info: ModelInfo, found: Sequence[Answer | TellapartError]) -> dict[str, Any]:
+    """The answer to a request for many: each with what the model says, or its own error."""
+    rows = [
+        one.to_dict() if isinstance(one, TellapartError) else prediction(info, one) for one in found
+    ]
+    return {"model": info.name, "version": info.version, "predictions": rows}
+
+
+def heat(map: Tensor, place: int) -> list[list[float]]:
+    """Where a picture speaks for the class at `place` rather than the others: h rows of w.
+
+    As `Prediction.heat`: the class's map above the mean of all maps.
+    """
+    count, high, wide = map.shape
+    values = floats(map)
+    area = high * wide
+    own = values[place * area : (place + 1) * area]
+    if count == 2:  # the mean of two, without going over them cell by cell
+        other = values[(1 - place) * area : (2 - place) * area]
+        flat = [(mine - its) / 2 for mine, its in zip(own, other, strict=True)]
+    else:
+        flat = [mine - sum(values[cell::area]) / count for cell, mine in enumerate(own)]
+    flat = [round(value, _MAP_DECIMALS) if math.isfinite(value) else 0.0 for value in flat]
+    return [flat[row * wide : (row + 1) * wide] for row in range(high)]
+
+
+def floats(tensor: Tensor) -> list[float]:
+    """A float32 tensor's numbers, flat and row-major."""
+    found = array("f")
+    found.frombytes(tensor.data)
+    return found.tolist()
+
+
+def _why(info: ModelInfo, answer: Answer, map: Tensor) -> dict[str, Any]:
+    best = answer.best or info.labels[0]
+    found: dict[str, Any] = {
+        "label": best,
+        "kind": answer.map_kind,
+        "map": heat(map, info.labels.index(best)),
+    }
+    if answer.overlay is not None:
+        kind = "jpeg" if answer.overlay[:2] == b"\xff\xd8" else "png"
+        text = base64.b64encode(answer.overlay).decode("ascii")
+        found["picture"] = f"data:image/{kind};base64,{text}"
+    return found
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DECIMALS)

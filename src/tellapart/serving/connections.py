@@ -1,0 +1,124 @@
+"""uvicorn's HTTP connection, with bounds on what a client may hold: time, headers, connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from tellapart.errors import RequestError, TellapartError
+from tellapart.serving.options import Options
+from tellapart.serving.request import LOCAL, overloaded, problem
+
+#: Bytes that a request's line and headers may have together.
+_MOST_HEADERS = 65_536
+#: Requests that may wait on one connection behind the one being answered.
+_MOST_PIPELINED = 32
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection."""
+
+    #: The server's options: set in a subclass of each server, since uvicorn makes the instances.
+    options = Options()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        #: Since when the client owes us the rest of a request; None: it is our turn.
+        self.since: float | None = self.loop.time()
+        #: Since when the client has not taken what we wrote.
+        self.stuck: float | None = None
+        self.heading = 0
+        sock = transport.get_extra_info("socket")
+        self.local = sock is not None and sock.family == socket.AF_UNIX
+        if len(self.connections) > self.options.max_connections:
+            self.refuse(overloaded(1.0))
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self.heading += len(data)
+        super().data_received(data)
+        if self.heading > _MOST_HEADERS:
+            self.refuse(
+                RequestError(
+                    f"The request's headers are longer than {_MOST_HEADERS // 1024} KB.",
+                    expected="the usual headers",
+                    do="Leave out what no server reads.",
+                    status=431,
+                )
+            )
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.since = self.loop.time()
+        # The scope's type knows no keys of ours.
+        scope: Any = self.scope
+        scope[LOCAL] = self.local
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        self.heading = -(1 << 62)  # a body has bounds of its own
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.since = None
+        self.heading = 0
+
+    def check(self, now: float) -> None:
+        """End it where the client lets us wait too long: for its request, or to take the answer."""
+        patience = self.options.read_timeout
+        if self.transport.get_write_buffer_size() == 0:
+            self.stuck = None
+        elif self.stuck is None:
+            self.stuck = now
+        elif now - self.stuck > patience:
+            self.transport.abort()
+            return
+        if self.since is not None and now - self.since > patience:
+            self.refuse(
+                RequestError(
+                    f"The request did not come whole within {patience:g} s.",
+                    expected="the whole request in that time",
+                    do="Send it again, faster.",
+                    status=408,
+                )
+            )
+
+    def refuse(self, error: TellapartError) -> None:
+        """Answer with an error, unless an answer has begun, and close."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            answer = problem(error)
+            head = [STATUS_LINE[answer.status]]
+            fields = (
+                *self.server_state.default_headers,
+                *answer.headers,
+                (b"content-type", answer.kind),
+                (b"content-length", b"%d" % len(answer.body)),
+                (b"connection", b"close"),
+            )
+            head += [name + b": " + value + b"\r\n" for name, value in fields]
+            self.transport.write(b"".join(head) + b"\r\n" + answer.body)
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn calls this for bytes that are no HTTP."""
+        self.refuse(
+            RequestError(
+                "The request is not HTTP/1.1.",
+                expected="a request line, headers, and a body of the announced length",
+                do="Send HTTP; for HTTPS put a proxy in front.",
+                status=400,
+            )
+        )
+
+
+def connection_class(options: Options) -> type[Connection]:
+    """`Connection` with these options."""
+    return type("Connection", (Connection,), {"options": options})

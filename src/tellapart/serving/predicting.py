@@ -1,0 +1,204 @@
+"""From a request to the pool and back: what all routes that answer pictures and rows share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from tellapart.errors import DeadlineError, InputError, TellapartError
+from tellapart.serving import answers, bodies
+from tellapart.serving.bodies import Asked, Item
+from tellapart.serving.elsewhere import Elsewhere
+from tellapart.serving.jobs import Answer, Job
+from tellapart.serving.metrics import Metrics
+from tellapart.serving.models import ModelInfo
+from tellapart.serving.options import Options
+from tellapart.serving.pool import Pool
+from tellapart.serving.request import (
+    Request,
+    Response,
+    encode,
+    flag,
+    json_response,
+    overloaded,
+    problem,
+)
+
+OnTasks = Callable[[Request, dict[str, Any], float], Awaitable[Response]]
+
+
+class Predictor:
+    """Answers requests for predictions."""
+
+    def __init__(
+        self, pool: Pool, options: Options, elsewhere: Elsewhere, metrics: Metrics
+    ) -> None:
+        self.pool = pool
+        self.options = options
+        self.elsewhere = elsewhere
+        self.metrics = metrics
+        #: What answers a body of Label Studio's tasks.
+        self.on_tasks: OnTasks | None = None
+
+    async def respond(
+        self, request: Request, name: str = "", version: int | None = None
+    ) -> Response:
+        """`POST /predict`, in its own shape. Raises `TellapartError`."""
+        query = request.query("model", "version", "why")
+        why = flag("why", query.get("why"))
+        info = self.model(name or query.get("model", ""), version, query.get("version"))
+        deadline = self.begin()
+        data = await self.body(request)
+        request.model = info.name
+        asked = bodies.read(data, request, self.options.max_pictures)
+        del data  # the picture alone is kept while it waits
+        if asked.tasks is not None and self.on_tasks is not None:
+            return await self.on_tasks(request, asked.tasks, deadline)
+        return await self.predict(request, info, asked, why, deadline)
+
+    async def predict(
+        self, request: Request, info: ModelInfo, asked: Asked, why: bool, deadline: float
+    ) -> Response:
+        """What a body that was read is answered. Raises `TellapartError`."""
+        if why:
+            self._check_why(info)
+        jobs = [
+            one
+            if isinstance(one, TellapartError)
+            else self.job(info, request, "row" if one.kind == "row" else "picture", why, deadline)
+            for one in asked.items
+        ]
+        found = await self.run(request, asked.items, jobs, deadline)
+        if asked.many:
+            return json_response(answers.several(info, found))
+        return single(info, found[0])
+
+    def model(self, name: str, version: int | None, text: str | None = None) -> ModelInfo:
+        """The model asked for. Raises `NotFoundError`, `InputError`."""
+        if version is None and text is not None:
+            version = number(text)
+        return self.pool.models.find(name, version)
+
+    def begin(self) -> float:
+        """The deadline of a request that begins now; raises `OverloadedError` at once, unread."""
+        if self.pool.full:
+            raise overloaded(self.pool.retry_after)
+        return time.monotonic() + self.options.deadline
+
+    async def body(self, request: Request) -> bytes:
+        """The request's body, within bounds."""
+        data = await request.body(self.options.max_body)
+        self.metrics.body_bytes += len(data)
+        return data
+
+    def job(self, info: ModelInfo, request: Request, kind: Any, why: bool, deadline: float) -> Job:
+        """A job whose payload is still to be set."""
+        return Job(
+            b"",
+            deadline,
+            model=info.name,
+            version=info.version,
+            kind=kind,
+            why=why,
+            id=request.id,
+        )
+
+    async def run(
+        self,
+        request: Request,
+        items: Sequence[Item | TellapartError],
+        jobs: Sequence[Job | TellapartError],
+        deadline: float,
+    ) -> list[Answer | TellapartError]:
+        """Each item's answer, or its error. Raises `OverloadedError`.
+
+        Pictures by URL or path are got first, all at a time.
+        """
+        contents = await self._contents(request, items, deadline)
+        found: list[Answer | TellapartError] = []
+        ready: list[Job] = []
+        for job, content in zip(jobs, contents, strict=True):
+            if isinstance(content, TellapartError):
+                found.append(content)
+            elif isinstance(job, TellapartError):
+                found.append(job)
+            else:
+                job.payload = content
+                ready.append(job)
+        if not found:
+            return await self.ask(ready)
+        told = iter(await self.ask(ready) if ready else [])
+        return [
+            content if isinstance(content, TellapartError) else next(told) for content in contents
+        ]
+
+    async def ask(self, jobs: Sequence[Job]) -> list[Answer | TellapartError]:
+        """The pool's answers. Raises `OverloadedError`, and a single job's `DeadlineError`."""
+        if len(jobs) == 1:
+            answer = await self.pool.enqueue(jobs[0])
+            self.metrics.answered(answer)
+            return [answer]
+        futures = self.pool.enqueue_all(jobs)
+        try:
+            told = await asyncio.gather(*futures, return_exceptions=True)
+        except asyncio.CancelledError:
+            for future in futures:
+                future.cancel()
+            raise
+        found: list[Answer | TellapartError] = []
+        for one in told:
+            if isinstance(one, Answer):
+                self.metrics.answered(one)
+                found.append(one)
+            elif isinstance(one, DeadlineError):
+                found.append(one)
+            else:
+                raise one
+        if found and all(isinstance(one, DeadlineError) for one in found):
+            raise found[0] if isinstance(found[0], TellapartError) else AssertionError
+        return found
+
+    async def _contents(
+        self, request: Request, items: Sequence[Item | TellapartError], deadline: float
+    ) -> list[bytes | TellapartError]:
+        if not any(isinstance(one, Item) and one.kind in ("url", "path") for one in items):
+            return [one.content if isinstance(one, Item) else one for one in items]
+
+        async def content(one: Item | TellapartError) -> bytes | TellapartError:
+            if isinstance(one, TellapartError) or one.kind in ("picture", "row"):
+                return one if isinstance(one, TellapartError) else one.content
+            return await self.elsewhere.content(one, local=request.local, deadline=deadline)
+
+        return list(await asyncio.gather(*map(content, items)))
+
+    def _check_why(self, info: ModelInfo) -> None:
+        if not self.options.why or info.kind == "row":
+            raise InputError(
+                f"The model {info.name!r} is asked why."
+                if self.options.why
+                else "This server answers no `why`.",
+                expected="a model that answers pictures" if self.options.why else "no ?why=1",
+                do="Ask without `why`.",
+            )
+
+
+def single(info: ModelInfo, found: Answer | TellapartError) -> Response:
+    """The response to a request for one: the answer, or its error with the error's status."""
+    if isinstance(found, TellapartError):
+        return problem(found)
+    if found.error is not None:
+        return Response(found.http_status, encode({"error": found.error}))
+    return json_response(answers.single(info, found))
+
+
+def number(text: str) -> int:
+    """A version as a number. Raises `InputError`."""
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    raise InputError(
+        f"The version is {text!r:.80}.",
+        expected="a whole number, such as 1",
+        do="Correct it, or leave it out for the highest.",
+    )

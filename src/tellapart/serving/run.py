@@ -1,0 +1,199 @@
+"""Run the server: start the workers, listen when they are ready, reload, and stop in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tellapart.errors import TellapartError
+from tellapart.serving import spawn, systemd, watching
+from tellapart.serving.listening import Listening
+from tellapart.serving.logs import Handler, Log
+from tellapart.serving.metrics import Metrics
+from tellapart.serving.options import Options
+from tellapart.serving.pool import Pool
+
+if TYPE_CHECKING:
+    from tellapart.serving.face import Face
+
+#: Seconds between looks at connections that let the server wait.
+_LOOK = 1.0
+
+
+def serve(options: Options, say: Callable[[str], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    `say` gets one line when the server is ready (default: standard output), which names each
+    address and each model. SIGHUP loads the bundles anew. Raises what a bundle cannot be loaded
+    for, and `InputError` where an address cannot be listened on.
+    """
+    log = Log(options.log)
+    found = watching.bundles(options.bundles)
+    listening = Listening(options)
+    try:
+        # Before anything heavy, so that the workers load while this process imports.
+        child = spawn.start(options, found)
+        server = Server(options, child, listening, log, say or _say)
+        return int(_runner()(server.run()))
+    finally:
+        listening.close()
+        log.flush()
+
+
+class Server:
+    """One run of the server."""
+
+    def __init__(
+        self,
+        options: Options,
+        child: spawn.Child,
+        listening: Listening,
+        log: Log,
+        say: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._listening = listening
+        self._log = log
+        self._say = say
+        self._metrics = Metrics()
+        self._pool = Pool(options, child=child, on_event=self._happened)
+        self._face: Face | None = None
+        self._seen = watching.look(child.bundles)
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+
+    async def run(self) -> int:
+        """Serve until asked to stop."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._asked_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        began = time.monotonic()
+        starting = asyncio.ensure_future(self._pool.start())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.sleep(0)  # the pool begins before this process imports
+        try:
+            self._face = self._make_face()
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not self._stop.is_set():
+                await starting
+                await self._serve(self._face, began)
+            return 0
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
+            systemd.notify("STOPPING=1")
+            whole = await self._pool.drain()
+            self._log.event("stopped", whole=whole)
+
+    def _make_face(self) -> Face:
+        from tellapart.serving.app import App
+        from tellapart.serving.face import Face
+
+        # Unset, uvicorn's level counts as "trace"; its warnings are about what clients send.
+        for name, level in (("uvicorn.error", logging.ERROR), ("asyncio", logging.WARNING)):
+            logger = logging.getLogger(name)
+            logger.setLevel(level)
+            logger.handlers, logger.propagate = [Handler(self._log)], False
+        return Face(App(self._pool, self._options, self._log, self._metrics), self._options)
+
+    async def _serve(self, face: Face, began: float) -> None:
+        serving = asyncio.ensure_future(face.serve(self._listening.sockets))
+        chores = [asyncio.ensure_future(work()) for work in (self._look, self._reloading)]
+        try:
+            listening = asyncio.ensure_future(face.listening())
+            await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                await serving
+            self._tell_ready(time.monotonic() - began)
+            stopping = asyncio.ensure_future(self._stop.wait())
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            systemd.notify("STOPPING=1")
+            self._log.event("stopping", open=self._metrics.open)
+            face.should_exit = True
+            await serving
+        finally:
+            for chore in chores:
+                chore.cancel()
+            await asyncio.gather(*chores, return_exceptions=True)
+            await face.close()
+
+    def _tell_ready(self, seconds: float) -> None:
+        models = [f"{info.name}/{info.version}" for info in self._pool.models]
+        places = self._listening.addresses
+        self._say(f"ready: {' '.join(places)} serves {', '.join(models)}")
+        self._log.event("ready", addresses=places, models=models, seconds=round(seconds, 3))
+        systemd.notify("READY=1\nSTATUS=Serves " + ", ".join(models))
+
+    async def _look(self) -> None:
+        """What is done over and over: slow clients, systemd's watchdog, newer bundles."""
+        loop = asyncio.get_running_loop()
+        pause = min(_LOOK, (systemd.watchdog_interval() or math.inf) / 2)
+        watched = loop.time()
+        while True:
+            await asyncio.sleep(pause)
+            now = loop.time()
+            if self._face is not None:
+                self._face.check(now)
+            systemd.notify("WATCHDOG=1")
+            if self._options.watch and now - watched >= self._options.watch:
+                watched = now
+                if self._changed():
+                    self._reload.set()
+
+    def _changed(self) -> bool:
+        """Whether other bundles lie at the paths than when they were last loaded, or tried to."""
+        try:
+            return watching.look(watching.bundles(self._options.bundles)) != self._seen
+        except TellapartError:
+            return False  # the folder is being filled: the next look will tell
+
+    async def _reloading(self) -> None:
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            systemd.notify("STATUS=Loading anew")
+            try:
+                found = watching.bundles(self._options.bundles)
+                self._seen = watching.look(found)
+                models = await self._pool.reload(found)
+            except TellapartError as error:
+                # The old models go on answering: nobody's request is lost by a bad bundle.
+                self._log.event("reload_failed", **error.to_dict()["error"])
+            else:
+                listed = [f"{info.name}/{info.version}" for info in models]
+                self._log.event("reloaded", models=listed)
+                systemd.notify("STATUS=Serves " + ", ".join(listed))
+
+    def _happened(self, name: str, facts: dict[str, Any]) -> None:
+        """Something happened to the pool; an observer never harms what it observes."""
+        self._metrics.events[name] += 1
+        with contextlib.suppress(TypeError, ValueError):
+            self._log.event(name, **facts)
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set() and self._face is not None:
+            self._face.force_exit = True  # asked twice: no patience left
+        self._stop.set()
+
+
+def _runner() -> Callable[[Any], Any]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run  # type: ignore[no-any-return]
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
