@@ -65,17 +65,15 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     rows = Rows("serving_versus", small)
     settings = {name: _best(name, found, rows, small) for name in there}
     who = ["f32" if small else each for each in OURS[: 1 if small else 2]] + there
-    turns: list[dict[str, dict[str, Any]]] = []
-    for number in range(1 if small else ROUNDS):
-        turns.append(
-            {
-                name: rows.get(
-                    f"round {number}, {name}",
-                    partial(_turn, name, settings.get(name), found, small),
-                )
-                for name in who
-            }
-        )
+    turns = [
+        {
+            name: rows.get(
+                f"round {number}, {name}", partial(_turn, name, settings.get(name), found, small)
+            )
+            for name in who
+        }
+        for number in range(1 if small else ROUNDS)
+    ]
     return {
         "settings": settings,
         "not_measured": missing,

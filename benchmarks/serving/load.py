@@ -217,6 +217,7 @@ class Phase:
         for client in self.idle:
             client.close()
         return {
+            "start": self.start,
             "seconds": round(min(seconds, self.seconds), 4),
             "cpu_s": round(time.process_time() - cpu, 4),
             "records": [

@@ -41,6 +41,8 @@ class Measured:
     replies: list[Reply]
     #: By request and by status class: bodies and how often each came.
     answers: dict[int, list[tuple[int, str, int]]]
+    #: Of `time.perf_counter`, which all processes of a machine share on Linux.
+    start: float
     seconds: float
     #: Core seconds of the generator and of the server.
     load_cpu_s: float
@@ -60,14 +62,18 @@ class Measured:
         ended = sum(r.status == 200 and r.at + r.took / 1000 <= self.seconds for r in self.replies)
         return ended / self.seconds
 
-    def wrong(self, expected: Sequence[dict[str, Any]], tolerance: float = 1e-3) -> int:
-        """How many of the answers 200 are not what was expected of their request."""
-        count = 0
-        for item, found in self.answers.items():
-            for status_class, body, often in found:
-                if status_class == 2 and not _right(body, expected[item], tolerance):
-                    count += often
-        return count
+    def wrong(
+        self,
+        expected: Sequence[dict[str, Any]],
+        tolerance: float = 1e-3,
+        only: Callable[[str], bool] = lambda _: True,
+    ) -> int:
+        """How many of the answers 200 (of those bodies only) are not the expected ones."""
+        return sum(
+            often
+            for item, body, often in self.bodies(2)
+            if only(body) and not _right(body, expected[item], tolerance)
+        )
 
     def bodies(self, status_class: int) -> list[tuple[int, str, int]]:
         """Request, body and how often, of the answers of one class of status."""
@@ -131,11 +137,16 @@ class Judge:
 
 
 def _right(body: str, expected: dict[str, Any], tolerance: float) -> bool:
-    try:
-        told = json.loads(body.encode("latin-1"))
-    except ValueError:
-        return False
+    told = parsed(body)
     return isinstance(told, dict) and same(told, expected, tolerance)
+
+
+def parsed(body: str) -> Any:
+    """The JSON of an answer; None where it is none."""
+    try:
+        return json.loads(body.encode("latin-1"))
+    except ValueError:
+        return None
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -203,6 +214,7 @@ def _measured(told: dict[str, Any], server_cpu_s: float) -> Measured:
     return Measured(
         [Reply(*record) for record in told["records"]],
         {int(item): [tuple(each) for each in found] for item, found in told["answers"].items()},
+        told["start"],
         told["seconds"],
         told["cpu_s"],
         server_cpu_s,
