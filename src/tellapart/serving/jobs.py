@@ -67,6 +67,8 @@ class Answer:
     map: Tensor | None = None
     #: `cam` or `occlusion`, as `bundle.Prediction.map_kind`.
     map_kind: str | None = None
+    #: A PNG of the picture with the map of `best` laid over, no side above 768 pixels.
+    overlay: bytes | None = None
     outputs: dict[str, Tensor] = field(default_factory=dict)
     #: The inner object of `TellapartError.to_dict`; None where all went well.
     error: dict[str, Any] | None = None

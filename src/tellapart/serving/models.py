@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,6 +43,11 @@ class ModelInfo:
     @property
     def key(self) -> tuple[str, int]:
         return self.name, self.version
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of one item as the model sees it: uint8 pixels, or float32 of a row."""
+        return math.prod(self.shape) * (4 if self.kind == "row" else 1)
 
 
 class Models:

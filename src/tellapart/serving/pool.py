@@ -3,43 +3,87 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tellapart.errors import (
+    InputError,
+    OverloadedError,
+    TellapartError,
+    WorkerError,
+)
+from tellapart.serving import spawn
+from tellapart.serving.batching import Ticket
+from tellapart.serving.generation import Generation, too_late
 from tellapart.serving.jobs import Answer, Job
-from tellapart.serving.models import Models
+from tellapart.serving.links import settled
+from tellapart.serving.models import ModelInfo, Models
 from tellapart.serving.options import Options
 from tellapart.serving.spawn import Child
 
-#: Called in the event loop with what happened (`worker_died`, …) and the facts of it.
+#: Called in the event loop with what happened (`worker_lost`, …) and the facts of it.
 OnEvent = Callable[[str, dict[str, Any]], None]
+
+#: Seconds between looks for workers that hang.
+_LOOK = 0.25
+#: How often a child that died while it loaded is started again.
+_TRIES = 3
 
 
 class Pool:
-    """All workers, and the jobs that wait for them. Lives in one event loop."""
+    """All workers, and the jobs that wait for them. Lives in one event loop.
+
+    Events: `worker_ready`, `worker_lost` (pid, jobs), `worker_ended` (pid, how), `worker_hung`,
+    `poison` (model, id), `batch` (model, size, jobs), `shed` (jobs, waiting), `late` (model, id),
+    `reloaded` (models), `reload_failed` (error), `loader_lost` (how).
+    """
 
     def __init__(
         self, options: Options, *, child: Child | None = None, on_event: OnEvent | None = None
     ) -> None:
         """`child`: what `spawn.start(options)` gave, so that workers load while the front does."""
         self.options = options
-        self.models = Models()
+        self._child = child
+        self._on_event = on_event
+        self._numbers = itertools.count(1)
+        self._current: Generation | None = None
+        self._retired: set[Generation] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reloading = asyncio.Lock()
+        self._closing = False
+        self._counts = dict.fromkeys(
+            ("served", "shed", "late", "replaced", "hung", "poison", "reloads"), 0
+        )
+
+    @property
+    def models(self) -> Models:
+        """The models that are served now."""
+        return self._current.models if self._current is not None else Models()
 
     @property
     def ready(self) -> bool:
-        """Whether a worker that has loaded and warmed up is there, and none drains."""
-        raise NotImplementedError
+        """Whether a worker that has loaded and warmed up is there, and the server goes on."""
+        return not self._closing and self._current is not None and bool(self._current.ready)
 
     @property
     def full(self) -> bool:
         """Whether the next job would be turned away: asked before a body is read."""
-        raise NotImplementedError
+        return not self.ready or self.waiting >= self.options.max_queue
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that no worker holds yet."""
+        return len(self._current.queue) if self._current is not None else 0
 
     @property
     def retry_after(self) -> float:
-        """Seconds until the work at hand will be done."""
-        raise NotImplementedError
+        """Seconds until the work at hand will be done, as things go: 0.1 up."""
+        wait = self._current.wait(0) if self._current is not None and self.ready else 1.0
+        return max(0.1, wait)
 
     async def start(self) -> None:
         """Return when the first worker is ready.
@@ -47,40 +91,245 @@ class Pool:
         Raises what a bundle cannot be loaded for (`NotFoundError`, `VerificationError`,
         `MissingExtraError`, `InputError`) and `WorkerError` where workers die while they start.
         """
-        raise NotImplementedError
+        child, self._child = self._child, None
+        self._current = await self._load(self.options.bundles, child)
+        self._run(self._look())
+
+    async def _load(
+        self, bundles: Sequence[Path], child: Child | None = None, *, whole: bool = False
+    ) -> Generation:
+        for attempt in itertools.count(1):
+            if child is None:
+                child = await asyncio.to_thread(spawn.start, self.options, bundles)
+            generation = Generation(child, self.options, self._tell)
+            try:
+                await generation.start(whole=whole)
+            except WorkerError:
+                # It died, which may have been the kernel's doing: out of memory.
+                await generation.close()
+                if attempt == _TRIES:
+                    raise
+            except BaseException:
+                await generation.close()
+                raise
+            else:
+                return generation
+            child = None
+            await asyncio.sleep(0.2 * attempt)
+        raise AssertionError  # never: the loop ends by itself alone
 
     def enqueue(self, job: Job) -> asyncio.Future[Answer]:
         """Take a job; its answer comes as the future's result.
 
         The future fails with `DeadlineError` when the deadline passes and `OverloadedError` when
         the server stops. Raises at once `OverloadedError` where the queue is full or would not be
-        worked off by the deadline, `NotFoundError` for an unknown model. A picture that cannot be
-        used is an answer with an `error`. Cancelling the future drops the job.
+        worked off by the deadline, `NotFoundError` for an unknown model, `InputError` for a job
+        that the model does not take. A picture that cannot be used is an answer with an `error`.
+        Cancelling the future drops the job.
         """
-        raise NotImplementedError
+        return self.enqueue_all((job,))[0]
 
     def enqueue_all(self, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
         """Take all jobs of a request, or none of them; raises as `enqueue`."""
-        raise NotImplementedError
+        generation = self._current
+        if self._closing or generation is None:
+            raise _closed()
+        infos = [generation.models.find(job.model, job.version) for job in jobs]
+        for job, info in zip(jobs, infos, strict=True):
+            _check(job, info)
+        now = time.monotonic()
+        self._admit(generation, jobs, infos, now)
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Answer]] = []
+        for job, info in zip(jobs, infos, strict=True):
+            future: asyncio.Future[Answer] = loop.create_future()
+            place = generation.places[info.key]
+            ticket = Ticket(next(self._numbers), job, info, place, future, now)
+            ticket.timer = loop.call_later(max(0.0, job.deadline - now), self._late, ticket)
+            generation.queue.push(ticket)
+            futures.append(future)
+        generation.dispatch()
+        return futures
 
     async def submit(self, job: Job) -> Answer:
         """`enqueue` and wait."""
         return await self.enqueue(job)
+
+    def _admit(
+        self, generation: Generation, jobs: Sequence[Job], infos: Sequence[ModelInfo], now: float
+    ) -> None:
+        if not jobs:
+            return
+        waiting = len(generation.queue)
+        wait = generation.wait(generation.places[infos[0].key])
+        why = ""
+        # Where nothing waits, a request may hold more jobs than the queue.
+        if waiting and waiting + len(jobs) > self.options.max_queue:
+            why = f"{waiting} jobs wait"
+        elif now + wait > min(job.deadline for job in jobs):
+            why = f"the {waiting} jobs that wait will take {wait:.1f} s"
+        elif not generation.ready and generation.struggling:
+            why = "no worker runs"
+        if why:
+            self._counts["shed"] += len(jobs)
+            self._tell("shed", jobs=len(jobs), waiting=waiting)
+            raise OverloadedError(
+                f"The server has as much work as it can take: {why}.",
+                expected=f"at most {self.options.max_queue} waiting",
+                do="Ask again later.",
+                retry_after=max(0.1, wait / 2),
+            )
+
+    def _late(self, ticket: Ticket) -> None:
+        if ticket.future.done():
+            return
+        ticket.future.set_exception(too_late(self.options.deadline))
+        self._counts["late"] += 1
+        self._tell("late", model=ticket.info.name, id=ticket.job.id)
+        for generation in self._generations():
+            generation.queue.drop(ticket)
 
     async def reload(self, bundles: Sequence[Path] | None = None) -> Models:
         """Load bundles (default: the same paths anew) beside the old ones, then switch over.
 
         The old workers finish what they hold. Raises as `start`; the old ones then go on.
         """
-        raise NotImplementedError
+        async with self._reloading:
+            old = self._current
+            if self._closing or old is None:
+                raise _closed()
+            try:
+                new = await self._load(old.bundles if bundles is None else bundles, whole=True)
+            except TellapartError as error:
+                self._tell("reload_failed", error=error.to_dict()["error"])
+                raise
+            self._current = new
+            self._retired.add(old)
+            if not old.links:
+                new.adopt(old.queue.clear())
+            self._run(self._retire(old))
+            self._counts["reloads"] += 1
+            self._tell("reloaded", models=[info.key for info in new.models])
+            return new.models
+
+    async def _retire(self, old: Generation) -> None:
+        most = self.options.deadline + self.options.hang
+        await settled(lambda: not (len(old.queue) or old.held), most)
+        await self._end(old)
+        self._retired.discard(old)
 
     async def drain(self, seconds: float | None = None) -> bool:
         """Take nothing new, finish what is there, end the workers; False where time ran out.
 
         `seconds`: how long that may take; default: the option `drain`.
         """
-        raise NotImplementedError
+        self._closing = True
+        most = self.options.drain if seconds is None else seconds
+        done = await settled(lambda: not self._busy(), most)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(self._end(one) for one in self._generations()))
+        if self._child is not None:  # never started
+            self._child.control.close()
+            self._child = None
+        self._current = None
+        return done
+
+    def _busy(self) -> bool:
+        return any(len(one.queue) or one.held for one in self._generations())
+
+    async def _end(self, generation: Generation) -> None:
+        left = generation.queue.clear()
+        for link in generation.links:
+            left += link.take_all()
+        for ticket in left:
+            if not ticket.future.done():
+                ticket.future.set_exception(_closed())
+        await generation.close()
 
     def stats(self) -> dict[str, Any]:
-        """Figures of now: waiting, in_work, workers, served, shed, late, replaced, reloads."""
-        raise NotImplementedError
+        """Figures of now.
+
+        `waiting`, `in_work`, `workers` (each pid, ready, jobs, answered), and counts since the
+        start: `served`, `shed`, `late`, `replaced`, `hung`, `poison`, `reloads`.
+        """
+        return {
+            **self._counts,
+            "waiting": sum(len(one.queue) for one in self._generations()),
+            "in_work": sum(one.held for one in self._generations()),
+            "workers": [
+                {
+                    "pid": link.pid,
+                    "ready": link.ready,
+                    "jobs": link.load,
+                    "answered": link.answered,
+                }
+                for one in self._generations()
+                for link in one.links
+            ],
+        }
+
+    def _generations(self) -> list[Generation]:
+        return [*([self._current] if self._current is not None else []), *self._retired]
+
+    async def _look(self) -> None:
+        """Replace workers that hang, and all of them where nobody is left to fork new ones."""
+        step = min(_LOOK, self.options.hang / 4)
+        while True:
+            await asyncio.sleep(step)
+            for generation in self._generations():
+                generation.end_silent(time.monotonic())
+            if self._current is not None and self._current.barren and not self._reloading.locked():
+                with contextlib.suppress(TellapartError):
+                    await self.reload()
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _tell(self, event: str, **facts: Any) -> None:
+        counted = _COUNTED.get(event)
+        if counted:
+            self._counts[counted] += facts.get("jobs", 1) if event == "batch" else 1
+        if self._on_event is not None:
+            # A failing observer must not fail what it observes.
+            with contextlib.suppress(Exception):
+                self._on_event(event, facts)
+
+
+_COUNTED = {
+    "batch": "served",
+    "worker_lost": "replaced",
+    "worker_hung": "hung",
+    "poison": "poison",
+}
+
+
+def _check(job: Job, info: ModelInfo) -> None:
+    """Whether the model takes such a job. Raises `InputError`."""
+    what = expected = ""
+    if job.kind == "tensor":
+        size = info.item_bytes
+        if len(job.payload) != size:
+            what = f"The tensor has {len(job.payload):,} bytes"
+            expected = f"{size:,} bytes: one item of shape {list(info.shape)}"
+    elif job.kind != info.kind:
+        what, expected = f"The model {info.name!r} takes no {job.kind}", f"a {info.kind}"
+    if job.why and info.kind == "row":
+        what, expected = f"The model {info.name!r} gives no map", "a model that answers pictures"
+    for name in job.outputs:
+        if name not in info.outputs:
+            what = f"The model {info.name!r} has no output {name!r}"
+            expected = f"some of {', '.join(info.outputs)}"
+    if what:
+        raise InputError(what + ".", expected=expected, do="Send that, or name another model.")
+
+
+def _closed() -> OverloadedError:
+    return OverloadedError(
+        "The server stops, or has not started yet.",
+        expected="a server that is ready",
+        do="Ask again in a moment.",
+        retry_after=1.0,
+    )

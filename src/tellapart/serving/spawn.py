@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -11,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tellapart.serving import wire
 from tellapart.serving.options import Options
 
-#: One arena and a fixed threshold keep a worker's memory flat; BLAS threads would stay idle.
+#: One arena keeps a worker's memory flat; threads of BLAS would stay idle and forbid to fork.
 _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     "OMP_NUM_THREADS": "1",
@@ -48,11 +48,12 @@ def start(options: Options, bundles: Sequence[Path] | None = None) -> Child:
         "max_pixels": options.max_pixels,
     }
     with theirs:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             # -P: nothing is imported from the current folder, which may hold anything.
             [sys.executable, "-P", "-m", "tellapart.serving.worker", str(theirs.fileno())],
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
             env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
         )
+    ours.sendall(b"".join(wire.pack(wanted)))
     return Child(process, ours, paths)

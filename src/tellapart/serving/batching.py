@@ -1,0 +1,142 @@
+"""Who answers what, and how much at a time: no sockets and no clock here.
+
+Jobs wait in one queue. A worker without work gets some at once; a busy one gets as many as will
+fill its next batch, so that it never waits for the front, and no more, so that the others do not
+wait for it. The worker makes its batch of what lies before it when it begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from tellapart.serving.jobs import Answer, Job
+from tellapart.serving.models import ModelInfo
+
+#: Seconds for which a batch may keep its first job waiting for the others': on CPUs whose caches
+#: hold the activations of one picture, larger batches of a large network gain nothing.
+LEAD = 0.01
+
+
+def batch_size(seconds: float, most: int) -> int:
+    """How many items, each taking `seconds`, make one batch: 1 to `most`, at most `LEAD` long."""
+    if seconds <= 0:
+        return most
+    return max(1, min(most, int(LEAD / seconds)))
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A job under way in the front."""
+
+    number: int
+    job: Job
+    info: ModelInfo
+    #: The model's place in its generation.
+    place: int
+    future: asyncio.Future[Answer]
+    arrived: float
+    timer: asyncio.TimerHandle | None = None
+    sent: float = 0.0
+    #: True: it was with a worker that died, and is tried once more by itself.
+    suspect: bool = False
+
+
+class Load(Protocol):
+    """What the choice of a worker looks at."""
+
+    @property
+    def load(self) -> int:
+        """Jobs it holds."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it holds a job that nobody may join."""
+
+
+W = TypeVar("W", bound=Load)
+
+
+class Queue:
+    """Jobs that no worker holds yet, oldest first; suspects apart."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self._delay = delay
+        self._waiting: OrderedDict[int, Ticket] = OrderedDict()
+        self._suspects: deque[Ticket] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._suspects)
+
+    def push(self, ticket: Ticket) -> None:
+        self._waiting[ticket.number] = ticket
+
+    def push_back(self, tickets: Iterable[Ticket]) -> None:
+        """Jobs of a worker that died: those that may have killed it wait apart."""
+        for ticket in sorted(tickets, key=lambda ticket: ticket.number, reverse=True):
+            if ticket.suspect:
+                self._suspects.appendleft(ticket)
+            else:
+                self._waiting[ticket.number] = ticket
+                self._waiting.move_to_end(ticket.number, last=False)
+
+    def drop(self, ticket: Ticket) -> bool:
+        """Take a job out that nobody waits for any more; False where a worker holds it."""
+        if self._waiting.pop(ticket.number, None) is not None:
+            return True
+        if ticket in self._suspects:
+            self._suspects.remove(ticket)
+            return True
+        return False
+
+    def clear(self) -> list[Ticket]:
+        """Take out all."""
+        found = [*self._suspects, *self._waiting.values()]
+        self._suspects.clear()
+        self._waiting.clear()
+        return found
+
+    def holds_until(self, now: float, size: int) -> float | None:
+        """When the first job has waited long enough for company; None: it need not wait."""
+        if not self._delay or self._suspects or not self._waiting or len(self._waiting) >= size:
+            return None
+        due = next(iter(self._waiting.values())).arrived + self._delay
+        return due if due > now else None
+
+    def take(self, workers: Sequence[W], size: int) -> tuple[W, list[Ticket]] | None:
+        """The next worker to give jobs to, and the jobs; None where nobody can take any.
+
+        `size`: how many make one batch of the first job's model.
+        """
+        free = [worker for worker in workers if not worker.alone]
+        if self._suspects and free:
+            least = min(free, key=_load)
+            if not least.load:
+                return least, [self._suspects.popleft()]
+            free.remove(least)  # gets nothing more, so that the suspect finds it empty
+        if not (self._waiting and free):
+            return None
+        least = min(free, key=_load)
+        idle = sum(not worker.load for worker in free)
+        if idle:
+            count = min(size, math.ceil(len(self._waiting) / idle))
+        else:
+            count = min(2 * size - least.load, len(self._waiting))
+        if count <= 0:
+            return None
+        return least, [self._waiting.popitem(last=False)[1] for _ in range(count)]
+
+    @property
+    def first(self) -> Ticket | None:
+        """The job that is next, or None."""
+        if self._suspects:
+            return self._suspects[0]
+        return next(iter(self._waiting.values()), None)
+
+
+def _load(worker: Load) -> int:
+    return worker.load

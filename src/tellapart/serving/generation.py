@@ -1,0 +1,338 @@
+"""One set of loaded bundles: the workers that hold them and the jobs that wait for these."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tellapart.errors import DeadlineError, PictureError, TellapartError, WorkerError
+from tellapart.serving.batching import Queue, Ticket, batch_size
+from tellapart.serving.jobs import Answer, Seconds
+from tellapart.serving.links import ControlLink, WorkerLink, settled
+from tellapart.serving.models import ModelInfo, Models
+from tellapart.serving.options import Options
+from tellapart.serving.spawn import Child
+from tellapart.serving.wire import error_facts, error_from
+
+Tell = Callable[..., None]
+
+#: Seconds that loading may take, and a worker until it is ready.
+_LOADING = 120.0
+#: Workers that may die one after the other before the first is ready.
+_PATIENCE = 5
+#: Seconds before another is forked after some have died while they started: at most.
+_BACK_OFF = 5.0
+#: How much of the last batch goes into the mean of what a job costs.
+_NEWS = 0.1
+
+
+class Generation:
+    """Workers forked from one child. Lives in one event loop."""
+
+    def __init__(self, child: Child, options: Options, tell: Tell) -> None:
+        self._child = child
+        self._options = options
+        self._tell = tell
+        self._control: ControlLink | None = None
+        self._wanted = 0
+        self._max_batch: list[int] = []
+        self._cost: list[float] = []
+        self._failures = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loaded: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.queue = Queue(options.batch_delay)
+        self.links: list[WorkerLink] = []
+        self.models = Models()
+        self.places: dict[tuple[str, int], int] = {}
+        self.bundles = child.bundles
+        self.closed = False
+        #: Whether the process that forks is gone: dead workers are not replaced any more.
+        self.barren = False
+
+    async def start(self, *, whole: bool = False) -> None:
+        """Return when a worker is ready; `whole`: when all are, or a second has passed.
+
+        Raises what the bundles cannot be loaded for, and `WorkerError`.
+        """
+        self._control = ControlLink(self._child.control, self._heard, self._lost)
+        facts = await asyncio.wait_for(self._loaded, _LOADING)
+        self._wanted, self._max_batch = facts["workers"], facts["max_batch"]
+        self._cost = [0.0] * len(self._max_batch)
+        for _ in range(self._wanted):
+            self._spawn()
+        await asyncio.wait_for(self._first, _LOADING)
+        if whole:
+            await settled(lambda: len(self.ready) == self._wanted, 1.0)
+
+    @property
+    def ready(self) -> list[WorkerLink]:
+        """The workers that can take jobs."""
+        return [link for link in self.links if link.ready]
+
+    @property
+    def held(self) -> int:
+        """Jobs that workers hold."""
+        return sum(link.load for link in self.links)
+
+    @property
+    def struggling(self) -> bool:
+        """Whether workers die one after the other, or cannot be replaced."""
+        return self.barren or self._failures > 1
+
+    def wait(self, place: int) -> float:
+        """Seconds until a job of this model that comes now would be begun, as things go."""
+        workers = max(1, len(self.ready))
+        return (len(self.queue) + self.held) * self._cost[place] / workers
+
+    def dispatch(self) -> None:
+        """Give waiting jobs to workers that can take some."""
+        while (first := self.queue.first) is not None:
+            now = time.monotonic()
+            size = batch_size(self._cost[first.place], self._max_batch[first.place])
+            due = self.queue.holds_until(now, size)
+            if due is not None:
+                self._call_at(due - now)
+                return
+            given = self.queue.take(self.ready, size)
+            if given is None:
+                return
+            link, tickets = given
+            tickets = [ticket for ticket in tickets if not ticket.future.done()]
+            if tickets:
+                link.send(tickets, now)
+
+    def _call_at(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.dispatch()
+
+    def adopt(self, tickets: Iterable[Ticket]) -> None:
+        """Take over jobs of a generation that has no workers any more."""
+        for ticket in tickets:
+            place = self.places.get(ticket.info.key)
+            if place is not None:
+                ticket.place = place
+                self.queue.push(ticket)
+            elif not ticket.future.done():
+                ticket.future.set_exception(_nobody())
+        self.dispatch()
+
+    def end_silent(self, now: float) -> None:
+        """End workers that have had work, and have said nothing, for too long."""
+        for link in self.links:
+            limit = self._options.hang if link.ready else _LOADING
+            if (link.load or not link.ready) and now - link.heard > limit:
+                self._tell("worker_hung", pid=link.pid, jobs=link.load, seconds=now - link.heard)
+                link.heard = now
+                self._kill(link)
+
+    def _kill(self, link: WorkerLink) -> None:
+        if self._control is not None and not self.barren:
+            self._control.kill(link.pid)
+        elif link.pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(link.pid, signal.SIGKILL)
+            link.close()
+
+    async def close(self) -> None:
+        """Let the workers go, with whatever they still hold, and wait for their end."""
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for link in self.links:
+            link.close()
+        if self._control is not None:
+            self._control.close()
+        else:
+            self._child.control.close()
+        if not await settled(lambda: self._child.process.poll() is not None, 3.0):
+            self._child.process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.process.wait(1)
+
+    # --- what the workers' ends tell
+
+    def worker_ready(self, worker: WorkerLink, facts: dict[str, Any]) -> None:
+        self._failures = 0
+        if not self.places:
+            infos = [_info(item) for item in facts["models"]]
+            try:
+                self.models = Models(infos)
+            except TellapartError as error:
+                self._fail(error)
+                return
+            self.places = {info.key: place for place, info in enumerate(infos)}
+        if not self._first.done():
+            self._first.set_result(None)
+        self._tell("worker_ready", pid=worker.pid)
+        self.dispatch()
+
+    def worker_answered(self, worker: WorkerLink, answers: list[tuple[Ticket, Answer]]) -> None:
+        for ticket, answer in answers:
+            self._finish(ticket, answer)
+        if answers:
+            ticket, answer = answers[0]
+            spent = answer.seconds.decode + answer.seconds.infer / answer.batch
+            old = self._cost[ticket.place]
+            self._cost[ticket.place] = old + _NEWS * (spent - old) if old else spent
+            self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=len(answers))
+        self.dispatch()
+
+    def _finish(self, ticket: Ticket, answer: Answer) -> None:
+        if ticket.timer is not None:
+            ticket.timer.cancel()
+        if ticket.future.done():
+            return
+        info = ticket.info
+        answer.model, answer.version = info.name, info.version
+        odds = answer.probabilities
+        if odds:
+            answer.best = info.labels[odds.index(max(odds))]
+            answer.label = None if answer.abstained else answer.best
+        elif answer.error is None:
+            ticket.future.set_exception(too_late(self._options.deadline))
+            return
+        waited = max(0.0, ticket.sent - ticket.arrived)
+        answer.seconds = Seconds(waited, *answer.seconds[1:])
+        ticket.future.set_result(answer)
+
+    def worker_lost(self, worker: WorkerLink) -> None:
+        """A worker's connection has ended: its jobs are tried again, and it is replaced."""
+        self.links.remove(worker)
+        tickets = worker.take_all()
+        if self.closed:
+            return
+        self._tell("worker_lost", pid=worker.pid, jobs=len(tickets), answered=worker.answered)
+        for ticket in [one for one in tickets if one.suspect]:
+            tickets.remove(ticket)
+            self._tell("poison", model=ticket.info.name, id=ticket.job.id)
+            self._finish(ticket, _poison(ticket.job.kind))
+        for ticket in tickets:
+            ticket.suspect = True
+        self.queue.push_back(tickets)
+        if not worker.ready:
+            self._failures += 1
+        if self._failures >= _PATIENCE:
+            self._fail(_never_ready(self._failures))
+        if not self.barren:
+            self._later()
+        self.dispatch()
+
+    def _later(self) -> None:
+        """Fork another worker: at once, or after a while where the last ones died early."""
+        if not self._failures:
+            self._spawn()
+            return
+        seconds = min(_BACK_OFF, 0.05 * 2**self._failures)
+        asyncio.get_running_loop().call_later(seconds, self._spawn)
+
+    def _spawn(self) -> None:
+        if self.closed or self.barren or self._control is None:
+            return
+        link = WorkerLink(self)
+        self.links.append(link)
+        task = asyncio.ensure_future(self._fork(self._control, link))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fork(self, control: ControlLink, link: WorkerLink) -> None:
+        try:
+            await control.fork(link)
+        except OSError:
+            self.links.remove(link)
+            self._lost()
+
+    # --- what the child tells
+
+    def _heard(self, head: dict[str, Any]) -> None:
+        if "failed" in head:
+            self._fail(error_from(head["failed"]))
+        elif "loaded" in head and not self._loaded.done():
+            self._loaded.set_result(head["loaded"])
+        elif "ended" in head:
+            pid, code = head["ended"]
+            self._tell("worker_ended", pid=pid, how=_how(code))
+
+    def _lost(self) -> None:
+        """The process that forks is gone."""
+        if self.closed or self.barren:
+            return
+        self.barren = True
+        code = self._child.process.poll()
+        self._fail(
+            WorkerError(
+                f"The process that loads the bundles {_how(code)}.",
+                expected="it to load them",
+                do="Look at what it wrote to standard error; run `tellapart verify` on the bundle.",
+            )
+        )
+        self._tell("loader_lost", how=_how(code))
+
+    def _fail(self, error: TellapartError) -> None:
+        for future in (self._loaded, self._first):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # looked at: whoever waits for one need not look at the other
+
+
+def too_late(seconds: float) -> DeadlineError:
+    """The error of a job whose deadline has passed."""
+    return DeadlineError(
+        "The answer was not ready in time.",
+        expected=f"an answer within {seconds:g} s",
+        do="Ask again when the server has less to do, or with fewer pictures at once.",
+    )
+
+
+def _poison(kind: str) -> Answer:
+    error = PictureError(
+        f"The {kind} ended two workers, and is not tried again.",
+        expected=f"a {kind} that can be answered",
+        do="Leave it out, and report it if it may be passed on.",
+        reason="poison",
+    )
+    return Answer("", 0, error=error_facts(error), http_status=error.http_status)
+
+
+def _nobody() -> WorkerError:
+    return WorkerError(
+        "The worker that held the job is gone, and its model with it.",
+        expected="an answer",
+        do="Ask again.",
+    )
+
+
+def _never_ready(times: int) -> WorkerError:
+    return WorkerError(
+        f"{times} workers ended one after the other before they were ready.",
+        expected="workers that start",
+        do="Look at what they wrote to standard error; is there enough memory?",
+    )
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "closed its connection"
+    if code < 0:
+        hint = " (often: out of memory)" if code == -signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(-code).name}{hint}"
+    return f"exited with {code}"
+
+
+def _info(facts: dict[str, Any]) -> ModelInfo:
+    outputs = {name: (kind, tuple(shape)) for name, (kind, shape) in facts["outputs"].items()}
+    lists = {name: tuple(facts[name]) for name in ("labels", "shape", "columns")}
+    return ModelInfo(**{**facts, **lists, "outputs": outputs})

@@ -1,0 +1,164 @@
+"""What a worker process holds: the bundles' models, loaded before the fork or after it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tellapart import images, telemetry
+from tellapart.bundle.archive import open_archive, refuse
+from tellapart.bundle.manifest import Manifest, sha256
+from tellapart.bundle.predictor import read_model
+from tellapart.bundle.session import Session
+from tellapart.errors import InputError
+from tellapart.serving import variant
+from tellapart.serving.hosted import Hosted
+from tellapart.serving.options import cores
+from tellapart.serving.variant import Choice
+from tellapart.settings import Settings
+
+#: Pictures that go through the model together where nothing was measured or asked for.
+MAX_BATCH = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """One bundle, read and checked; its session where forked workers can share it."""
+
+    path: Path
+    manifest: Manifest
+    sha256: str
+    choice: Choice
+    session: Session | None
+
+
+class Host:
+    """The models of one worker, in the order in which the bundles were given."""
+
+    def __init__(self, loaded: Sequence[Loaded], workers: int, max_pixels: int) -> None:
+        self._loaded = loaded
+        self.workers = workers
+        self.max_batch = [item.choice.max_batch for item in loaded]
+        self._max_pixels = max_pixels
+        self.models: list[Hosted] = []
+        self._outputs: list[dict[str, tuple[str, tuple[int, ...]]]] = []
+
+    def open(self) -> None:
+        """Open what could not be shared, and run every model once."""
+        for item in self._loaded:
+            session = item.session or _reopened(item)
+            self.models.append(Hosted(item.manifest, session, self._max_pixels))
+        self._outputs = [model.warm_up() for model in self.models]
+
+    def facts(self) -> list[dict[str, Any]]:
+        """What the front knows of each model: the fields of `ModelInfo`."""
+        return [
+            _facts(item, model, outputs)
+            for item, model, outputs in zip(self._loaded, self.models, self._outputs, strict=True)
+        ]
+
+
+def load(wanted: Mapping[str, Any]) -> Host:
+    """Read and check the bundles that the front asks for (see `spawn`).
+
+    Raises `NotFoundError`, `VerificationError`, `MissingExtraError`, and `InputError` where none
+    is given.
+    """
+    telemetry.off()
+    if not wanted["bundles"]:
+        raise InputError(
+            "There is no bundle to serve.", expected="at least one", do="Name a bundle."
+        )
+    settings = Settings.from_env()
+    loaded: list[Loaded] = []
+    workers = int(wanted["workers"])
+    for path in map(Path, wanted["bundles"]):
+        with open_archive(path) as archive:
+            manifest, model = read_model(archive)
+        digest = sha256(model)
+        choice = variant.choice(manifest, digest, settings, device=wanted["device"])
+        if not workers:
+            workers = choice.workers or cores()
+        choice = _asked(choice, wanted, workers)
+        session = variant.open_session(path, manifest, model, choice) if _shared(choice) else None
+        loaded.append(Loaded(path, manifest, digest, choice, session))
+    _warm_decoder()
+    return Host(loaded, workers, int(wanted["max_pixels"]))
+
+
+def _asked(choice: Choice, wanted: Mapping[str, Any], workers: int) -> Choice:
+    """`choice`, but for what the user asked for by name."""
+    changes: dict[str, Any] = {}
+    if wanted["engine"] != "auto":
+        changes["engine"] = wanted["engine"]
+    if wanted["precision"] != "auto":
+        changes["int8"] = wanted["precision"] == "int8"
+        changes["precision"] = "f32" if changes["int8"] else wanted["precision"]
+    elif choice.engine != changes.get("engine", choice.engine):
+        changes.update(precision="f32")  # the other engine's may be unknown to this one
+    if wanted["threads"]:
+        changes["threads"] = wanted["threads"]
+    elif not choice.applied or wanted["workers"]:
+        changes["threads"] = max(1, cores() // workers)
+    if wanted["max_batch"]:
+        changes["max_batch"] = wanted["max_batch"]
+    elif not choice.applied:
+        changes["max_batch"] = MAX_BATCH
+    return replace(choice, **changes)
+
+
+def _shared(choice: Choice) -> bool:
+    """Whether a session keeps no threads and no device, which a fork would lose."""
+    return choice.engine == "onnxruntime" and choice.device == "cpu" and choice.threads == 1
+
+
+def _reopened(item: Loaded) -> Session:
+    with open_archive(item.path) as archive:
+        manifest, model = read_model(archive)
+    if sha256(model) != item.sha256:
+        raise refuse(item.path, ["it is not the one that the server has loaded: reload it"])
+    return variant.open_session(item.path, manifest, model, item.choice)
+
+
+def _warm_decoder() -> None:
+    """Decode once, so that forked workers find it done."""
+    out = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(out, "JPEG")
+    images.load(out.getvalue(), 16)
+
+
+def _facts(
+    item: Loaded, model: Hosted, outputs: Mapping[str, tuple[str, tuple[int, ...]]]
+) -> dict[str, Any]:
+    manifest, choice = item.manifest, item.choice
+    picture, rows = manifest.picture, manifest.rows
+    given = manifest.raw["input"]
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "labels": manifest.labels,
+        "kind": "row" if rows else "picture",
+        "input": given.get("name", "image"),
+        "shape": model.shape,
+        "view": picture.view if picture else None,
+        "color": picture.color if picture else None,
+        "columns": rows.names if rows else (),
+        "outputs": outputs,
+        "min_familiarity": manifest.min_familiarity,
+        "min_probability": manifest.min_probability,
+        "finished": manifest.finished,
+        "runs_on": {
+            "engine": choice.engine,
+            "precision": "int8" if choice.int8 else choice.precision,
+            "threads": choice.threads,
+            "device": choice.device,
+            "max_batch": choice.max_batch,
+            "reason": choice.reason,
+        },
+        "sha256": item.sha256,
+    }

@@ -1,0 +1,173 @@
+"""The front's ends of the sockets: to the process that forks, and to each worker."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+from tellapart.serving import wire
+from tellapart.serving.batching import Ticket
+from tellapart.serving.jobs import Answer
+from tellapart.serving.wire import BrokenFrame, Frame, Reader, Task
+
+#: Socket buffers, so that a picture goes over in one piece (Linux grants at most its own limit).
+_BUFFER = 4 << 20
+
+
+class Owner(Protocol):
+    """Whom a worker's end tells what happens."""
+
+    def worker_ready(self, worker: WorkerLink, facts: dict[str, Any]) -> None: ...
+    def worker_answered(self, worker: WorkerLink, answers: list[tuple[Ticket, Answer]]) -> None: ...
+    def worker_lost(self, worker: WorkerLink) -> None: ...
+
+
+class WorkerLink(asyncio.Protocol):
+    """One worker, from its fork to its end."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._reader = Reader()
+        self._transport: asyncio.Transport | None = None
+        self._held: dict[int, Ticket] = {}
+        self.pid = 0
+        self.ready = False
+        #: Holds a suspect, which nobody joins.
+        self.alone = False
+        self.answered = 0
+        #: When it last gave a sign of life, or got work while it had none (monotonic).
+        self.heard = time.monotonic()
+        #: How the process ended, where that is known: a word for people.
+        self.ended = ""
+
+    @property
+    def load(self) -> int:
+        return len(self._held)
+
+    def send(self, tickets: Sequence[Ticket], now: float) -> None:
+        """Give it jobs."""
+        if self._transport is None:
+            raise RuntimeError("the worker has no connection")
+        if not self._held:
+            self.heard = now
+        for ticket in tickets:
+            ticket.sent = now
+            self._held[ticket.number] = ticket
+        self.alone = tickets[0].suspect
+        tasks = [Task(ticket.number, ticket.place, ticket.job) for ticket in tickets]
+        self._transport.writelines(wire.pack_tasks(tasks))
+
+    def take_all(self) -> list[Ticket]:
+        """The jobs that it will not answer any more."""
+        found = list(self._held.values())
+        self._held.clear()
+        return found
+
+    def close(self) -> None:
+        """End the connection, whereupon the worker ends."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = time.monotonic()
+        try:
+            for frame in self._reader.feed(data):
+                self._receive(frame)
+        except BrokenFrame:
+            self.close()  # not to be believed any more: it is replaced
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.worker_lost(self)
+
+    def _receive(self, frame: Frame) -> None:
+        if isinstance(frame.head, dict):
+            facts = frame.head.get("ready", {})
+            self.pid, self.ready = facts.get("pid", 0), True
+            self._owner.worker_ready(self, facts)
+            return
+        answers = [
+            (self._held.pop(number), answer)
+            for number, answer in wire.read_answers(frame)
+            if number in self._held
+        ]
+        self.answered += len(answers)
+        self.alone = self.alone and bool(self._held)
+        self._owner.worker_answered(self, answers)
+
+
+class ControlLink:
+    """Speaks with the process that forks: asks for workers, hears of those that ended."""
+
+    def __init__(
+        self,
+        control: socket.socket,
+        heard: Callable[[dict[str, Any]], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self._control = control
+        self._heard, self._lost = heard, lost
+        self._reader = Reader()
+        control.setblocking(False)
+        asyncio.get_running_loop().add_reader(control, self._read)
+
+    async def fork(self, link: WorkerLink) -> None:
+        """Have a worker forked that speaks with `link`. Raises `OSError` where nobody forks."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        with theirs:
+            try:
+                socket.send_fds(self._control, wire.pack({"fork": 1}), [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.create_unix_connection(lambda: link, sock=ours)
+
+    def kill(self, pid: int) -> None:
+        """End a worker, whatever it does; only its parent can be sure that the number is its."""
+        try:
+            self._control.sendall(b"".join(wire.pack({"kill": pid})))
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Let go: the process ends, and its workers with it."""
+        if self._control.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+
+    def _read(self) -> None:
+        try:
+            data = self._control.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            self._lost()
+            return
+        try:
+            for frame in self._reader.feed(data):
+                self._heard(frame.head)
+        except BrokenFrame:
+            self.close()
+            self._lost()
+
+
+async def settled(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something holds, looking a hundred times a second; False where it did not."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= until:
+            return False
+        await asyncio.sleep(0.01)
+    return True

@@ -1,0 +1,225 @@
+"""The processes that answer: one loads the bundles and forks, the forked ones answer jobs.
+
+    python -m tellapart.serving.worker FD
+
+Loading takes half a second, a fork some milliseconds: a worker that died is replaced before its
+clients notice, and the weights lie in memory once, however many workers share them. That holds
+for sessions without threads of their own (ONNX Runtime with one); any other is opened in the
+worker itself, after the fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tellapart.errors import TellapartError
+from tellapart.serving import wire
+from tellapart.serving.batching import batch_size
+from tellapart.serving.hosting import Host, load
+from tellapart.serving.jobs import Answer
+from tellapart.serving.wire import Reader, Task
+
+_CHUNK = 1 << 18
+#: Seconds that workers get to end by themselves when the front is gone.
+_GRACE = 2.0
+
+
+def main() -> None:
+    """Load what the front asks for, then fork a worker for every socket it sends."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    os.dup2(2, 1)  # what a library prints is no part of the server's output
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the front drains, and then our sockets end
+    reader = Reader()
+    wanted = _receive(control, reader)
+    try:
+        host = load(wanted)
+    except TellapartError as error:
+        _send(control, {"failed": wire.error_facts(error)})
+        return
+    _send(control, {"loaded": {"workers": host.workers, "max_batch": host.max_batch}})
+    gc.collect()
+    gc.freeze()  # the collector would write into every page that the forks share
+    _trim()
+    worker = ForkServer(control, reader).run()
+    if worker is not None:
+        serve(worker, host)
+
+
+class ForkServer:
+    """Forks a worker for each socket that comes over `control`, and tells of each that ended."""
+
+    def __init__(self, control: socket.socket, reader: Reader) -> None:
+        self._control = control
+        self._reader = reader
+        self._pids: set[int] = set()
+
+    def run(self) -> socket.socket | None:
+        """Returns the worker's socket in each forked worker, and None when the front is gone."""
+        waker, woken = socket.socketpair()
+        for end in (waker, woken):
+            end.setblocking(False)
+        signal.signal(signal.SIGCHLD, _nothing)  # a handler is needed for the descriptor to wake
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        while True:
+            ready, _, _ = select.select([self._control, waker], [], [])
+            if waker in ready:
+                with contextlib.suppress(BlockingIOError):
+                    waker.recv(4096)
+                self._reap()
+            if self._control not in ready:
+                continue
+            data, descriptors, _, _ = socket.recv_fds(self._control, _CHUNK, 16)
+            if not data:
+                self._end()
+                return None
+            for frame in self._reader.feed(data):
+                if "kill" in frame.head:
+                    self._kill(frame.head["kill"])
+            for descriptor in descriptors:
+                if self._fork() == 0:
+                    for end in (waker, woken, self._control):
+                        end.close()
+                    return socket.socket(fileno=descriptor)
+                os.close(descriptor)
+
+    def _fork(self) -> int:
+        pid = os.fork()
+        if pid:
+            self._pids.add(pid)
+        else:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        return pid
+
+    def _kill(self, pid: int) -> None:
+        if pid in self._pids:
+            os.kill(pid, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        for pid in sorted(self._pids):
+            with contextlib.suppress(ChildProcessError):
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    self._pids.discard(pid)
+                    _send(self._control, {"ended": [pid, os.waitstatus_to_exitcode(status)]})
+
+    def _end(self) -> None:
+        """The front is gone: its workers end by themselves, or else are ended."""
+        until = time.monotonic() + _GRACE
+        while self._pids and time.monotonic() < until:
+            self._reap()
+            time.sleep(0.02)
+        for pid in self._pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+def serve(connection: socket.socket, host: Host) -> None:
+    """Answer what comes over `connection` until its other end is closed."""
+    host.open()
+    _write(connection, wire.pack({"ready": {"pid": os.getpid(), "models": host.facts()}}))
+    inbox = _Inbox(connection)
+    seconds = [0.0] * len(host.models)
+    while tasks := inbox.next(lambda place: batch_size(seconds[place], host.max_batch[place])):
+        place = tasks[0].model
+        began = time.perf_counter()
+        answers = _answers(host, place, tasks)
+        each = (time.perf_counter() - began) / len(tasks)
+        seconds[place] += 0.2 * (each - seconds[place]) if seconds[place] else each
+        if not _write(connection, wire.pack_answers(answers)):
+            return
+
+
+def _answers(host: Host, place: int, tasks: Sequence[Task]) -> list[tuple[int, Answer]]:
+    now = time.monotonic()
+    # The front has given up on those that are late: they need no work, only a word.
+    timely = [task for task in tasks if task.job.deadline > now]
+    model = host.models[place]
+    found = model.answer([task.job for task in timely]) if timely else []
+    answers = [(task.number, one) for task, one in zip(timely, found, strict=True)]
+    return answers + [(t.number, Answer("", 0)) for t in tasks if t.job.deadline <= now]
+
+
+class _Inbox:
+    """Reads tasks as they come, and gives as many as make a batch of one model."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._reader = Reader()
+        self._tasks: deque[Task] = deque()
+        self._buffer = memoryview(bytearray(_CHUNK))
+
+    def next(self, size: Callable[[int], int]) -> list[Task]:
+        """The next batch, at most `size(model)` long; waits for one. Empty: the front is gone."""
+        while not self._tasks:
+            if not self._read(0):
+                return []
+        first = self._tasks[0]
+        most = 1 if first.job.why else size(first.model)
+        while len(self._tasks) < most and self._read(socket.MSG_DONTWAIT):
+            pass
+        batch = [self._tasks.popleft()]
+        while len(batch) < most and self._tasks:
+            task = self._tasks[0]
+            if task.model != first.model or task.job.why:
+                break
+            batch.append(self._tasks.popleft())
+        return batch
+
+    def _read(self, flags: int) -> bool:
+        try:
+            size = self._connection.recv_into(self._buffer, 0, flags)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            size = 0
+        for frame in self._reader.feed(bytes(self._buffer[:size])):
+            self._tasks.extend(wire.read_tasks(frame))
+        return size > 0
+
+
+def _receive(control: socket.socket, reader: Reader) -> dict[str, Any]:
+    while data := control.recv(_CHUNK):
+        for frame in reader.feed(data):
+            wanted: dict[str, Any] = frame.head
+            return wanted
+    sys.exit(0)  # the front is gone already
+
+
+def _send(connection: socket.socket, head: dict[str, Any]) -> None:
+    _write(connection, wire.pack(head))
+
+
+def _write(connection: socket.socket, pieces: Sequence[bytes]) -> bool:
+    """False where nobody reads any more."""
+    try:
+        connection.sendall(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+    except OSError:
+        return False
+    return True
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def _trim() -> None:
+    """Give back what loading left over; glibc alone knows how, and alone keeps so much."""
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+if __name__ == "__main__":
+    main()
