@@ -59,7 +59,7 @@ class App:
         self.metrics = metrics
         self.elsewhere = Elsewhere(options, Settings.from_env())
         self.predictor = Predictor(pool, options, self.elsewhere, self.metrics)
-        self._gate = Gate(options)
+        self.gate = Gate(options)
         self._exporter = Exporter(self.metrics, pool.stats)
         self._ids = count(1)
         self._prefix = os.urandom(4).hex()
@@ -69,7 +69,7 @@ class App:
         self,
     ) -> tuple[dict[str, dict[str, Handler]], list[tuple[re.Pattern[str], str, str, Handler]]]:
         """Routes by path, and those with a model's name in it: pattern, name, method, handler."""
-        v2 = InferenceProtocol(self.predictor, self._gate)
+        v2 = InferenceProtocol(self.predictor, self.gate)
         studio = LabelStudio(self.predictor, self.log)
         self.predictor.on_tasks = studio.predict
         fixed: dict[str, dict[str, Handler]] = {
@@ -133,7 +133,7 @@ class App:
         try:
             route, handler, parts = self._find(request)
             if request.path not in _OPEN:
-                self._gate.admit(request)
+                self.gate.admit(request)
             return route, await handler(request, **parts)
         except TellapartError as error:
             if request.path.startswith("/v2"):
@@ -143,7 +143,7 @@ class App:
             raise
         except Exception as error:
             trace = traceback.format_exception(error)
-            self.log.event("fault", request=request.id, route=route, trace="".join(trace)[-4000:])
+            self.log.event("fault", request=request.id, route=route, trace="".join(trace)[-3000:])
             return route, problem(
                 TellapartError(
                     "The server failed in a way that was not foreseen.",

@@ -18,6 +18,9 @@ from tellapart.serving.request import Request
 
 #: Brackets and commas of a JSON body: each costs some 60 bytes once it is read.
 _MOST_MARKS = 1_000_000
+#: Media types that say nothing (curl calls any body a form): JSON is then told by its bracket.
+#: Never for others, or a text file sent as a picture could have the server fetch a URL.
+_UNDECLARED = frozenset(("", "application/x-www-form-urlencoded", "text/plain"))
 _BLANKS = b"\t\n\f\r "
 _ONE = ("image", "url", "path", "row")
 _MANY = {"images": "image", "urls": "url", "paths": "path", "rows": "row"}
@@ -65,8 +68,8 @@ def read(data: bytes, request: Request, most: int) -> Asked:
         raise InputError(
             "The request has no body.", expected=_EXPECTED, do="Send a picture as the body."
         )
-    # curl calls any body a form unless told otherwise; no picture begins with a bracket.
-    if kind == "application/json" or kind.endswith("+json") or _looks_like_json(data):
+    declared = kind == "application/json" or kind.endswith("+json")
+    if declared or (kind in _UNDECLARED and _looks_like_json(data)):
         return read_json(parse(data), most)
     return Asked([Item("picture", data)], False)
 

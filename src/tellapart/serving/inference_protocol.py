@@ -6,7 +6,6 @@ as numbers or as a `BYTES` tensor of JSON; out come the model's raw outputs and 
 
 from __future__ import annotations
 
-from importlib.metadata import version as installed
 from typing import Any
 
 from tellapart.errors import InputError, RequestError, TellapartError
@@ -40,6 +39,8 @@ class InferenceProtocol:
         self._gate = gate
 
     async def server(self, request: Request) -> Response:
+        from importlib.metadata import version as installed
+
         extensions = ["binary_tensor_data", "classification", "model_repository"]
         return json_response(
             {"name": "tellapart", "version": installed("tellapart"), "extensions": extensions}
@@ -130,7 +131,7 @@ class InferenceProtocol:
             job.payload, job.outputs = payload, raw
             jobs.append(job)
         found = await self._predictor.ask(jobs)
-        return _answered(info, asked.get("id"), _good(found), outputs)
+        return _answered(info, asked.get("id"), good(found), outputs)
 
     def _model(self, name: str, version: str) -> ModelInfo:
         return self._pool.models.find(name, number(version) if version else None)
@@ -179,7 +180,7 @@ def _parted(data: bytes, request: Request) -> tuple[bytes, memoryview]:
     return data[: int(text)], memoryview(data)[int(text) :]
 
 
-def _good(found: list[Answer | TellapartError]) -> list[Answer]:
+def good(found: list[Answer | TellapartError]) -> list[Answer]:
     """The answers, if all are; the protocol has no place for the error of one of many."""
     good = []
     for place, one in enumerate(found):

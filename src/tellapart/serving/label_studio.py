@@ -13,7 +13,6 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
-from xml.etree import ElementTree
 
 from tellapart.errors import InputError, RequestError, TellapartError
 from tellapart.serving import bodies
@@ -146,6 +145,8 @@ def find_control(config: str) -> Control:
     # Entities are what makes XML explode; a labeling configuration has none.
     if len(config) > _MOST_XML or "<!" in config.replace("<!--", ""):
         raise _no_control("it is too large, or declares entities")
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.fromstring(config)  # noqa: S314 - no entities, see above
     except (ElementTree.ParseError, ValueError) as error:

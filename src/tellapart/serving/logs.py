@@ -21,8 +21,8 @@ from tellapart.serving.options import Log as Level
 
 #: Seconds for which lines are gathered, and the most of them that may wait.
 _GATHER, _MOST = 0.05, 10_000
-#: A name from a request is cut to this many characters.
-_CUT = 200
+#: A text is cut to this many characters; the trace of a fault to more.
+_CUT, _CUT_TRACE = 200, 4000
 
 
 class Log:
@@ -93,11 +93,12 @@ def _said(record: logging.LogRecord) -> str:
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value[:_CUT] + "…" if isinstance(value, str) and len(value) > _CUT else value
-        for name, value in facts.items()
-        if value is not None
-    }
+    return {name: _cut(name, value) for name, value in facts.items() if value is not None}
+
+
+def _cut(name: str, value: Any) -> Any:
+    most = _CUT_TRACE if name == "trace" else _CUT
+    return f"{value[:most]}…" if isinstance(value, str) and len(value) > most else value
 
 
 def _to_stderr(text: str) -> None:

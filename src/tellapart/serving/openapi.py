@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from importlib.metadata import version
 from typing import Any
 
 from tellapart.serving.options import Options
@@ -87,6 +86,8 @@ _ERRORS = {
 @functools.cache
 def document(options: Options) -> dict[str, Any]:
     """The whole description."""
+    from importlib.metadata import version
+
     parameters = [
         _query("model", _TEXT, "The model's name; default: the first."),
         _query("version", _WHOLE, "Its version; default: the highest."),

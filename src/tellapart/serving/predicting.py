@@ -64,13 +64,11 @@ class Predictor:
         """What a body that was read is answered. Raises `TellapartError`."""
         if why:
             self._check_why(info)
-        jobs = [
-            one
-            if isinstance(one, TellapartError)
-            else self.job(info, request, "row" if one.kind == "row" else "picture", why, deadline)
-            for one in asked.items
+        items = [
+            one if isinstance(one, TellapartError) else fitting(info, one) for one in asked.items
         ]
-        found = await self.run(request, asked.items, jobs, deadline)
+        jobs = [self.job(info, request, info.kind, why, deadline) for _ in items]
+        found = await self.run(request, items, jobs, deadline)
         if asked.many:
             return json_response(answers.several(info, found))
         return single(info, found[0])
@@ -109,7 +107,7 @@ class Predictor:
         self,
         request: Request,
         items: Sequence[Item | TellapartError],
-        jobs: Sequence[Job | TellapartError],
+        jobs: Sequence[Job],
         deadline: float,
     ) -> list[Answer | TellapartError]:
         """Each item's answer, or its error. Raises `OverloadedError`.
@@ -122,8 +120,6 @@ class Predictor:
         for job, content in zip(jobs, contents, strict=True):
             if isinstance(content, TellapartError):
                 found.append(content)
-            elif isinstance(job, TellapartError):
-                found.append(job)
             else:
                 job.payload = content
                 ready.append(job)
@@ -182,6 +178,18 @@ class Predictor:
                 expected="a model that answers pictures" if self.options.why else "no ?why=1",
                 do="Ask without `why`.",
             )
+
+
+def fitting(info: ModelInfo, item: Item) -> Item | TellapartError:
+    """The item, if it is what the model answers."""
+    if (item.kind == "row") == (info.kind == "row"):
+        return item
+    rows = info.kind == "row"
+    return InputError(
+        f"The model {info.name!r} was given {'a picture' if rows else 'a row'}.",
+        expected='JSON such as {"row": {"column": value, …}}' if rows else "a picture",
+        do="Send that, or name another model: ?model=NAME.",
+    )
 
 
 def single(info: ModelInfo, found: Answer | TellapartError) -> Response:

@@ -21,7 +21,9 @@ from tellapart.serving.options import Options
 from tellapart.serving.pool import Pool
 
 if TYPE_CHECKING:
+    from tellapart.serving.app import App
     from tellapart.serving.face import Face
+    from tellapart.serving.grpc.server import GrpcFace
 
 #: Seconds between looks at connections that let the server wait.
 _LOOK = 1.0
@@ -65,6 +67,7 @@ class Server:
         self._metrics = Metrics()
         self._pool = Pool(options, child=child, on_event=self._happened)
         self._face: Face | None = None
+        self._grpc: GrpcFace | None = None
         self._seen = watching.look(child.bundles)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
@@ -81,6 +84,8 @@ class Server:
         await asyncio.sleep(0)  # the pool begins before this process imports
         try:
             self._face = self._make_face()
+            if self._options.grpc_port is not None:
+                self._grpc = _make_grpc(self._face.face)
             await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
                 await starting
@@ -106,6 +111,7 @@ class Server:
         return Face(App(self._pool, self._options, self._log, self._metrics), self._options)
 
     async def _serve(self, face: Face, began: float) -> None:
+        grpc = self._grpc
         serving = asyncio.ensure_future(face.serve(self._listening.sockets))
         chores = [asyncio.ensure_future(work()) for work in (self._look, self._reloading)]
         try:
@@ -113,6 +119,8 @@ class Server:
             await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 await serving
+            if grpc is not None:
+                self._listening.addresses.append(await grpc.start())
             self._tell_ready(time.monotonic() - began)
             stopping = asyncio.ensure_future(self._stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +128,10 @@ class Server:
             systemd.notify("STOPPING=1")
             self._log.event("stopping", open=self._metrics.open)
             face.should_exit = True
-            await serving
+            ends = [serving]
+            if grpc is not None:
+                ends.append(asyncio.ensure_future(grpc.stop(self._options.drain)))
+            await asyncio.gather(*ends)
         finally:
             for chore in chores:
                 chore.cancel()
@@ -184,6 +195,13 @@ class Server:
         if self._stop.is_set() and self._face is not None:
             self._face.force_exit = True  # asked twice: no patience left
         self._stop.set()
+
+
+def _make_grpc(app: App) -> GrpcFace:
+    """gRPC beside HTTP. Raises `MissingExtraError`."""
+    from tellapart.serving.grpc.server import GrpcFace
+
+    return GrpcFace(app)
 
 
 def _runner() -> Callable[[Any], Any]:
