@@ -52,8 +52,17 @@ _LINGER = 4_000_000
 class App:
     """Answers requests out of a pool. One event loop's."""
 
-    def __init__(self, pool: Pool, options: Options, log: Log, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        options: Options,
+        log: Log,
+        metrics: Metrics,
+        reload: Callable[[], Awaitable[Any]],
+    ) -> None:
+        """`reload`: loads what lies at the bundles' paths now."""
         self.pool = pool
+        self._reload = reload
         self.options = options
         self.log = log
         self.metrics = metrics
@@ -69,7 +78,7 @@ class App:
         self,
     ) -> tuple[dict[str, dict[str, Handler]], list[tuple[re.Pattern[str], str, str, Handler]]]:
         """Routes by path, and those with a model's name in it: pattern, name, method, handler."""
-        v2 = InferenceProtocol(self.predictor, self.gate)
+        v2 = InferenceProtocol(self.predictor, self.gate, self._reload)
         studio = LabelStudio(self.predictor, self.log)
         self.predictor.on_tasks = studio.predict
         fixed: dict[str, dict[str, Handler]] = {

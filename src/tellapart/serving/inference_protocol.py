@@ -6,6 +6,7 @@ as numbers or as a `BYTES` tensor of JSON; out come the model's raw outputs and 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tellapart.errors import InputError, RequestError, TellapartError
@@ -33,10 +34,13 @@ _BINARY = b"application/octet-stream"
 class InferenceProtocol:
     """The routes below /v2."""
 
-    def __init__(self, predictor: Predictor, gate: Gate) -> None:
+    def __init__(
+        self, predictor: Predictor, gate: Gate, reload: Callable[[], Awaitable[Any]]
+    ) -> None:
         self._predictor = predictor
         self._pool = predictor.pool
         self._gate = gate
+        self._reload = reload
 
     async def server(self, request: Request) -> Response:
         from importlib.metadata import version as installed
@@ -98,7 +102,7 @@ class InferenceProtocol:
             )
         self._model(name, "")
         await self._predictor.body(request)
-        await self._pool.reload()
+        await self._reload()
         return json_response({})
 
     async def unload(self, request: Request, name: str) -> Response:

@@ -11,7 +11,7 @@ import os
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,13 @@ class Metrics:
         self.seconds["decode"].observe(answer.seconds.decode)
         if answer.error is None:
             self.seconds["infer"].observe(answer.seconds.infer)
-            self.batches.observe(answer.batch)
+
+    def happened(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Count an event of the pool."""
+        if event == "batch":
+            self.batches.observe(facts["size"])
+        else:
+            self.events[event] += 1
 
 
 class Exporter:
@@ -149,20 +155,19 @@ class Exporter:
 
     def _pool(self, counter: Any, gauge: Any) -> Iterator[Metric]:
         stats = self._stats()
+        workers = stats["workers"]
         for name, text in _POOL_COUNTERS.items():
-            if name in stats:
-                yield counter(f"tellapart_pool_{name}", text, value=_number(stats[name]))
+            yield counter(f"tellapart_pool_{name}", text, value=stats[name])
         for name, text in _POOL_GAUGES.items():
-            if name in stats:
-                yield gauge(f"tellapart_pool_{name}", text, value=_number(stats[name]))
-        pids = stats.get("pids")
-        if isinstance(pids, list | tuple):
-            family = gauge(
-                "tellapart_worker_memory_bytes", "Resident memory of a worker.", labels=("pid",)
-            )
-            for pid in pids:
-                family.add_metric((str(pid),), memory(pid))
-            yield family
+            yield gauge(f"tellapart_pool_{name}", text, value=stats[name])
+        ready = sum(worker["ready"] for worker in workers)
+        yield gauge("tellapart_pool_workers", "Workers that are ready.", value=ready)
+        family = gauge(
+            "tellapart_worker_memory_bytes", "Resident memory of a worker.", labels=("pid",)
+        )
+        for worker in workers:
+            family.add_metric((str(worker["pid"]),), memory(worker["pid"]))
+        yield family
 
 
 _POOL_COUNTERS = {
@@ -170,17 +175,14 @@ _POOL_COUNTERS = {
     "shed": "Jobs turned away because the queue was full.",
     "late": "Jobs dropped because their deadline had passed.",
     "replaced": "Workers replaced after they died or hung.",
+    "hung": "Workers ended because they were silent for too long.",
+    "poison": "Pictures and rows that ended two workers.",
     "reloads": "Reloads of bundles.",
 }
 _POOL_GAUGES = {
     "waiting": "Jobs in the queue.",
     "in_work": "Jobs with a worker.",
-    "workers": "Workers that are ready.",
 }
-
-
-def _number(value: Any) -> float:
-    return float(len(value) if isinstance(value, list | tuple | dict) else value)
 
 
 def memory(pid: int) -> int:

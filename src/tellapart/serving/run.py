@@ -9,6 +9,7 @@ import math
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from tellapart.serving import spawn, systemd, watching
 from tellapart.serving.listening import Listening
 from tellapart.serving.logs import Handler, Log
 from tellapart.serving.metrics import Metrics
+from tellapart.serving.models import ModelInfo
 from tellapart.serving.options import Options
 from tellapart.serving.pool import Pool
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Seconds between looks at connections that let the server wait.
 _LOOK = 1.0
+#: Events of which one line a look is logged.
+_OFTEN = frozenset(("shed", "late"))
 
 
 def serve(options: Options, say: Callable[[str], None] | None = None) -> int:
@@ -65,8 +69,10 @@ class Server:
         self._log = log
         self._say = say
         self._metrics = Metrics()
+        self._since: Counter[str] = Counter()
         self._pool = Pool(options, child=child, on_event=self._happened)
         self._face: Face | None = None
+        self._grpc: GrpcFace | None = None
         self._grpc: GrpcFace | None = None
         self._seen = watching.look(child.bundles)
         self._stop = asyncio.Event()
@@ -108,7 +114,8 @@ class Server:
             logger = logging.getLogger(name)
             logger.setLevel(level)
             logger.handlers, logger.propagate = [Handler(self._log)], False
-        return Face(App(self._pool, self._options, self._log, self._metrics), self._options)
+        app = App(self._pool, self._options, self._log, self._metrics, self._load_anew)
+        return Face(app, self._options)
 
     async def _serve(self, face: Face, began: float) -> None:
         grpc = self._grpc
@@ -139,7 +146,7 @@ class Server:
             await face.close()
 
     def _tell_ready(self, seconds: float) -> None:
-        models = [f"{info.name}/{info.version}" for info in self._pool.models]
+        models = list(map(_named, self._pool.models))
         places = self._listening.addresses
         self._say(f"ready: {' '.join(places)} serves {', '.join(models)}")
         self._log.event("ready", addresses=places, models=models, seconds=round(seconds, 3))
@@ -155,6 +162,7 @@ class Server:
             now = loop.time()
             if self._face is not None:
                 self._face.check(now)
+            self._say_often()
             systemd.notify("WATCHDOG=1")
             if self._options.watch and now - watched >= self._options.watch:
                 watched = now
@@ -172,29 +180,44 @@ class Server:
         while True:
             await self._reload.wait()
             self._reload.clear()
-            systemd.notify("STATUS=Loading anew")
-            try:
-                found = watching.bundles(self._options.bundles)
-                self._seen = watching.look(found)
-                models = await self._pool.reload(found)
-            except TellapartError as error:
-                # The old models go on answering: nobody's request is lost by a bad bundle.
-                self._log.event("reload_failed", **error.to_dict()["error"])
-            else:
-                listed = [f"{info.name}/{info.version}" for info in models]
-                self._log.event("reloaded", models=listed)
-                systemd.notify("STATUS=Serves " + ", ".join(listed))
+            # The old models go on answering: a bad bundle costs nobody's request.
+            with contextlib.suppress(TellapartError):
+                await self._load_anew()
+
+    async def _load_anew(self) -> None:
+        """Load what lies at the bundles' paths now. Raises as `Pool.reload`, logged already."""
+        systemd.notify("STATUS=Loading anew")
+        try:
+            found = watching.bundles(self._options.bundles)
+            self._seen = watching.look(found)
+        except TellapartError as error:
+            self._log.event("reload_failed", error=error.to_dict()["error"])
+            raise
+        models = await self._pool.reload(found)
+        systemd.notify("STATUS=Serves " + ", ".join(map(_named, models)))
 
     def _happened(self, name: str, facts: dict[str, Any]) -> None:
-        """Something happened to the pool; an observer never harms what it observes."""
-        self._metrics.events[name] += 1
-        with contextlib.suppress(TypeError, ValueError):
+        """Something happened to the pool."""
+        self._metrics.happened(name, facts)
+        if name in _OFTEN:
+            self._since[name] += facts.get("jobs", 1)
+        elif name != "batch":
             self._log.event(name, **facts)
+
+    def _say_often(self) -> None:
+        """Log what may happen thousands of times a second as one line a look."""
+        for name, jobs in self._since.items():
+            self._log.event(name, jobs=jobs)
+        self._since.clear()
 
     def _asked_to_stop(self) -> None:
         if self._stop.is_set() and self._face is not None:
             self._face.force_exit = True  # asked twice: no patience left
         self._stop.set()
+
+
+def _named(info: ModelInfo) -> str:
+    return f"{info.name}/{info.version}"
 
 
 def _make_grpc(app: App) -> GrpcFace:
