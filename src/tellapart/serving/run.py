@@ -73,7 +73,6 @@ class Server:
         self._pool = Pool(options, child=child, on_event=self._happened)
         self._face: Face | None = None
         self._grpc: GrpcFace | None = None
-        self._grpc: GrpcFace | None = None
         self._seen = watching.look(child.bundles)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
