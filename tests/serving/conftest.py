@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -16,6 +20,9 @@ from PIL import Image
 from tellapart.bundle.manifest import to_json
 from tellapart.bundle.verify import labels_text
 from tellapart.bundle.write import write_zip
+from tellapart.serving.jobs import Answer, Job
+from tellapart.serving.options import Options
+from tellapart.serving.pool import Pool
 from tellapart.tables import Column, Schema
 
 COLORS = ("blue", "green", "red")
@@ -30,6 +37,7 @@ SCHEMA = Schema(
     classes=("large", "small"),
     left_out={"number": "numbers the rows"},
 )
+T = TypeVar("T")
 MakeBundle = Callable[..., Path]
 Draw = Callable[..., bytes]
 
@@ -273,3 +281,86 @@ def draw() -> Draw:
         return out.getvalue()
 
     return run
+
+
+class Runner:
+    """A pool in an event loop of its own thread, so that plain tests can ask it."""
+
+    def __init__(self, options: Options) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.options = options
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+        self.pool = Pool(options, on_event=lambda name, facts: self.events.append((name, facts)))
+        try:
+            self.run(self.pool.start())
+        except BaseException:
+            self.stop()
+            raise
+
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 60.0) -> T:
+        """The result of a coroutine that runs in the pool's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds)
+
+    def begin(self, *payloads: bytes, seconds: float = 30.0, **job: Any) -> list[Future[Answer]]:
+        """Begin a job for each payload; all are in the queue when this returns."""
+        until = time.monotonic() + seconds
+        jobs = [Job(payload, until, **job) for payload in payloads]
+
+        async def enqueue() -> list[asyncio.Future[Answer]]:
+            return self.pool.enqueue_all(jobs)
+
+        async def wait(future: asyncio.Future[Answer]) -> Answer:
+            return await future
+
+        futures = self.run(enqueue())
+        return [asyncio.run_coroutine_threadsafe(wait(one), self.loop) for one in futures]
+
+    def ask(self, payload: bytes, **job: Any) -> Answer:
+        """The answer of one job."""
+        return self.begin(payload, **job)[0].result(60)
+
+    def stats(self) -> dict[str, Any]:
+        async def look() -> dict[str, Any]:
+            return self.pool.stats()
+
+        return self.run(look())
+
+    def pids(self) -> list[int]:
+        """The workers that are ready."""
+        return [worker["pid"] for worker in self.stats()["workers"] if worker["ready"]]
+
+    def until(self, holds: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Wait until something holds; fail where it never does."""
+        limit = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < limit, f"it never came to that: {self.stats()}"
+            time.sleep(0.01)
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """The facts of all events of that name so far."""
+        return [facts for name, facts in list(self.events) if name == event]
+
+    def stop(self, seconds: float | None = 5.0) -> bool:
+        """Drain the pool and end the loop."""
+        done = self.run(self.pool.drain(seconds))
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
+        return done
+
+
+@pytest.fixture(scope="module")
+def start_pool() -> Iterator[Callable[..., Runner]]:
+    """`start_pool(*bundles, **options)`: a pool that runs until the module's tests are over."""
+    running: list[Runner] = []
+
+    def start(*bundles: Path, **options: Any) -> Runner:
+        running.append(Runner(Options(bundles=bundles, **options)))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if not one.loop.is_closed():
+            one.stop()

@@ -91,11 +91,15 @@ class WorkerLink(asyncio.Protocol):
             self.pid, self.ready = facts.get("pid", 0), True
             self._owner.worker_ready(self, facts)
             return
-        answers = [
-            (self._held.pop(number), answer)
+        found = [
+            (self._held[number], answer)
             for number, answer in wire.read_answers(frame)
             if number in self._held
         ]
+        for ticket, answer in found:
+            if answer.probabilities and len(answer.probabilities) != len(ticket.info.labels):
+                raise BrokenFrame(f"{len(answer.probabilities)} probabilities")
+        answers = [(self._held.pop(ticket.number), answer) for ticket, answer in found]
         self.answered += len(answers)
         self.alone = self.alone and bool(self._held)
         self._owner.worker_answered(self, answers)

@@ -154,6 +154,8 @@ def read_answers(frame: Frame) -> list[tuple[int, Answer]]:
             seconds,
             size,
         ) in frame.head:
+            if not (isinstance(number, int) and isinstance(status, int)):
+                raise TypeError(f"the number {number!r}")
             odds = array("f")
             odds.frombytes(next(blobs))
             tensors = {
