@@ -265,7 +265,14 @@ class App:
             {"name": info.name, "version": info.version, "kind": info.kind}
             for info in self.pool.models
         ]
-        return json_response({"status": "UP", "ready": self.pool.ready, "models": models})
+        return json_response(
+            {
+                "status": "UP",
+                "ready": self.pool.ready,
+                "token": bool(self.options.tokens),
+                "models": models,
+            }
+        )
 
     async def _ready(self, request: Request) -> Response:
         return json_response({"ready": self.pool.ready}, 200 if self.pool.ready else 503)

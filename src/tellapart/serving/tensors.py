@@ -133,9 +133,9 @@ def write_output(
         data = b"".join(_counted(text.encode(errors="replace")) for text in texts)
         values: list[Any] = texts
     else:
-        first = found[0].outputs[name]
-        shape += first.shape
-        datatype = DATATYPES[first.dtype]
+        dtype, inner = info.outputs[name]
+        shape += inner
+        datatype = DATATYPES[dtype]
         data = b"".join(answer.outputs[name].data for answer in found)
         values = [] if output.binary else _values(data, datatype)
     described: dict[str, Any] = {"name": name, "datatype": datatype, "shape": shape}
