@@ -51,8 +51,9 @@ class Hosted:
         self._mapped = "map" in manifest.outputs
 
     def warm_up(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """Run once on nothing in particular; dtype and shape (one item's) of every output."""
-        blank = np.zeros((1, *self.shape), np.float32 if self._rows else np.uint8)
+        """Run once on plain gray (or zeros); dtype and shape (one item's) of every output."""
+        kind, value = (np.float32, 0) if self._rows else (np.uint8, 127)
+        blank: np.ndarray = np.full((1, *self.shape), value, kind)
         # First as it will be asked, so that no memory is kept for outputs that nobody wants.
         self._session.run(blank, self._usual)
         found = self._session.run(blank, self.manifest.outputs)
