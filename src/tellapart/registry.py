@@ -44,6 +44,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "onnx": "tellapart.plugins.exporters.onnx:Onnx",
         "dataset": "tellapart.plugins.exporters.dataset:Dataset",
         "coreml": "tellapart.plugins.exporters.coreml:CoreML",
+        "model-repository": "tellapart.plugins.exporters.repository:Repository",
     },
 }
 

@@ -104,7 +104,13 @@ def verify(bundle: BundlePath, quiet: Quiet = False, json: Json = False) -> None
 def export(
     bundle: BundlePath,
     format: Annotated[
-        str, typer.Option("--format", "-f", metavar="onnx|dataset|coreml", help="What to write.")
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="onnx|dataset|coreml|model-repository",
+            help="What to write.",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -113,7 +119,7 @@ def export(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Write one format out of a bundle: the model alone, its data set, or its Core ML files."""
+    """Write one format out of a bundle: its model, its data set, Core ML, or for other servers."""
     from tellapart import registry
 
     exporter = registry.load("exporter", format)()
