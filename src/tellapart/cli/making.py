@@ -18,6 +18,7 @@ from tellapart.cli.options import (
     Device,
     Devices,
     Effort,
+    Int8,
     Json,
     Name,
     Out,
@@ -69,6 +70,7 @@ def make(
     backbone: Backbone = None,
     device: Device = None,
     devices: Devices = None,
+    int8: Int8 = None,
     name: Name = None,
     seed: Seed = None,
     set_: Set = None,
@@ -95,6 +97,7 @@ def make(
         train__backbone=backbone,
         train__device=device,
         train__devices=devices,
+        compile__int8=int8,
     )
     with following(quiet, json) as progress:
         result = tellapart.make(words, out=out, progress=progress, **options)
@@ -126,6 +129,7 @@ def train(
     backbone: Backbone = None,
     device: Device = None,
     devices: Devices = None,
+    int8: Int8 = None,
     name: Name = None,
     seed: Seed = None,
     set_: Set = None,
@@ -148,6 +152,7 @@ def train(
         train__backbone=backbone,
         train__device=device,
         train__devices=devices,
+        compile__int8=int8,
     )
     project = _meant(target, quiet)
     if project is None:
@@ -182,6 +187,7 @@ def run(
     backbone: Backbone = None,
     device: Device = None,
     devices: Devices = None,
+    int8: Int8 = None,
     set_: Set = None,
     out: Out = None,
     quickml_layout: Annotated[
@@ -209,6 +215,7 @@ def run(
         train__backbone=backbone,
         train__device=device,
         train__devices=devices,
+        compile__int8=int8,
     )
     with following(quiet, json) as progress:
         result = tellapart.run(

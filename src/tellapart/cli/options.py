@@ -73,6 +73,14 @@ Devices = Annotated[
     str | None,
     typer.Option("--devices", metavar="N", help="Only 1: several together are not built yet."),
 ]
+Int8 = Annotated[
+    bool | None,
+    typer.Option(
+        "--int8/--no-int8",
+        help="Of pictures: a second model in 8 bits beside the exact one (needs nncf); default: "
+        "with --effort good or best and no budget, where it answers as the exact one.",
+    ),
+]
 Seed = Annotated[
     str | None,
     typer.Option("--seed", metavar="N", help="Seed of everything drawn by chance; default 0."),

@@ -8,7 +8,7 @@ import typer
 
 import tellapart
 from tellapart.cli import results
-from tellapart.cli.options import Json, Out, Project, Quiet, recipe_keys
+from tellapart.cli.options import Int8, Json, Out, Project, Quiet, recipe_keys
 from tellapart.cli.signals import following
 from tellapart.errors import NotFoundError
 
@@ -104,8 +104,13 @@ def evaluate(name: Project, quiet: Quiet = False, json: Json = False) -> None:
     _upto("evaluate", name, quiet, json)
 
 
-def compile(name: Project, quiet: Quiet = False, json: Json = False) -> None:
-    """Make the ONNX model and prove that it answers as the trained one."""
+def compile(name: Project, int8: Int8 = None, quiet: Quiet = False, json: Json = False) -> None:
+    """Make the ONNX model and prove that it answers as the trained one.
+
+    --int8 and --no-int8 are stored in the project's recipe.
+    """
+    if int8 is not None:
+        tellapart.Project.open(name).update({"compile": {"int8": int8}})
     _upto("compile", name, quiet, json)
 
 

@@ -217,14 +217,22 @@ class Agreement:
         given = self.written.get("compile")
         if not isinstance(given, Mapping):
             return
-        if self.known.model_kind == "head" and given:
-            self.problems.say(
-                "compile",
-                f"compile is {quote(dict(given))}, but there are no layers",
-                "compile only for networks and tables",
-                "Add `layers`, or remove compile.",
-            )
+        if self.known.model_kind == "head":
+            if set(given) - {"int8"}:
+                self.problems.say(
+                    "compile",
+                    f"compile is {quote(dict(given))}, but there are no layers",
+                    "of compile only int8 for pictures without layers",
+                    "Add `layers`, or remove compile.",
+                )
             return
+        if "int8" in given:
+            self.problems.say(
+                "compile.int8",
+                f"compile.int8 is {quote(given['int8'])}, but the model has no pretrained network",
+                "int8 only for pictures without `layers`",
+                "Remove it.",
+            )
         one, two = given.get("coreml_input"), given.get("coreml_output")
         for key, name in (("coreml_input", one), ("coreml_output", two)):
             if name == _CORE_ML_OWN or (

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from tellapart.recipe.groups import Curate
 from tellapart.recipe.schema import Recipe, extra_of
 from tellapart.recipe.training import (
+    FORMAT_KEYS,
     HEAD_KEYS,
     NETWORK_KEYS,
     SHARED_KEYS,
     TUNED_KEYS,
-    Compile,
     Train,
 )
 
@@ -111,8 +111,12 @@ def silent(recipe: Recipe) -> frozenset[str]:
     if recipe.model_kind != "network":
         found.update(("input", "layers"))
     if recipe.model_kind == "head":
-        found.update(("target", *(f"compile.{key}" for key in Compile.model_fields)))
+        found.update(("target", *(f"compile.{key}" for key in FORMAT_KEYS)))
+        if recipe.compile.int8 == "auto" and not recipe.quantized:
+            # Unwritten, it is left out: a quick head is described as before there was any.
+            found.add("compile.int8")
         return frozenset(found)
+    found.add("compile.int8")
     if recipe.data_kind != "table" or recipe.dataset is not None:
         found.add("target")
     if not recipe.classes:

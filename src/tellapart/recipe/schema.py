@@ -177,9 +177,7 @@ class Recipe(Part):
         expected="a list of layers",
         why="no network of one's own",
     )
-    compile: Compile = says(
-        Compile, "What the trained network is written as.", expected="a mapping"
-    )
+    compile: Compile = says(Compile, "What the trained model is written as.", expected="a mapping")
     title: str = says(
         "",
         "The name as people see it, where `name` had to be made safe.",
@@ -238,6 +236,13 @@ class Recipe(Part):
     def tuned(self) -> bool:
         """Whether a pretrained network may be tuned: `stages`, or good or best on pictures."""
         return self.model_kind == "head" and bool(self.train.stages or self.effort != "quick")
+
+    @property
+    def quantized(self) -> bool | Literal["auto"]:
+        """Whether an int8 model is made too; `auto`: where that can be had."""
+        if self.model_kind != "head" or self.compile.int8 != "auto":
+            return self.model_kind == "head" and self.compile.int8 is True
+        return "auto" if self.effort != "quick" and self.budget == "auto" else False
 
     @property
     def budget_seconds(self) -> float | None:

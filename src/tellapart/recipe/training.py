@@ -296,7 +296,16 @@ class Train(Part):
 
 
 class Compile(Part):
-    """The formats of a trained network, and what they are called in them."""
+    """The formats of a trained model, and what they are called in them."""
+
+    int8: bool | Literal["auto"] = says(
+        "auto",
+        "A second model of pictures in 8 bits, for processors where it is faster: true: it must "
+        "be there; auto: with effort good or best and no budget, where nncf is installed and the "
+        "model answers as the exact one; false: not made.",
+        expected="auto, true or false",
+        why="made where there is time for it and it answers as the exact model",
+    )
 
     coreml: bool | Literal["auto"] = says(
         "auto",
@@ -333,6 +342,8 @@ class Compile(Part):
     )
 
 
+#: Keys of `compile` that mean something only for networks and tables.
+FORMAT_KEYS = frozenset(Compile.model_fields) - {"int8"}
 #: Keys of `train` that say how pictures become features.
 PICTURE_KEYS = frozenset({"backbone", "weights", "size", "mirror", "view"})
 #: Keys of `train` that mean something only for a linear head on features.

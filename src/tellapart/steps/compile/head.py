@@ -22,6 +22,7 @@ from tellapart.learn.features import cache_key
 from tellapart.learn.measuring import reader
 from tellapart.learn.trained import Trained, load
 from tellapart.steps import Progress, StepContext, fingerprint
+from tellapart.steps.compile import quantizing
 from tellapart.store.files import FileStore, write_file
 
 STEP = "compile"
@@ -53,6 +54,7 @@ def run(context: StepContext) -> dict[str, Any]:
             "name": context.recipe.name,
             "checked": [row.sha256 for row in checked],
             "samples": [row.sha256 for row in samples],
+            **quantizing.inputs(context, rows),
         }
     )
     done = context.catalog.finished(STEP, inputs)
@@ -60,13 +62,14 @@ def run(context: StepContext) -> dict[str, Any]:
         return done
     _remove(context.work)
     view = context.recipe.train.view
+    metadata = _metadata(context.recipe.name, trained, backbone, view)
     model = graph.assemble(
         backbone.onnx.read_bytes(),
         weight=trained.head.weight,
         bias=trained.head.bias,
         bank=trained.bank,
         neighbours=trained.facts["neighbours"],
-        metadata=_metadata(context.recipe.name, trained, backbone, view),
+        metadata=metadata,
     )
     report = _check(context, checked, backbone, trained, model)
     pictures, facts = _golden(context, samples, backbone, model)
@@ -80,6 +83,10 @@ def run(context: StepContext) -> dict[str, Any]:
         "golden": len(facts),
         "notes": report.notes,
     }
+    if quantizing.wanted(context):
+        quantized, own, note = quantizing.make(context, rows, backbone, trained, metadata)
+        quantizing.write(context.work, model, quantized, own)
+        result |= {"variants": {"int8": own}, "notes": [*report.notes, note]}
     _write(context.work, model, pictures, facts)
     context.catalog.finish(STEP, inputs, result)
     return result
@@ -176,6 +183,7 @@ def _write(
 def _remove(work: Path) -> None:
     for name in ("model.onnx", "golden.json"):
         (work / name).unlink(missing_ok=True)
+    quantizing.remove(work)
 
 
 def _is_there(work: Path, done: dict[str, Any]) -> bool:
@@ -185,6 +193,7 @@ def _is_there(work: Path, done: dict[str, Any]) -> bool:
             facts["model"] == done["model"]
             and sha256((work / "model.onnx").read_bytes()) == done["model"]
             and all((work / name).is_file() for name in golden.drawn())
+            and ("variants" not in done or quantizing.is_there(work, done["model"]))
         )
     except (OSError, ValueError, LookupError, TypeError):
         return False

@@ -76,6 +76,9 @@ def plan(context: StepContext) -> Plan:
         files["report.html"] = work / REPORT
     for plot in sorted((work / "plots").glob("*.png")):
         files[f"plots/{plot.name}"] = plot
+    for variant in facts.get("variants", {}).values():
+        if "file" in variant:
+            files[variant["file"]] = work / variant["file"]
     for item in facts["golden"]:
         if item["file"].startswith("golden/"):
             files[item["file"]] = work / item["file"]
@@ -175,7 +178,16 @@ def _facts(
             "tellapart": installed("tellapart"),
             **libraries(),
         },
+        **variants(work),
     }
+
+
+def variants(work: Path) -> dict[str, Any]:
+    """What `compile` says of variants of the model, as the manifest's `variants`; {} without."""
+    path = work / "variants.json"
+    if not path.is_file():
+        return {}
+    return {"variants": json.loads(path.read_bytes())["variants"]}
 
 
 def network_facts(backbone: Backbone) -> dict[str, Any]:
