@@ -7,15 +7,17 @@ wait for it. The worker makes its batch of what lies before it when it begins.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tellapart.serving.jobs import Answer, Job
 from tellapart.serving.models import ModelInfo
+
+if TYPE_CHECKING:
+    import asyncio  # workers, which need none of it, start sooner without
 
 #: Seconds for which a batch may keep its first job waiting for the others': on CPUs whose caches
 #: hold the activations of one picture, larger batches of a large network gain nothing.

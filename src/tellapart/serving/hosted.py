@@ -168,7 +168,7 @@ class Hosted:
             probabilities=odds.tolist(),
             abstained=self.manifest.abstains(float(odds[top]), known),
             familiarity=known,
-            outputs={name: _tensor(out[name][row]) for name in item.job.outputs},
+            outputs={name: _tensor(np.asarray(out[name][row])) for name in item.job.outputs},
             seconds=Seconds(0.0, item.decode, timed[0]),
             batch=timed[1],
         )
@@ -209,8 +209,7 @@ class Hosted:
 
 
 def _tensor(value: np.ndarray) -> Tensor:
-    plain = np.ascontiguousarray(value)
-    return Tensor(str(plain.dtype), plain.shape, plain.tobytes())
+    return Tensor(str(value.dtype), value.shape, value.tobytes())
 
 
 def _unforeseen(error: Exception | None, kind: str) -> TellapartError:
