@@ -2,21 +2,34 @@
 
 A choice made by measurement (`tellapart benchmark BUNDLE --apply`) lies in a file of this machine,
 `cache/variants/SHA256.json`, and holds only for the processor and the libraries that it was
-measured with. Without one ONNX Runtime serves in f32: the reference, soonest ready.
+measured with. Without one ONNX Runtime serves in f32: the exact model, soonest ready.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, get_args
 
 from tellapart.bundle.archive import MODEL_LIMIT, open_archive, refuse
-from tellapart.bundle.manifest import Manifest, sha256
-from tellapart.bundle.session import Session
+from tellapart.bundle.manifest import Manifest, sha256, to_json
+from tellapart.bundle.session import EngineName, Precision, Session
+from tellapart.errors import StorageError
 from tellapart.settings import Settings
 
 #: The quantized model's name in a bundle that has one.
 INT8 = "variants/int8.onnx"
+#: The form of the file of a choice.
+_FORM = 1
+_LIBRARIES = ("onnxruntime", "onnxruntime-gpu", "openvino")
+#: The most threads, workers or pictures together that a file may ask for.
+_MOST = 1024
 
 
 @dataclass(frozen=True)
@@ -32,15 +45,28 @@ class Choice:
     threads: int = 1
     #: Worker processes; 0: as many as cores.
     workers: int = 0
-    #: Pictures that go through the model together at most.
-    max_batch: int = 8
+    #: Pictures that go through the model together at most. In f32 one thread answers two together
+    #: as fast as eight, and eight take twice the memory.
+    max_batch: int = 2
     device: str = "cpu"
     #: Where compiled models are kept; None: nowhere.
     cache_dir: Path | None = None
     #: Whether a measurement on this machine chose it.
     applied: bool = False
     #: One line for people: why this one.
-    reason: str = "no measurement on this machine"
+    reason: str = "not measured on this machine"
+
+    @property
+    def name(self) -> str:
+        """Such as `openvino bf16` or `openvino int8`."""
+        return variant_name(self.engine, self.precision, self.int8)
+
+
+def variant_name(engine: str, precision: str, int8: bool) -> str:
+    """What a variant is called: its engine and its numbers."""
+    return f"{engine} {'int8' if int8 and precision == 'f32' else precision}" + (
+        "+int8" if int8 and precision != "f32" else ""
+    )
 
 
 def choice(
@@ -48,9 +74,67 @@ def choice(
 ) -> Choice:
     """How to serve the model whose `model.onnx` has this SHA-256 (hex).
 
-    Never raises for a choice that cannot be used: `reason` says why, and the rule decides.
+    Never raises: where an applied choice cannot be used, `reason` says why, and the rule decides.
     """
-    return Choice(device=device, cache_dir=settings.cache_dir / "openvino")
+    kept = compiled_dir(settings)
+    plain = Choice(device=device, cache_dir=kept)
+    if device != "cpu":
+        # One process feeds the device; larger batches are what it is there for.
+        return replace(plain, workers=1, max_batch=16, reason=f"the device {device} is asked for")
+    path = applied_path(settings, model_sha256)
+    try:
+        raw = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return plain
+    except (OSError, ValueError) as error:
+        return replace(plain, reason=f"the choice in {path.name} cannot be read ({error})")
+    fault = _fault(raw, manifest)
+    if fault:
+        again = "run `tellapart benchmark BUNDLE --apply` again"
+        return replace(plain, reason=f"the choice that was applied is not used: {fault}; {again}")
+    given = raw["choice"]
+    fields = {key: given[key] for key in _WORDS | _NUMBERS}
+    return replace(plain, **fields, applied=True, reason=str(raw.get("reason", "measured here")))
+
+
+def apply(
+    model_sha256: str, settings: Settings, chosen: Choice, figures: Mapping[str, Any]
+) -> Path:
+    """Keep `chosen` for this machine; `figures` (JSON-able) are kept beside. `StorageError`."""
+    path = applied_path(settings, model_sha256)
+    facts = {
+        "form": _FORM,
+        "machine": machine(),
+        "libraries": libraries(),
+        "choice": {key: getattr(chosen, key) for key in _WORDS | _NUMBERS},
+        "reason": chosen.reason,
+        "figures": dict(figures),
+    }
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(to_json(facts))
+        part.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"The choice cannot be written to {str(path)!r}: {error.strerror or error}.",
+            expected="a folder that can be written to",
+            do="Make room, or set TELLAPART_HOME to another folder.",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    return path
+
+
+def applied_path(settings: Settings, model_sha256: str) -> Path:
+    """Where this machine keeps its choice for a model."""
+    return settings.cache_dir / "variants" / f"{model_sha256}.json"
+
+
+def compiled_dir(settings: Settings) -> Path:
+    """Where models that OpenVINO has compiled are kept."""
+    return settings.cache_dir / "openvino"
 
 
 def open_session(bundle_path: Path, manifest: Manifest, model: bytes, choice: Choice) -> Session:
@@ -71,11 +155,89 @@ def open_session(bundle_path: Path, manifest: Manifest, model: bytes, choice: Ch
     )
 
 
+def int8_facts(manifest: Manifest) -> Mapping[str, Any] | None:
+    """What the manifest says of the int8 model that is in the bundle; None: there is none."""
+    variants = manifest.raw.get("variants")
+    facts = variants.get("int8") if isinstance(variants, dict) else None
+    return facts if isinstance(facts, dict) and facts.get("file") == INT8 else None
+
+
 def read_int8(bundle_path: Path, manifest: Manifest) -> bytes:
     """The quantized model of a bundle, compared with the manifest's sum. `VerificationError`."""
-    facts = manifest.raw.get("variants", {}).get("int8", {})
+    facts = int8_facts(manifest)
+    if facts is None:
+        raise refuse(bundle_path, [f"manifest.json names no {INT8!r}"])
     with open_archive(bundle_path) as archive:
         data = archive.read(INT8, MODEL_LIMIT)
     if sha256(data) != facts.get("sha256"):
         raise refuse(bundle_path, [f"the content of {INT8!r} is not what manifest.json says"])
     return data
+
+
+def machine() -> dict[str, Any]:
+    """What speed depends on here: the processor, its instructions (their hash) and the cores."""
+    lines = ""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    found: dict[str, str] = {}
+    for line in lines.split("\n\n", 1)[0].splitlines():
+        key, _, value = line.partition(":")
+        found[key.strip()] = value.strip()
+    flags = " ".join(sorted((found.get("flags") or found.get("Features") or "").split()))
+    return {
+        "processor": found.get("model name") or platform.processor() or platform.machine(),
+        "instructions": hashlib.sha256(flags.encode()).hexdigest()[:16],
+        "cores": cores(),
+    }
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def libraries() -> dict[str, str]:
+    """Versions of the engines that are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+#: Keys of a choice and what they may be.
+_WORDS: dict[str, tuple[Any, ...]] = {
+    "engine": get_args(EngineName),
+    "precision": get_args(Precision),
+    "int8": (True, False),
+}
+_NUMBERS: dict[str, int] = {"threads": 1, "workers": 0, "max_batch": 1}
+
+
+def _fault(raw: Any, manifest: Manifest) -> str:
+    """Why a choice that was read is not used; empty: it is."""
+    if not isinstance(raw, dict) or raw.get("form") != _FORM:
+        return "its file has another form"
+    if raw.get("machine") != machine():
+        return "it was made on another processor, or with other cores"
+    if raw.get("libraries") != libraries():
+        return "it was made with other versions of the engines"
+    given = raw.get("choice")
+    if not isinstance(given, dict):
+        return "its file is damaged"
+    for key, known in _WORDS.items():
+        if given.get(key) not in known:
+            return f"its {key} is {given.get(key)!r}"
+    for key, least in _NUMBERS.items():
+        value = given.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
+            return f"its {key} is {value!r}"
+    if given["engine"] == "onnxruntime" and given["precision"] != "f32":
+        return f"ONNX Runtime has no {given['precision']}"
+    if given["int8"] and int8_facts(manifest) is None:
+        return "the bundle has no int8 model"
+    return ""
