@@ -1,7 +1,8 @@
 """Workers killed and stopped, and bundles exchanged, under load.
 
 `killed`: SIGKILL for one worker after another while 8 clients ask; `stopped`: SIGSTOP, which is
-what a hang looks like from outside. Counted: requests that were not answered 200, answers that
+what a hang looks like from outside; `spawner killed`: SIGKILL for the process that workers are
+forked from. Counted: requests that were not answered 200, answers that
 were wrong, and the longest time without any answer after each blow. With one worker that is the
 time until the service is back. `reloaded`: the bundle's file is exchanged for the other version
 and SIGHUP sent; every answer must be that of the version it names.
@@ -10,6 +11,7 @@ and SIGHUP sent; every answer must be that of the version it names.
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import signal
 import tempfile
@@ -31,6 +33,7 @@ CLIENTS = 8
 APART = 3.0
 BLOWS = 10
 HANG = 2.0
+BLOWN = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP, "spawner killed": signal.SIGKILL}
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
@@ -39,43 +42,77 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     blows = 1 if small else BLOWS
     figures: dict[str, Any] = {}
     for workers in (1,) if small else (1, 2):
-        for what, number in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)):
+        for what, number in BLOWN.items():
             key = f"{what}, {workers} worker{'s' if workers > 1 else ''}"
-            figures[key] = rows.get(key, partial(_struck, found, workers, number, blows))
+            figures[key] = rows.get(key, partial(_struck, found, workers, what, number, blows))
     figures["reloaded"] = rows.get("reloaded", partial(_reloaded, found, 2 if small else BLOWS))
     return figures
 
 
-def _strike(blow: Callable[[int], None], blows: int, apart: float) -> tuple[list[float], Any]:
-    """The moments of the blows, and what strikes them once a phase has begun."""
-    moments: list[float] = []
+class _Blows:
+    """Struck one after another by a thread, once a phase has begun, which goes on until the end."""
 
-    def strike() -> None:
-        for number in range(blows):
-            time.sleep(apart)
-            moments.append(time.perf_counter())
-            blow(number)
+    def __init__(self, blow: Callable[[int], None], count: int, apart: float, end: Path) -> None:
+        self.blow, self.count, self.apart, self.end = blow, count, apart, end
+        #: Of `time.perf_counter`.
+        self.moments: list[float] = []
+        self.failed: BaseException | None = None
 
-    return moments, lambda _: threading.Thread(target=strike, daemon=True).start()
+    @property
+    def phase(self) -> dict[str, Any]:
+        return {"clients": CLIENTS, "seconds": 1, "until": str(self.end)}
+
+    def begin(self, _: int) -> None:
+        threading.Thread(target=self._strike, daemon=True).start()
+
+    def _strike(self) -> None:
+        try:
+            for number in range(self.count):
+                time.sleep(self.apart)
+                self.moments.append(time.perf_counter())
+                self.blow(number)
+            time.sleep(self.apart)
+        except BaseException as error:
+            self.failed = error
+        finally:
+            self.end.touch()
 
 
-def _struck(found: Material, workers: int, number: int, blows: int) -> dict[str, Any]:
+def _until(holds: Callable[[], bool], seconds: float = 30.0) -> float | None:
+    """Seconds until something holds; None where it never did."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        if holds():
+            return time.perf_counter() - start
+        time.sleep(0.02)
+    return None
+
+
+def _struck(
+    found: Material, workers: int, what: str, number: signal.Signals, blows: int
+) -> dict[str, Any]:
     files = found.pictures[MIDDLE]
     requests = measure.pictures(files)
     apart = APART + (HANG if number == signal.SIGSTOP else 0)
     options = ("--workers", str(workers), "--hang", str(HANG))
-    with servers.ours(found, *options) as server:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        servers.ours(found, *options) as server,
+    ):
         measure.drive(server, requests, [{"clients": CLIENTS, "seconds": 1}])
 
         def blow(turn: int) -> None:
             alive = sorted(server.workers(), key=lambda process: process.pid)
-            alive[turn % len(alive)].send_signal(number)
+            spawner = what == "spawner killed"
+            (server.spawner() if spawner else alive[turn % len(alive)]).send_signal(number)
 
-        moments, begin = _strike(blow, blows, apart)
-        phase = {"clients": CLIENTS, "seconds": apart * (blows + 1)}
-        (measured,) = measure.drive(server, requests, [phase], meanwhile=begin)
+        struck = _Blows(blow, blows, apart, Path(temporary) / "end")
+        (measured,) = measure.drive(server, requests, [struck.phase], meanwhile=struck.begin)
+        whole = _until(lambda: len(server.workers()) == workers)
         status, _ = server.get("/health")
-        left = len(server.workers())
+    if struck.failed is not None:
+        raise struck.failed
+    moments = struck.moments
     silences = [_silence(measured, moment, apart) for moment in moments]
     lost = {code: n for code, n in measured.statuses.items() if code != "200"}
     return {
@@ -87,7 +124,7 @@ def _struck(found: Material, workers: int, number: int, blows: int) -> dict[str,
         "longest_silence_s": spread(silences),
         "waited_longest_ms": round(max(measured.took(), default=0.0), 1),
         "healthy_afterwards": status == 200,
-        "workers_afterwards": left,
+        "all_workers_afterwards": whole is not None,
     }
 
 
@@ -112,17 +149,23 @@ def _reloaded(found: Material, blows: int) -> dict[str, Any]:
         with servers.ours(found, bundles=[current]) as server:
             measure.drive(server, requests, [{"clients": CLIENTS, "seconds": 1}])
             before = server.pss_mb()
+            took: list[float] = []
 
             def blow(turn: int) -> None:
                 fresh = Path(temporary) / "fresh.zip"
-                shutil.copy(found.bundles[(turn + 1) % 2], fresh)
+                version = (turn + 1) % 2
+                shutil.copy(found.bundles[version], fresh)
                 fresh.replace(current)
                 server.process.send_signal(signal.SIGHUP)
+                seconds = _until(lambda: _serves(server) == version + 1)
+                if seconds is not None:
+                    took.append(seconds)
 
-            moments, begin = _strike(blow, blows, APART)
-            phase = {"clients": CLIENTS, "seconds": APART * (blows + 1)}
-            (measured,) = measure.drive(server, requests, [phase], meanwhile=begin)
+            struck = _Blows(blow, blows, 1.0, Path(temporary) / "end")
+            (measured,) = measure.drive(server, requests, [struck.phase], meanwhile=struck.begin)
             after = server.pss_mb()
+    if struck.failed is not None:
+        raise struck.failed
     versions: Counter[int] = Counter()
     for _, body, often in measured.bodies(2):
         versions[_version(body)] += often
@@ -131,13 +174,21 @@ def _reloaded(found: Material, blows: int) -> dict[str, Any]:
         for version in (1, 2)
     )
     return {
-        "reloads": len(moments),
+        "reloads": blows,
+        "switched": len(took),
+        "switched_after_s": spread(took or [-1.0]),
         "answered_by_version": dict(sorted(versions.items())),
         "not_answered_200": {k: n for k, n in measured.statuses.items() if k != "200"},
         "wrong": wrong,
-        "longest_silence_s": spread([_silence(measured, moment, APART) for moment in moments]),
+        "longest_wait_ms": round(max(measured.took(), default=0.0), 1),
         "pss_mb": [before, after],
     }
+
+
+def _serves(server: servers.Server) -> int:
+    """The version of the model that the server says it holds."""
+    (model,) = json.loads(server.get("/health")[1])["models"]
+    return int(model["version"])
 
 
 def _version(body: str) -> int:

@@ -53,7 +53,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
             seconds = 1.0 if small else 8.0
             phase = {"clients": 16, "seconds": seconds}
             warm, calm = measure.drive(server, requests, [phase, phase])
-            capacity = len(calm.replies) / calm.seconds
+            capacity = max(1.0, len(calm.replies) / calm.seconds)
             scale = Scale(server, 0.2 if small else 2.0)
             scale.start()
             start = time.perf_counter()
@@ -93,15 +93,15 @@ def _fates(mix: list[mixed.Asked], measured: measure.Measured) -> dict[str, Any]
         "wrong": mixed.wrong(mix, measured),
         "turned_away_ms": {
             "n": len(shed),
-            "p50": round(measure.quantile(shed, 0.5), 1),
-            "p99": round(measure.quantile(shed, 0.99), 1),
+            "p50": measure.shown(shed, 0.5),
+            "p99": measure.shown(shed, 0.99),
             "most": round(shed[-1], 1) if shed else None,
             "within_50_ms": round(sum(t <= 50 for t in shed) / max(1, len(shed)), 4),
         },
         "accepted_ms": {
             "n": len(accepted),
-            "p50": round(measure.quantile(accepted, 0.5), 1),
-            "p99": round(measure.quantile(accepted, 0.99), 1),
+            "p50": measure.shown(accepted, 0.5),
+            "p99": measure.shown(accepted, 0.99),
             "deadline": DEADLINE * 1000,
         },
     }

@@ -77,7 +77,7 @@ def _size(
         row["closed"][str(clients)] = judge.look(served(clients=clients)).figures()
     row["bare_all"] = alone()
     row["bare_all_of_4"] = alone(batch=4)
-    capacity = row["closed"]["8"]["per_second"]
+    capacity = max(1.0, row["closed"]["8"]["per_second"])
     for share in SHARES:
         one = judge.look(served(clients=256, rate=share * capacity))
         row["open"][str(share)] = one.figures()

@@ -62,17 +62,14 @@ def _memory(found: Material, engine: str, count: int) -> dict[str, Any]:
         phase = {"clients": 4, "count": count}
         (measured,) = measure.drive(server, measure.pictures(files), [phase])
         after = server.pss_mb()
-        each = {
-            " ".join(process.cmdline()[1:4]): round(process.memory_full_info().pss / 1e6, 1)
-            for process in server.processes()
-        }
+        each = [round(process.memory_full_info().pss / 1e6, 1) for process in server.processes()]
     return {
         "requests": count,
         "statuses": measured.statuses,
         "wrong": measured.wrong(found.expected(files), 0.02),
         "ready_mb": before,
         "pss_mb": after,
-        "by_process": each,
+        "front, spawner, worker": each,
     }
 
 

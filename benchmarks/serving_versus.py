@@ -147,7 +147,7 @@ def _size(
     rest = measure.once_each(server, requests)
     judge = measure.Judge(rest, found.expected(files), exact=exact)
     closed = measure.drive(server, requests, [{"clients": n, "seconds": seconds} for n in CLIENTS])
-    capacity = closed[CLIENTS.index(8)].rate
+    capacity = max(1.0, closed[CLIENTS.index(8)].rate)
     phases = [{"clients": 256, "rate": share * capacity, "seconds": seconds} for share in SHARES]
     opened = measure.drive(server, requests, phases)
     return {

@@ -115,6 +115,8 @@ class Phase:
         self.rate = phase.get("rate")
         self.seconds = phase.get("seconds", 1e9)
         self.count = phase.get("count", 10**12)
+        #: A file whose coming ends the phase, not before its seconds are over.
+        self.until = Path(phase["until"]) if "until" in phase else None
         self.patience = phase.get("patience", 30.0)
         order = random.Random(phase.get("seed", 0))
         self.order = order
@@ -198,6 +200,8 @@ class Phase:
         due = self.start
         while True:
             now = clock()
+            if now >= end and self.until is not None and not self.until.exists():
+                end = now + 0.05
             going = now < end and self.given < self.count
             wait = 0.5
             if self.rate is None:
@@ -213,12 +217,12 @@ class Phase:
                 break
             self._step(min(wait, 0.5))
             self._give_up(now)
-        seconds = clock() - self.start
+        seconds = min(clock(), end) - self.start
         for client in self.idle:
             client.close()
         return {
             "start": self.start,
-            "seconds": round(min(seconds, self.seconds), 4),
+            "seconds": round(seconds, 4),
             "cpu_s": round(time.process_time() - cpu, 4),
             "records": [
                 [item, status, round(at, 4), round(took * 1000, 3)]

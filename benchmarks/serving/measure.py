@@ -156,6 +156,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, max(0, math.ceil(share * len(values)) - 1))]
 
 
+def shown(values: Sequence[float], share: float) -> float | None:
+    """A quantile for people, in tenths; None of nothing."""
+    return round(quantile(values, share), 1) if values else None
+
+
 def pictures(files: Sequence[Path], path: str = "/predict") -> list[dict[str, Any]]:
     """Requests with a picture as their body."""
     return [{"path": path, "type": "image/jpeg", "file": str(file)} for file in files]

@@ -203,31 +203,49 @@ def _multipart(dice: random.Random, files: dict[str, bytes]) -> Mutant:
     return Mutant("multipart", "/predict", f"multipart/form-data; boundary={mark}", body)
 
 
+#: What may stand where something else is expected.
+_BROKEN: dict[str, tuple[object, ...]] = {
+    "name": ("pixels", "", 7, None),
+    "datatype": ("UINT8", "FP32", "BOOL", "INT64", "", None),
+    "shape": ([1, 1], [], [-1], [2**40], [0], "1", [1.5], [[1]], None, [1, 224, 224, 3]),
+    "data": ([], [[]], "AAAA", [1, 2], [None], [{"b64": "%"}], {}, [[[1]]]),
+    "size": (0, -1, 10**12, "x", None, 1.5),
+    "inputs": ([], {}, None, [7], "x"),
+    "outputs": ([{"name": "no"}], [7], "x", [], [{"name": 5, "parameters": "x"}], {}),
+    "length": (0, -1, 10**9, "x", ""),
+    "count": (0, 2**31, 2**32 - 1),
+}
+
+
 def _protocol(dice: random.Random, files: dict[str, bytes]) -> Mutant:
-    """The Open Inference Protocol, with and without its binary extension."""
-    file = mutated(files["jpeg"], dice) if dice.random() < 0.5 else files["jpeg"]
-    raw = struct.pack("<I", dice.choice((len(file), 0, 2**31, len(file) + 1))) + file
-    shape = dice.choice(([1], [1, 1], [], [-1], [2**40], [0], "1", [1.5], None))
+    """A good request of the Open Inference Protocol with up to two things broken in it."""
+    broken = {
+        name: dice.choice(_BROKEN[name])
+        for name in dice.sample(list(_BROKEN), 2)[: dice.randrange(3)]
+    }
+    file = mutated(files["jpeg"], dice) if dice.random() < 0.3 else files["jpeg"]
+    raw = struct.pack("<I", broken.get("count", len(file))) + file
     tensor: dict[str, object] = {
-        "name": dice.choice(("image", "pixels", "", 7)),
-        "datatype": dice.choice(("BYTES", "BYTES", "UINT8", "FP32", "BOOL", "", None)),
-        "shape": shape,
+        "name": broken.get("name", "image"),
+        "datatype": broken.get("datatype", "BYTES"),
+        "shape": broken.get("shape", [1]),
     }
     binary = dice.random() < 0.6
     if binary:
-        tensor["parameters"] = {"binary_data_size": dice.choice((len(raw), 0, -1, 10**12, "x"))}
+        tensor["parameters"] = {"binary_data_size": broken.get("size", len(raw))}
     else:
-        text = base64.b64encode(file).decode()
-        tensor["data"] = dice.choice(([text], [[text]], text, [1, 2], [None], [{"b64": text}], []))
-    asked = {"inputs": dice.choice(([tensor], [tensor] * 3, [], tensor, None))}
-    outputs = dice.choice((None, [{"name": "probabilities"}], [{"name": "no"}], [7], "x"))
-    if outputs is not None:
-        asked["outputs"] = outputs  # type: ignore[assignment]
+        tensor["data"] = broken.get("data", [base64.b64encode(file).decode()])
+    inputs = broken.get("inputs", [tensor] * dice.choice((1, 1, 1, 3)))
+    asked: dict[str, object] = {"inputs": inputs}
+    if "outputs" in broken or dice.random() < 0.5:
+        parameters = {"binary_data": dice.choice((True, False, 1, "x"))}
+        asked["outputs"] = broken.get("outputs", [{"name": "map", "parameters": parameters}])
     head = json.dumps(asked).encode()
     if not binary:
         return Mutant("protocol", PROTOCOL, "application/json", head)
-    length = dice.choice((len(head), len(head), len(head) - 3, 0, -1, 10**9, "x"))
-    told = f"Inference-Header-Content-Length: {length}\r\n"
+    if dice.random() < 0.2:
+        raw = mutated(raw, dice)
+    told = f"Inference-Header-Content-Length: {broken.get('length', len(head))}\r\n"
     return Mutant("protocol", PROTOCOL, "application/octet-stream", head + raw, told)
 
 

@@ -51,8 +51,13 @@ class Server:
             return []
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that hold an engine: those with the library mapped."""
-        return [p for p in self.processes() if _maps(p, "onnxruntime") or _maps(p, "openvino")]
+        """The processes that answer: those with an engine mapped that have no children."""
+        return [process for process in self.processes()[1:] if _answers(process)]
+
+    def spawner(self) -> psutil.Process:
+        """The process that workers are forked from."""
+        (found,) = {process.ppid() for process in self.workers()}
+        return psutil.Process(found)
 
     def cpu_s(self) -> float:
         """Core seconds so far, of all that are alive and of children that ended."""
@@ -102,9 +107,11 @@ class Server:
         return self.process.wait()
 
 
-def _maps(process: psutil.Process, library: str) -> bool:
+def _answers(process: psutil.Process) -> bool:
     with contextlib.suppress(OSError, psutil.NoSuchProcess):
-        return library in Path(f"/proc/{process.pid}/maps").read_text()
+        mapped = Path(f"/proc/{process.pid}/maps").read_text()
+        engine = "onnxruntime" in mapped or "openvino" in mapped
+        return engine and not process.children()
     return False
 
 
