@@ -109,6 +109,12 @@ def serve(
     max_connections: Annotated[
         int, typer.Option(help="Connections open at once.", rich_help_panel=_LIMITS)
     ] = 1000,
+    read_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", help="Until a request is there, else 408.", rich_help_panel=_LIMITS
+        ),
+    ] = 30.0,
     rate: Annotated[
         float,
         typer.Option(
@@ -155,6 +161,7 @@ def serve(
         max_pixels=max_pixels,
         max_pictures=max_pictures,
         max_connections=max_connections,
+        read_timeout=read_timeout,
         rate=rate,
         burst=burst,
         tokens=_tokens(tokens_file),

@@ -108,32 +108,28 @@ class Request:
         """
         if (self.length or 0) > limit:
             raise too_large(limit)
-        message = await self._receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            self.read = True
-            first: bytes = message.get("body", b"")
-            if len(first) > limit:
-                raise too_large(limit)
+        first = await self._piece()
+        if self.read and len(first) <= limit:
             return first
-        parts = bytearray()
-        while message["type"] == "http.request":
-            parts += message.get("body", b"")
-            if len(parts) > limit:
-                raise too_large(limit)
-            if not message.get("more_body"):
-                self.read = True
+        parts = bytearray(first)
+        while len(parts) <= limit:
+            if self.read:
                 return bytes(parts)
-            message = await self._receive()
-        raise Disconnected
+            parts += await self._piece()
+        raise too_large(limit)
 
     async def skip(self, most: int) -> None:
-        """Read on, up to `most` bytes, and drop it."""
+        """Read on, up to `most` bytes, and drop it. Raises `Disconnected`."""
         while most > 0 and not self.read:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                return
-            most -= len(message.get("body", b""))
-            self.read = not message.get("more_body")
+            most -= len(await self._piece())
+
+    async def _piece(self) -> bytes:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        self.read = not message.get("more_body")
+        piece: bytes = message.get("body", b"")
+        return piece
 
 
 def too_large(limit: int) -> RequestError:

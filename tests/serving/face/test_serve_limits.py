@@ -1,0 +1,194 @@
+"""What a client may hold, ask and see: bodies, headers, time, rate, tokens, the local socket."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import stat
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tellapart.errors import RequestError
+from tellapart.serving.limits import Rate, Tokens, network
+from tellapart.serving.request import Request
+
+
+@pytest.fixture(scope="module")
+def server(start_server: Any, colors_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    tokens = tmp_path_factory.mktemp("tokens") / "tokens"
+    tokens.write_text("# two of them\nfirst-token\nsecond-token\n")
+    return start_server(
+        *(colors_bundle, "--tokens-file", tokens, "--max-body", "0.2", "--max-connections", "12"),
+        *("--rate", "2", "--burst", "100", "--read-timeout", "1.5", "--max-pixels", "100000"),
+        TELLAPART_SERVE_TOKENS="third-token, fourth-token",
+    )
+
+
+GOOD = {"authorization": "Bearer first-token"}
+
+
+def test_a_token_is_asked_for_but_by_probes_and_locally(server: Any, draw: Any) -> None:
+    red = draw("red")
+    basic = base64.b64encode(b"any:second-token").decode()
+    good = ("Bearer first-token", "bearer  third-token", f"Basic {basic}", "Bearer fourth-token")
+    for header in good:
+        found = server.client.post("/predict", content=red, headers={"authorization": header})
+        assert found.status_code == 200, header
+    for header in (
+        "",
+        "Bearer",
+        "Bearer first-toke",
+        "Basic !",
+        "first-token",
+        "Digest first-token",
+    ):
+        found = server.client.post("/predict", content=red, headers={"authorization": header})
+        assert found.status_code == 401
+        assert found.headers["www-authenticate"] == "Bearer"
+    for path in ("/health", "/ready", "/docs", "/v2/health/live"):
+        assert server.client.get(path).status_code == 200
+    for path in ("/metrics", "/v2", "/v2/models/colors"):
+        assert server.client.get(path).status_code == 401
+    with server.local() as local:
+        assert local.post("/predict", content=red).status_code == 200
+    assert server.client.get("/health").json()["token"] is True
+    assert "first-token" not in "".join(server.log)
+
+
+def test_the_local_socket_is_its_users_alone(server: Any) -> None:
+    mode = server.socket.stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_a_large_body_is_refused_before_it_is_read(server: Any) -> None:
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\nauthorization: Bearer first-token\r\n"
+    declared = server.raw(head + b"content-length: 99999999999\r\n\r\nxx")
+    assert declared.startswith(b"HTTP/1.1 413")
+    assert b"connection: close" in declared
+    part = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    head += b"connection: close\r\n"
+    streamed = server.raw(head + b"transfer-encoding: chunked\r\n\r\n" + part * 10 + b"0\r\n\r\n")
+    assert streamed.startswith(b"HTTP/1.1 413")
+    # What is sent whole all the same gets its answer, not a reset connection.
+    assert server.client.post("/predict", content=b"x" * 300_000, headers=GOOD).status_code == 413
+
+
+def test_nothing_is_sent_for_nothing(server: Any) -> None:
+    """Who asks before sending (`Expect: 100-continue`) hears the refusal at once."""
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\nexpect: 100-continue\r\n"
+    assert server.raw(head + b"\r\n").startswith(b"HTTP/1.1 401")
+
+
+def test_more_pixels_than_allowed_are_a_4xx(server: Any, draw: Any) -> None:
+    found = server.client.post("/predict", content=draw("red", size=(400, 300)), headers=GOOD)
+    assert found.status_code == 422
+    assert "picture" in found.json()["error"]["code"]
+
+
+def test_what_is_no_http_is_answered_in_the_one_shape(server: Any) -> None:
+    found = server.raw(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
+    assert found.startswith(b"HTTP/1.1 400")
+    assert b'"do":' in found
+    assert server.raw(b"GET / HTTP/1.1\r\nx: " + b"y" * 400_000).startswith(b"HTTP/1.1 431")
+
+
+def test_slow_clients_are_let_go(server: Any) -> None:
+    began = time.monotonic()
+    found = [b""] * 3
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\nauthorization: Bearer first-token\r\n"
+    beginnings = (b"", b"GET /health HT", head + b"content-length: 500\r\n\r\npart")
+
+    def ask(place: int) -> None:
+        found[place] = server.raw(beginnings[place])
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert all(one.startswith(b"HTTP/1.1 408") for one in found), found
+    assert time.monotonic() - began >= 1.0
+    assert server.client.get("/health").status_code == 200
+
+
+def test_more_connections_than_allowed_are_turned_away(server: Any) -> None:
+    held = [socket.create_connection(server.address, timeout=10) for _ in range(12)]
+    try:
+        with socket.create_connection(server.address, timeout=10) as last:
+            assert last.recv(100).startswith(b"HTTP/1.1 503")
+    finally:
+        for one in held:
+            one.close()
+    server.until(lambda: server.raw(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200"))
+
+
+def test_many_requests_on_one_connection_are_answered_in_order(server: Any) -> None:
+    one = b"GET /health HTTP/1.1\r\nhost: x\r\nx-request-id: %d\r\n\r\n"
+    data = b"".join(one % place for place in range(20))
+    data += b"GET /ready HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    found = server.raw(data)
+    ids = [line for line in found.split(b"\r\n") if line.startswith(b"x-request-id: ")]
+    assert ids[:20] == [b"x-request-id: %d" % place for place in range(20)]
+    assert found.count(b"HTTP/1.1 200") == 21
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(server: Any) -> None:
+    head = {"authorization": "Bearer fourth-token"}
+    seen = [server.client.get("/v2", headers=head) for _ in range(130)]
+    refused = [one for one in seen if one.status_code == 429]
+    assert refused
+    assert int(refused[-1].headers["retry-after"]) >= 1
+    assert (
+        server.client.get("/v2", headers={"authorization": "Bearer third-token"}).status_code == 200
+    )
+    assert server.client.get("/health").status_code == 200
+
+
+def test_a_bucket_fills_at_its_rate_and_no_further() -> None:
+    now = [0.0]
+    rate = Rate(2.0, 3, clock=lambda: now[0])
+    assert [rate.wait("a") for _ in range(3)] == [0, 0, 0]
+    assert rate.wait("a") == pytest.approx(0.5)
+    assert rate.wait("b") == 0
+    now[0] = 0.5
+    assert rate.wait("a") == 0
+    assert rate.wait("a") > 0
+    now[0] = 1000.0
+    assert [rate.wait("a") for _ in range(4)][:3] == [0, 0, 0]
+    assert rate.wait("a") > 0
+    for client in range(20_000):
+        rate.wait(str(client))
+    assert len(rate._buckets) <= 10_000
+
+
+def test_clients_are_told_apart_by_what_they_own() -> None:
+    assert network("10.0.0.1") == "10.0.0.1"
+    assert network("2001:db8:1:2::5") == network("2001:db8:1:2:9::1") != network("2001:db8:1:3::5")
+    assert network("::ffff:10.0.0.1") == "10.0.0.1"
+    assert network("unknown") == "unknown"
+    assert not Tokens([])
+    assert not Tokens(["a"]).admits(b"Bearer ")
+
+
+def test_a_body_that_comes_in_pieces_is_counted() -> None:
+    pieces = [b"x" * 40, b"x" * 40, b"x" * 40]
+
+    async def receive() -> dict[str, Any]:
+        piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    scope = {
+        "method": "POST",
+        "path": "/predict",
+        "headers": [(b"transfer-encoding", b"chunked")],
+        "query_string": b"",
+    }
+    with pytest.raises(RequestError) as caught:
+        asyncio.run(Request(scope, receive).body(100))
+    assert caught.value.http_status == 413

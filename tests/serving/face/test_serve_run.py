@@ -1,0 +1,226 @@
+"""From the first line to the last: ready, reload, watch, drain, sockets, what cannot be started."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import shutil
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tellapart.serving import watching
+
+
+@pytest.fixture(scope="module")
+def slow_picture(draw: Any) -> Iterator[tuple[str, threading.Event]]:
+    """The URL of a picture that comes when the event is set."""
+    release = threading.Event()
+    data = draw("blue")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/slow.png":
+                release.wait(20)
+            self.send_response(200 if self.path.endswith(".png") else 404)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", release
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
+    start_server: Any, make_bundle: Any, draw: Any, slow_picture: Any, tmp_path: Path
+) -> None:
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    make_bundle(versions, "colors")
+    url, release = slow_picture
+    server = start_server(
+        *(versions, "--watch", "0.2", "--drain", "20"),
+        TELLAPART_ALLOW_HOSTS=url.removeprefix("http://"),
+    )
+    assert server.ready.startswith("ready: http://127.0.0.1:")
+    assert f"unix:{server.socket}" in server.ready
+    assert server.ready.endswith("serves colors/1")
+    assert server.client.post("/predict", json={"url": f"{url}/x.png"}).json()["label"] == "blue"
+    missing = server.client.post("/predict", json={"url": f"{url}/nothing"})
+    assert missing.status_code == 422
+
+    make_bundle(tmp_path, "colors", version=2)
+    shutil.copy(tmp_path / "colors-2.zip", versions / "colors-2.zip")
+    server.until(lambda: server.client.post("/predict", content=draw("red")).json()["version"] == 2)
+    (versions / "colors-3.zip").write_bytes(b"no zip")
+    server.until(lambda: server.events("reload_failed"))
+    assert server.client.post("/predict", content=draw("red")).json()["version"] == 2
+    (versions / "colors-3.zip").unlink()
+    before = len(server.events("reloaded"))
+    server.signal(signal.SIGHUP)
+    server.until(lambda: len(server.events("reloaded")) > before)
+
+    found: list[httpx.Response] = []
+
+    def ask() -> None:
+        found.append(
+            httpx.post(f"{server.url}/predict", json={"url": f"{url}/slow.png"}, timeout=30)
+        )
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    metrics = "tellapart_requests_open 2.0"  # that request, and the one that asks for the figures
+    server.until(lambda: metrics in server.client.get("/metrics").text)
+    server.client.close()
+    server.signal(signal.SIGTERM)
+    server.until(lambda: not _listens(server))
+    release.set()
+    waiting.join(20)
+    assert found[0].json()["label"] == "blue"
+    assert server.process.wait(20) == 0
+    assert server.events("stopped")[0]["whole"] is True
+    assert not server.socket.exists()
+
+
+def _listens(server: Any) -> bool:
+    try:
+        socket.create_connection(server.address, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _refused(*arguments: object, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tellapart", "serve", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "TELLAPART_HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
+    )
+
+
+def test_what_cannot_be_started_says_so(colors_bundle: Path, tmp_path: Path) -> None:
+    missing = _refused(tmp_path / "none.zip", home=tmp_path)
+    assert missing.returncode == 3
+    assert "none.zip" in missing.stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        busy = _refused(colors_bundle, "--port", port, "--no-socket", home=tmp_path)
+    assert busy.returncode == 2
+    assert str(port) in busy.stderr
+    assert "--port" in busy.stderr
+    broken = tmp_path / "broken-1.zip"
+    broken.write_bytes(colors_bundle.read_bytes()[:-900])
+    assert _refused(broken, "--port", "0", home=tmp_path).returncode == 8
+    assert not (tmp_path / "tellapart.sock").exists()
+
+
+def test_a_socket_that_was_left_behind_is_taken_and_a_living_one_is_not(
+    start_server: Any, colors_bundle: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.sock"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(path))
+    left.close()
+    server = start_server(colors_bundle, "--socket", path, "--port", "-1")
+    assert server.ready == f"ready: unix:{path} serves colors/1"
+    second = _refused(colors_bundle, "--socket", path, "--port", "0", home=tmp_path)
+    assert second.returncode == 2
+    assert "Another server" in second.stderr
+    file = tmp_path / "file"
+    file.write_text("mine")
+    third = _refused(colors_bundle, "--socket", file, "--port", "0", home=tmp_path)
+    assert third.returncode == 2
+    assert file.read_text() == "mine"
+    with contextlib.closing(
+        httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://x")
+    ) as client:
+        assert client.get("/health").json()["ready"] is True
+    assert server.stop() == 0
+
+
+def test_stopped_while_it_loads_it_ends_quietly(colors_bundle: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tellapart",
+            "serve",
+            str(colors_bundle),
+            "--port",
+            "0",
+            "--no-socket",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TELLAPART_HOME": str(tmp_path)},
+    )
+    deadline = time.monotonic() + 30
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while children.exists() and not children.read_text() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    process.terminate()
+    _, complaints = process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert "Traceback" not in complaints
+
+
+def test_systemd_is_told(start_server: Any, colors_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(str(path))
+        channel.settimeout(30)
+        server = start_server(
+            *(colors_bundle, "--no-socket", "--log", "off"),
+            NOTIFY_SOCKET=str(path),
+            WATCHDOG_USEC="200000",
+        )
+        assert channel.recv(1000).startswith(b"READY=1")
+        assert channel.recv(1000) == b"WATCHDOG=1"
+        assert server.stop() == 0
+        said = b""
+        while b"STOPPING=1" not in said:
+            said = channel.recv(1000)
+    assert server.log == []
+
+
+def test_of_a_folder_of_versions_the_newest_of_each_name_is_served(tmp_path: Path) -> None:
+    for name in ("a-1.zip", "a-10.zip", "a-9.zip", "b-2.zip", "notes.txt", "c.zip"):
+        (tmp_path / name).write_bytes(b"")
+    unpacked = tmp_path / "d-1"
+    unpacked.mkdir()
+    (unpacked / "manifest.json").write_text("{}")
+    found = watching.bundles([tmp_path, tmp_path / "a-1.zip"])
+    assert [path.name for path in found] == ["a-10.zip", "b-2.zip", "d-1", "a-1.zip"]
+    assert watching.bundles([unpacked]) == (unpacked,)
+    look = watching.look(found)
+    assert watching.look(found) == look
+    (tmp_path / "b-2.zip").write_bytes(b"x")
+    assert watching.look(found) != look
+    (tmp_path / "b-2.zip").unlink()
+    assert watching.look(found) != look
