@@ -88,16 +88,19 @@ _WHAT_TO_DO = {
 }
 
 
-def decode(data: bytes | Path, *, hint: int | None = None) -> Image.Image:
+def decode(
+    data: bytes | Path, *, hint: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Decode a picture to a plain RGB image, upright, alpha laid on white, first frame only.
 
     `hint`: shortest side wanted, in pixels; a JPEG may then be reduced by 2, 4 or 8 while
-    decoding, its shortest side never below `2 * hint`. Raises `PictureError` and nothing else;
-    emits no warnings; may be called from many threads.
+    decoding, its shortest side never below `2 * hint`. One of more than `max_pixels` is refused
+    before it is decoded. Raises `PictureError` and nothing else; emits no warnings; may be called
+    from many threads.
     """
     with _quiet:
         raw = _read(data)
-        image = _open(raw, _name(data))
+        image = _open(raw, _name(data), max_pixels)
         try:
             if hint:
                 image.draft(None, (2 * hint, 2 * hint))
@@ -162,10 +165,16 @@ def _place(
 
 
 def load(
-    data: bytes | Path, size: Size = 224, view: View = "squash", color: Color = "RGB"
+    data: bytes | Path,
+    size: Size = 224,
+    view: View = "squash",
+    color: Color = "RGB",
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
     """A file's bytes (or path) to what the model sees: `decode`, hinted, and `prepare`."""
-    return prepare(decode(data, hint=max(sides(size))), size, view, color)
+    image = decode(data, hint=max(sides(size)), max_pixels=max_pixels)
+    return prepare(image, size, view, color)
 
 
 def probe(data: bytes | Path) -> tuple[str, int, int]:
@@ -255,7 +264,7 @@ def _read(data: bytes | Path) -> bytes:
     raise _error(_name(data), f"it has more than {MAX_BYTES:,} bytes", "too_large")
 
 
-def _open(raw: bytes, name: str) -> Image.Image:
+def _open(raw: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the header and check the size before a single pixel is decoded."""
     if not raw:
         raise _error(name, "it has no bytes", "empty")
@@ -271,8 +280,8 @@ def _open(raw: bytes, name: str) -> Image.Image:
     except Exception as error:
         raise _refusal(name, raw, error) from None
     width, height = image.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise _error(name, f"it is {width:,} × {height:,} pixels", "too_large")
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
+        raise _error(name, f"it is {width:,} × {height:,} pixels", "too_large", max_pixels)
     if not width or not height:
         raise _error(name, f"it is {width} × {height} pixels", "unreadable")
     return image
@@ -304,10 +313,10 @@ def _refusal(name: str, raw: bytes, error: Exception) -> PictureError:
     return _error(name, f"decoding failed ({message})", "truncated" if cut else "unreadable")
 
 
-def _error(name: str, what: str, reason: str) -> PictureError:
+def _error(name: str, what: str, reason: str, max_pixels: int = MAX_PIXELS) -> PictureError:
     return PictureError(
         f"{name} is not a usable picture: {what}.",
-        expected=f"a whole {', '.join(FORMATS)} file of at most {MAX_PIXELS // 1_000_000} "
+        expected=f"a whole {', '.join(FORMATS)} file of at most {max_pixels / 1e6:g} "
         f"megapixels, no side over {MAX_SIDE:,}",
         do=_WHAT_TO_DO[reason],
         reason=reason,

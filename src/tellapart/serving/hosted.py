@@ -18,7 +18,7 @@ from tellapart.bundle.overlay import why_overlay
 from tellapart.bundle.predictor import BATCH
 from tellapart.bundle.rows import RowReader
 from tellapart.bundle.session import Session, bad_model
-from tellapart.errors import InputError, PictureError, TellapartError, WorkerError
+from tellapart.errors import InputError, TellapartError, WorkerError
 from tellapart.serving.jobs import Answer, Job, Seconds, Tensor
 from tellapart.serving.wire import error_facts
 
@@ -108,15 +108,8 @@ class Hosted:
         given = self.manifest.picture
         if given is None:  # never: a model takes pictures or rows
             raise bad_model("takes neither pictures nor rows")
-        _, width, height = images.probe(job.payload)
-        if width * height > self._max_pixels:
-            raise PictureError(
-                f"The picture has {width:,} × {height:,} pixels.",
-                expected=f"at most {self._max_pixels:,} pixels",
-                do="Shrink the picture.",
-                reason="too_large",
-            )
-        return images.load(job.payload, given.size, cast(Any, given.view), cast(Any, given.color))
+        view, color = cast(Any, given.view), cast(Any, given.color)
+        return images.load(job.payload, given.size, view, color, max_pixels=self._max_pixels)
 
     @staticmethod
     def _row(reader: RowReader, payload: bytes) -> np.ndarray:
