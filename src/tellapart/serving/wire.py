@@ -17,6 +17,8 @@ from tellapart.errors import TellapartError, WorkerError
 from tellapart.serving.jobs import Answer, Job, Seconds, Tensor
 
 _PREFIX = struct.Struct("!IQ")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
 #: No frame is larger: beyond it the other end must be broken.
 _LARGEST = 2**32
 
@@ -32,7 +34,7 @@ class BrokenFrame(ValueError):  # noqa: N818 - what came, not what went wrong he
 
 def pack(head: Any, blobs: Sequence[bytes] = ()) -> list[bytes]:
     """The pieces of a frame, to be written one after the other. `head`: anything JSON knows."""
-    text = json.dumps([[len(blob) for blob in blobs], head], separators=(",", ":")).encode()
+    text = _encode([[len(blob) for blob in blobs], head]).encode()
     return [_PREFIX.pack(len(text), sum(map(len, blobs))) + text, *blobs]
 
 
@@ -67,7 +69,7 @@ class Reader:
 def _frame(whole: bytes, head: int, total: int) -> Frame:
     start = _PREFIX.size + head
     try:
-        sizes, value = json.loads(whole[_PREFIX.size : start])
+        sizes, value = _decode(whole[_PREFIX.size : start].decode())
         blobs = []
         for size in sizes:
             blobs.append(whole[start : start + size])
