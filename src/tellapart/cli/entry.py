@@ -56,10 +56,15 @@ def _dispatch(argv: list[str]) -> int:
 
         write(tellapart.__version__)
         return 0
-    from tellapart.cli.app import build
-    from tellapart.cli.options import fill_in
+    if argv[:1] == ["serve"]:  # ready within half a second: the other verbs stay unread
+        from tellapart.cli import serving
 
-    code = build()(fill_in(argv), prog_name="tellapart", standalone_mode=False)
+        code = serving.alone()(argv[1:], prog_name="tellapart serve", standalone_mode=False)
+    else:
+        from tellapart.cli.app import build
+        from tellapart.cli.options import fill_in
+
+        code = build()(fill_in(argv), prog_name="tellapart", standalone_mode=False)
     if code == 130:  # Typer turns Ctrl-C into this exit
         raise _stopped()
     sys.stdout.flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -175,6 +175,17 @@ def serve(
     code = run(options, (lambda _: None) if quiet else write)
     if code:
         raise typer.Exit(code)
+
+
+def alone() -> Any:
+    """The Typer command of this verb by itself, without what the others import."""
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command("serve")(serve)
+    return app
 
 
 def _bundle(text: str, *, watched: bool) -> Path:
