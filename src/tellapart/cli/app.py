@@ -15,6 +15,7 @@ from tellapart.cli import (
     serving,
     stepping,
     upkeep,
+    variants,
     weights,
 )
 
@@ -22,7 +23,7 @@ from tellapart.cli import (
 VERBS: dict[str, tuple[Any, ...]] = {
     "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
     "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
-    "Serve": (serving.serve, service.compute),
+    "Serve": (serving.serve, service.compute, variants.benchmark),
     "Step by step, on a project": (
         stepping.collect,
         stepping.curate,
