@@ -109,6 +109,8 @@ def _onnxruntime(model: bytes, threads: int, device: str) -> tuple[_Run, dict[st
         name = session.get_inputs()[0].name
     except Exception as error:
         raise bad_model(f"cannot be loaded ({_first_line(error)})") from error
+    # It would hold the file's bytes for as long as it lives, to open itself anew when asked to.
+    session._model_bytes = None
     if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
         # Without a driver or its libraries it falls back to the CPU and says so only in a log.
         raise _no_cuda("no NVIDIA device, driver or CUDA library is found")
