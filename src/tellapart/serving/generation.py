@@ -65,7 +65,6 @@ class Generation:
         self._control = ControlLink(self._child.control, self._heard, self._lost)
         facts = await asyncio.wait_for(self._loaded, _LOADING)
         self._wanted, self._max_batch = facts["workers"], facts["max_batch"]
-        self._cost = [0.0] * len(self._max_batch)
         for _ in range(self._wanted):
             self._spawn()
         await asyncio.wait_for(self._first, _LOADING)
@@ -175,6 +174,7 @@ class Generation:
                 self._fail(error)
                 return
             self.places = {info.key: place for place, info in enumerate(infos)}
+            self._cost = list(map(float, facts["seconds"]))
         if not self._first.done():
             self._first.set_result(None)
         self._tell("worker_ready", pid=worker.pid)
@@ -186,8 +186,7 @@ class Generation:
         if answers:
             ticket, answer = answers[0]
             spent = answer.seconds.decode + answer.seconds.infer / answer.batch
-            old = self._cost[ticket.place]
-            self._cost[ticket.place] = old + _NEWS * (spent - old) if old else spent
+            self._cost[ticket.place] += _NEWS * (spent - self._cost[ticket.place])
             self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=len(answers))
         self.dispatch()
 

@@ -49,14 +49,17 @@ class Hosted:
         self._rows = RowReader(rows, manifest.labels, manifest.name) if rows else None
         self._familiar = "familiarity" in manifest.outputs
         self._mapped = "map" in manifest.outputs
+        #: What one item takes, as far as is known before the first.
+        self.seconds = 0.0
 
     def warm_up(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Run once on plain gray (or zeros); dtype and shape (one item's) of every output."""
         kind, value = (np.float32, 0) if self._rows else (np.uint8, 127)
         blank: np.ndarray = np.full((1, *self.shape), value, kind)
-        # First as it will be asked, so that no memory is kept for outputs that nobody wants.
-        self._session.run(blank, self._usual)
         found = self._session.run(blank, self.manifest.outputs)
+        began = time.perf_counter()
+        self._session.run(blank, self._usual)
+        self.seconds = time.perf_counter() - began
         return {name: (str(value.dtype), value.shape[1:]) for name, value in found.items()}
 
     @property

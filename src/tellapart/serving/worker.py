@@ -127,15 +127,16 @@ class ForkServer:
 def serve(connection: socket.socket, host: Host) -> None:
     """Answer what comes over `connection` until its other end is closed."""
     host.open()
-    _write(connection, wire.pack({"ready": {"pid": os.getpid(), "models": host.facts()}}))
+    seconds = [model.seconds for model in host.models]
+    facts = {"pid": os.getpid(), "models": host.facts(), "seconds": seconds}
+    _write(connection, wire.pack({"ready": facts}))
     inbox = _Inbox(connection)
-    seconds = [0.0] * len(host.models)
     while tasks := inbox.next(lambda place: batch_size(seconds[place], host.max_batch[place])):
         place = tasks[0].model
         began = time.perf_counter()
         answers = _answers(host, place, tasks)
         each = (time.perf_counter() - began) / len(tasks)
-        seconds[place] += 0.2 * (each - seconds[place]) if seconds[place] else each
+        seconds[place] += 0.2 * (each - seconds[place])
         if not _write(connection, wire.pack_answers(answers)):
             return
 
