@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
 import shutil
@@ -144,7 +146,8 @@ def install(
         environment=_environment(scope, name),
         memory=memory,
         cpus=cpus or float(os.cpu_count() or 1),
-        devices=any("cuda" in text for text in options),
+        devices=_given(options).get("--device") == "cuda",
+        stop_seconds=_stop_seconds(options),
         namespaces=scope == "system" or _has_namespaces(),
         run_as=run_as,
     )
@@ -157,7 +160,7 @@ def install(
         return
     write_unit(place, unit.text(), unit.writes)
     said = remarks(place, scope)
-    told = _next(unit, "--socket" in " ".join(options))
+    told = _next(unit, _given(options))
     if now:
         systemctl(scope, "daemon-reload")
         systemctl(scope, "enable", "--now", place.name)
@@ -202,13 +205,20 @@ def uninstall(user: User = None, name: Name = "tellapart", json: Json = False) -
 
 
 def _bundle(text: str) -> Path:
+    """What the unit names: a path, or a project's folder of versions, so that the newest runs.
+
+    Raises what `serve` would: a unit for a bundle that cannot be loaded helps nobody.
+    """
     from tellapart.bundle.archive import open_archive
     from tellapart.bundle.predictor import read_model
     from tellapart.cli.bundles import bundle_path
+    from tellapart.serving.watching import bundles
 
-    path = bundle_path(text).absolute()
-    with open_archive(path) as archive:
-        read_model(archive)  # a unit for a bundle that cannot be loaded helps nobody
+    path = Path(text)
+    path = (path if path.exists() else bundle_path(text).parent).absolute()
+    for found in bundles([path]):
+        with open_archive(found) as archive:
+            read_model(archive)
     return path
 
 
@@ -226,28 +236,34 @@ def _program_folders() -> list[Path]:
 
 def _command(paths: list[Path], options: list[str], scope: Scope, name: str) -> tuple[str, ...]:
     words = [sys.executable, "-P", "-m", "tellapart", "serve", *map(str, paths)]
-    if not any(text.split("=")[0] == "--socket" for text in options):
-        runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-        folder = runtime if scope == "user" else f"/run/{name}"
-        words += ["--socket", f"{folder}/tellapart.sock"]
+    # A service of the user's finds the place where `compute` looks by itself.
+    if scope == "system" and not {"--socket", "--no-socket"} & set(_given(options)):
+        words += ["--socket", f"/run/{name}/tellapart.sock"]
     return (*words, *options)
+
+
+def _given(options: list[str]) -> dict[str, str]:
+    """Options of `serve` and their values."""
+    return {name: value for name, _, value in (text.partition("=") for text in options)}
+
+
+def _stop_seconds(options: list[str]) -> int:
+    """What systemd waits for: as long as the server lets requests finish, and some more."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return 20 + math.ceil(float(_given(options).get("--drain", 10)))
+    return 30
 
 
 def _check_options(options: list[str]) -> None:
     """Against what `serve` takes, so that a typo does not become a service that cannot start."""
     from tellapart.cli.app import build
 
-    serve = _command_of(build(), "serve")
-    known = {name for each in getattr(serve, "params", ()) for name in each.opts}
-    for text in options:
-        if serve is not None and text.split("=")[0] not in known:
-            raise unusable(f"--option is {text!r}.", "an option of `tellapart serve`, one a time")
-
-
-def _command_of(app: Any, verb: str) -> Any:
-    """The command of a verb, however Typer wraps it."""
-    group: Any = app if hasattr(app, "commands") else typer.main.get_command(app)
-    return group.commands.get(verb)
+    app: Any = build()
+    verbs: Any = app if hasattr(app, "commands") else typer.main.get_command(app)
+    known = {name for each in verbs.commands["serve"].params for name in each.opts}
+    for name in _given(options):
+        if name not in known:
+            raise unusable(f"--option is {name!r}.", "an option of `tellapart serve`")
 
 
 def _cache() -> Path:
@@ -283,17 +299,19 @@ def _facts(unit: Unit) -> list[str]:
     return facts
 
 
-def _next(unit: Unit, own_socket: bool) -> list[str]:
-    flag, log = ("--user ", "--user ") if unit.scope == "user" else ("", "")
+def _next(unit: Unit, options: dict[str, str]) -> list[str]:
+    scope = f"--{unit.scope} " if unit.scope == "user" else ""
     lines = [
-        f"systemctl {flag}daemon-reload",
-        f"systemctl {flag}enable --now {unit.name}",
-        f"journalctl {log}-u {unit.name} -f",
-        f"systemctl {flag}reload {unit.name}    after a bundle was replaced",
+        f"systemctl {scope}daemon-reload",
+        f"systemctl {scope}enable --now {unit.name}",
+        f"journalctl {scope}-u {unit.name} -f",
+        f"systemctl {scope}reload {unit.name}    after a bundle was replaced",
     ]
+    port = options.get("--port", "8080")
     if unit.scope == "user":
         lines.append("loginctl enable-linger    to keep it running while you are logged out")
-        lines.append("tellapart compute PICTURE" + " --socket …" * own_socket)
+        there = options.get("--socket")
+        lines.append(f"tellapart compute PICTURE{f' --socket {there}' if there else ''}")
     else:
-        lines.append("tellapart compute PICTURE --port 8080")
+        lines.append(f"tellapart compute PICTURE --port {port}")
     return lines

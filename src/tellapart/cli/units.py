@@ -121,7 +121,7 @@ def systemctl(scope: Scope, *words: str) -> None:
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         raise TellapartError(
-            f"`{shown}` failed: {lines[0]}",
+            f"`{shown}` failed: {lines[-1]}",
             expected="systemd to take the unit",
             do=f"See `journalctl {'--user ' * (scope == 'user')}-u {words[-1]}`.",
         )

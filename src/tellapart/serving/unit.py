@@ -63,6 +63,8 @@ class Unit:
     #: Bytes, or a number with K, M, G or T.
     memory: str = "2G"
     cpus: float = 1.0
+    #: What it gets to finish what is begun.
+    stop_seconds: int = 30
     #: Whether it may open devices such as a GPU.
     devices: bool = False
     #: Whether the machine lets a user's services have namespaces of their own.
@@ -112,7 +114,7 @@ class Unit:
             "RestartSec=2",
             "WatchdogSec=30",
             "TimeoutStartSec=120",
-            "TimeoutStopSec=30",
+            f"TimeoutStopSec={self.stop_seconds}",
             # The front drains; it ends the workers itself.
             "KillMode=mixed",
         ]
@@ -136,12 +138,13 @@ class Unit:
         lines += _SANDBOX.splitlines()
         if self.scope == "user":
             hidden = [path for path in self.reads if _below(path, _HIDDEN[3:])]
-            lines += ["ProtectHome=read-only", "ReadWritePaths=%t"]
+            # Bound over themselves: `ReadWritePaths` is lost below a home that is read-only.
+            lines += ["ProtectHome=read-only", "BindPaths=%t"]
         else:
             hidden = [path for path in self.reads if _below(path, _HIDDEN)]
             lines += ["ProtectHome=tmpfs" if hidden else "ProtectHome=yes"]
         lines += [f"BindReadOnlyPaths={quoted(str(path))}" for path in _roots(hidden)]
-        return lines + [f"ReadWritePaths={quoted(f'-{path}')}" for path in self.writes]
+        return lines + [f"BindPaths={quoted(f'-{path}')}" for path in self.writes]
 
 
 def quoted(word: str, *, command: bool = False) -> str:
