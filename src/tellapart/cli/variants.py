@@ -98,12 +98,11 @@ def shown(found: Benchmark) -> str:
     """A table of the variants, and what follows."""
     header = ("variant", "pictures/s", "setup", "agrees", "points", "log loss", "MB", "verdict")
     lines = table((_row(one, found) for one in found.variants), header)
-    reason = found.choice.reason.removeprefix("measured here: ")
+    reason = found.choice.reason.removeprefix("measured here: ").removeprefix(found.chosen.name)
     setup = found.choice
     how = f"{setup.workers} × {setup.threads} threads, up to {setup.max_batch} pictures together"
-    return (
-        f"{lines}\n{found.pictures} {found.origin}\nchosen: {found.chosen.name} ({how}): {reason}"
-    )
+    chosen = f"chosen: {found.chosen.name} ({how}): {reason.strip()}"
+    return f"{lines}\n{found.pictures} {found.origin}\n{chosen}"
 
 
 def _row(one: Measured, found: Benchmark) -> tuple[str, ...]:
@@ -113,7 +112,7 @@ def _row(one: Measured, found: Benchmark) -> tuple[str, ...]:
     rates = one.rates[best]
     speed = f"{one.rate:.0f} ({min(rates):.0f}–{max(rates):.0f})"
     share = f"{100 * agreed.top1:.1f} % ({100 * agreed.low:.1f}–{100 * agreed.high:.1f})"
-    points = "-" if agreed.points is None else f"{-agreed.points:+.1f}"
+    points = "-" if agreed.points is None else f"{0.0 - agreed.points:+.1f}"
     loss = "-" if agreed.log_loss is None else f"{agreed.log_loss:+.3f}"
     if one is found.chosen:
         verdict = "chosen"

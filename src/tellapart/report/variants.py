@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from tellapart.report.plots import ACCENT, SOFT, WARM, write
+
+#: A mark for each variant; they lie close together.
+_MARKS = "osD^vPX*"
 
 
 def plot(figures: Mapping[str, Any], path: Path, cache_dir: Path) -> None:
@@ -14,31 +18,37 @@ def plot(figures: Mapping[str, Any], path: Path, cache_dir: Path) -> None:
     rows = [row for row in figures["variants"] if row["agreement"] and "best" in row]
 
     def draw(figure: Any) -> None:
-        figure.set_size_inches(6.4, 4.2)
+        figure.set_size_inches(6.4, 4.6)
         axes = figure.add_subplot()
-        for row in rows:
-            _point(axes, row, chosen=row["name"] == figures["chosen"]["name"])
+        for row, mark in zip(rows, cycle(_MARKS)):
+            _point(axes, row, mark, chosen=row["name"] == figures["chosen"]["name"])
         axes.axhline(99, color=SOFT, linestyle=":", linewidth=1)
         low = min([98.0, *(100 * row["agreement"]["low"] for row in rows)])
         axes.set_ylim(low - 0.3, 100.3)
-        axes.set_xlim(left=0, right=1.15 * max([1.0, *(row["spread"][1] for row in rows)]))
+        axes.set_xlim(left=0, right=1.1 * max([1.0, *(row["spread"][1] for row in rows)]))
         axes.set(xlabel="pictures/s, all cores", ylabel="same class as the exact model, %")
         axes.set_title(f"{figures['name']}: variants on {figures['machine']['cores']} cores")
         axes.grid(visible=True)
+        figure.legend(loc="outside lower center", ncols=2)
 
     write({path.stem: draw}, path.parent, cache_dir)
 
 
-def _point(axes: Any, row: Mapping[str, Any], *, chosen: bool) -> None:
+def _point(axes: Any, row: Mapping[str, Any], mark: str, *, chosen: bool) -> None:
     agreed, speed = row["agreement"], row["pictures_per_second"]
     share = 100 * agreed["top1"]
     across = [[speed - row["spread"][0]], [row["spread"][1] - speed]]
-    high = max(0.0, 100 * agreed["high"] - share)
-    along = [[max(0.0, share - 100 * agreed["low"])], [high]]
-    color = ACCENT if not row["faults"] else WARM
-    marker = "o" if chosen else "s"
+    along = [[max(0.0, share - 100 * agreed["low"])], [max(0.0, 100 * agreed["high"] - share)]]
+    said = " (chosen)" if chosen else ", does not agree" if row["faults"] else ""
     axes.errorbar(
-        speed, share, xerr=across, yerr=along, fmt=marker, color=color, capsize=3, linewidth=1
+        speed,
+        share,
+        xerr=across,
+        yerr=along,
+        fmt=mark,
+        markersize=9 if chosen else 6,
+        color=WARM if row["faults"] else ACCENT if chosen else SOFT,
+        capsize=3,
+        linewidth=1,
+        label=f"{row['name']}{said}",
     )
-    text = f"{row['name']} (chosen)" if chosen else row["name"]
-    axes.annotate(text, (speed, share), (6, -12), textcoords="offset points", color=color)
