@@ -39,12 +39,12 @@ BLOWN = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP, "spawner killed": 
 def run(data: Path, small: bool) -> dict[str, Any]:
     found = material(data, small)
     rows = Rows("serving_lives", small)
-    blows = 1 if small else BLOWS
+    blows, apart = (1, 1.0) if small else (BLOWS, APART)
     figures: dict[str, Any] = {}
     for workers in (1,) if small else (1, 2):
-        for what, number in BLOWN.items():
+        for what in BLOWN:
             key = f"{what}, {workers} worker{'s' if workers > 1 else ''}"
-            figures[key] = rows.get(key, partial(_struck, found, workers, what, number, blows))
+            figures[key] = rows.get(key, partial(_struck, found, workers, what, (blows, apart)))
     figures["reloaded"] = rows.get("reloaded", partial(_reloaded, found, 2 if small else BLOWS))
     return figures
 
@@ -88,12 +88,11 @@ def _until(holds: Callable[[], bool], seconds: float = 30.0) -> float | None:
     return None
 
 
-def _struck(
-    found: Material, workers: int, what: str, number: signal.Signals, blows: int
-) -> dict[str, Any]:
+def _struck(found: Material, workers: int, what: str, plan: tuple[int, float]) -> dict[str, Any]:
+    number, (blows, apart) = BLOWN[what], plan
+    apart += HANG if number == signal.SIGSTOP else 0.0
     files = found.pictures[MIDDLE]
     requests = measure.pictures(files)
-    apart = APART + (HANG if number == signal.SIGSTOP else 0)
     options = ("--workers", str(workers), "--hang", str(HANG))
     with (
         tempfile.TemporaryDirectory() as temporary,

@@ -9,6 +9,7 @@ reached; its latencies count from the moment when a request was due.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -96,8 +97,17 @@ def _figures(turns: list[dict[str, Any]]) -> dict[str, Any]:
             "of_bare": spread(
                 [b / one["bare_all"]["per_second"] for b, one in zip(best, each, strict=True)]
             ),
+            "of_bare_less_the_generator": spread(
+                [
+                    b / (one["bare_all"]["per_second"] * (1 - _generator(one)))
+                    for b, one in zip(best, each, strict=True)
+                ]
+            ),
             "of_bare_in_batches_of_4": spread(
                 [b / one["bare_all_of_4"]["per_second"] for b, one in zip(best, each, strict=True)]
+            ),
+            "core_time_of_bare": spread(
+                [one["closed"]["8"]["server_core_ms"] / one["bare_all"]["core_ms"] for one in each]
             ),
             "bare_one": measure.medians([one["bare_one"] for one in each]),
             "bare_all": measure.medians([one["bare_all"] for one in each]),
@@ -110,6 +120,12 @@ def _figures(turns: list[dict[str, Any]]) -> dict[str, Any]:
             "agrees_with_f32": min(one["agrees_with_f32"] for one in each),
         }
     return found
+
+
+def _generator(one: dict[str, Any]) -> float:
+    """The share of all cores that the load generator took from the server it measured."""
+    row = one["closed"]["32"]
+    return float(row["per_second"] * row["load_core_ms"] / 1000 / (os.cpu_count() or 1))
 
 
 def _added(each: list[dict[str, Any]], what: str) -> list[float]:

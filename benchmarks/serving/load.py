@@ -37,6 +37,7 @@ class Client:
         self.left = memoryview(b"")
         self.got = bytearray()
         self.need = 0
+        self.writing = False
 
     def open(self) -> None:
         unix = isinstance(self.address, str)
@@ -49,6 +50,7 @@ class Client:
         found.setblocking(False)
         self.socket = found
         self.poller.register(found.fileno(), select.EPOLLIN)
+        self.writing = False
 
     def close(self) -> None:
         if self.socket is not None:
@@ -73,13 +75,17 @@ class Client:
             while self.left:
                 self.left = self.left[self.socket.send(self.left) :]
         except BlockingIOError:
-            self.poller.modify(self.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            if not self.writing:
+                self.poller.modify(self.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
+            self.writing = True
             return
         except OSError:
             # Turned away before it had sent all: the answer may be there already.
             if not self.socket.recv(1, socket.MSG_PEEK):
                 raise
-        self.poller.modify(self.socket.fileno(), select.EPOLLIN)
+        if self.writing:
+            self.poller.modify(self.socket.fileno(), select.EPOLLIN)
+        self.writing = False
 
     def read(self) -> tuple[int, bytes] | None:
         """The status and the body once they are whole; raises OSError where the peer is gone."""

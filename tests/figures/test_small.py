@@ -122,6 +122,51 @@ def _resuming(figures: Figures) -> None:
     assert figures["within_the_promise"] == 1
 
 
+def _serving_fuzz(figures: Figures) -> None:
+    assert figures["forbidden"] == {}, figures["examples"]
+    assert figures["workers"]["after"] == figures["workers"]["before"]
+    assert figures["right_afterwards"] == figures["asked_afterwards"]
+
+
+def _serving_lives(figures: Figures) -> None:
+    for name, one in figures.items():
+        assert one["wrong"] == 0
+        if name == "reloaded":
+            assert one["not_answered_200"] == {}
+            assert one["switched"] == one["reloads"]
+        else:  # no more than what the worker held: a batch in work and one in its pipe
+            assert one["not_answered_200_a_blow"] <= 8
+            assert one["healthy_afterwards"] and one["all_workers_afterwards"]
+
+
+def _serving_protocol(figures: Figures) -> None:
+    for one in figures.values():
+        assert one["labels_right"] == one["pictures"]
+        assert one["probabilities, largest difference"] <= 1e-3
+
+
+def _serving_soak(figures: Figures) -> None:
+    assert figures["lost"] == 0 and figures["healthy_afterwards"]
+    assert figures["wrong_before"] == figures["wrong"] == figures["wrong_afterwards"] == {}
+
+
+def _serving_speed(figures: Figures) -> None:
+    (size,) = figures["f32"]["sizes"].values()
+    assert size["wrong"] == 0 and size["agrees_with_f32"] == 1.0
+
+
+def _serving_start(figures: Figures) -> None:
+    for one in figures["memory"].values():
+        assert one["statuses"] == {"200": one["requests"]} and one["wrong"] == 0
+    assert figures["compute"]["right"] == figures["compute"]["answers"]
+
+
+def _serving_versus(figures: Figures) -> None:
+    for one in figures["each"].values():
+        sizes = [value for value in one.values() if "wrong" in value]
+        assert sizes and all(size["wrong"] == 0 for size in sizes)
+
+
 def _signals(figures: Figures) -> None:
     stopped, killed = figures["stopped"], figures["killed"]
     assert stopped["exit_code"] == 0 and stopped["verified"] and stopped["marked_unfinished"]
@@ -173,6 +218,13 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "old_recipes": _old_recipes,
     "old_specs": _old_specs,
     "resuming": _resuming,
+    "serving_fuzz": _serving_fuzz,
+    "serving_lives": _serving_lives,
+    "serving_protocol": _serving_protocol,
+    "serving_soak": _serving_soak,
+    "serving_speed": _serving_speed,
+    "serving_start": _serving_start,
+    "serving_versus": _serving_versus,
     "signals": _signals,
     "tables": _tables,
     "train_folder": _train_folder,
