@@ -57,9 +57,13 @@ def _dispatch(argv: list[str]) -> int:
         write(tellapart.__version__)
         return 0
     if argv[:1] == ["serve"]:  # ready within half a second: the other verbs stay unread
+        from tellapart.serving import spawn
+
+        # A second process imports what the workers need while this one reads its options.
+        begun = None if {"-h", "--help"} & set(argv) else spawn.begin()
         from tellapart.cli import serving
 
-        code = serving.alone()(argv[1:], prog_name="tellapart serve", standalone_mode=False)
+        code = serving.main(argv[1:], begun)
     else:
         from tellapart.cli.app import build
         from tellapart.cli.options import fill_in

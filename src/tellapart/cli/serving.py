@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,11 +12,15 @@ from tellapart.cli.console import tell, write
 from tellapart.cli.options import Quiet
 from tellapart.errors import InputError, NotFoundError
 
+if TYPE_CHECKING:
+    from tellapart.serving import spawn
+
 _TOKENS = "TELLAPART_SERVE_TOKENS"
 _LIMITS, _ENGINE = "Limits", "Engine"
 
 
 def serve(
+    context: typer.Context,
     bundles: Annotated[
         list[str],
         typer.Argument(
@@ -172,20 +176,24 @@ def serve(
     )
     if not (options.tokens or _is_own(host)) and options.port is not None:
         tell(f"Whoever reaches {host} may ask this server: it asks for no token (--tokens-file).")
-    code = run(options, (lambda _: None) if quiet else write)
+    # `main` began to load before the options were read; the other way here is through all verbs.
+    code = run(options, (lambda _: None) if quiet else write, context.obj)
     if code:
         raise typer.Exit(code)
 
 
-def alone() -> Any:
-    """The Typer command of this verb by itself, without what the others import."""
+def main(argv: list[str], begun: spawn.Child | None) -> Any:
+    """This verb by itself, without what the others import; its exit code, or None.
+
+    `begun`: the process that will load the bundles, where it has been started already.
+    """
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command("serve")(serve)
-    return app
+    return app(argv, prog_name="tellapart serve", standalone_mode=False, obj=begun)
 
 
 def _bundle(text: str, *, watched: bool) -> Path:

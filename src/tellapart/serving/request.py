@@ -18,6 +18,7 @@ JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
 LOCAL = "tellapart.local"
 _TRUE, _FALSE = frozenset(("1", "true", "yes", "on", "")), frozenset(("0", "false", "no", "off"))
 _MOST_FIELDS = 64
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Disconnected(Exception):  # noqa: N818 - nothing is wrong: the client has gone
@@ -156,7 +157,7 @@ def flag(name: str, text: str | None) -> bool:
 
 def encode(value: Any) -> bytes:
     """JSON in ASCII, so that no text of a request can spoil it."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _encode(value).encode("ascii")
 
 
 def json_response(value: Any, status: int = 200) -> Response:

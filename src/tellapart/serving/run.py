@@ -33,24 +33,30 @@ _LOOK = 1.0
 _OFTEN = frozenset(("shed", "late"))
 
 
-def serve(options: Options, say: Callable[[str], None] | None = None) -> int:
+def serve(
+    options: Options,
+    say: Callable[[str], None] | None = None,
+    begun: spawn.Child | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
     `say` gets one line when the server is ready (default: standard output), which names each
-    address and each model. SIGHUP loads the bundles anew. Raises what a bundle cannot be loaded
-    for, and `InputError` where an address cannot be listened on.
+    address and each model. SIGHUP loads the bundles anew. `begun`: what `spawn.begin` gave, where
+    it was called before the options were known. Raises what a bundle cannot be loaded for, and
+    `InputError` where an address cannot be listened on.
     """
     log = Log(options.log)
-    found = watching.bundles(options.bundles)
-    listening = Listening(options)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(log.flush)
         # Before anything heavy, so that the workers load while this process imports.
-        child = spawn.start(options, found)
+        child = begun or spawn.begin()
+        stack.callback(child.control.close)
+        found = watching.bundles(options.bundles)
+        listening = Listening(options)
+        stack.callback(listening.close)
+        spawn.start(options, found, child)
         server = Server(options, child, listening, log, say or _say)
         return int(_runner()(server.run()))
-    finally:
-        listening.close()
-        log.flush()
 
 
 class Server:
