@@ -55,9 +55,9 @@ def test_every_option_is_documented_and_every_documented_one_exists(verb: str) -
         both = [*option.opts, *option.secondary_opts]
         names = {name for name in both if name.startswith("--")}
         existing |= names
-        assert not names or names & set(re.findall(r"--[a-z0-9-]+", text)) or _for_all(verb, names), (
-            f"{verb} {names} is not in docs/cli.md"
-        )
+        assert (
+            not names or names & set(re.findall(r"--[a-z0-9-]+", text)) or _for_all(verb, names)
+        ), f"{verb} {names} is not in docs/cli.md"
         assert getattr(option, "help", None), f"{verb} {option.name} has no help"
     # Examples may show other verbs.
     text = re.sub(r"```.*?```|`tellapart [^`]+`", "", text, flags=re.S)
