@@ -1,0 +1,236 @@
+"""Which variant serves: the rule, a choice kept for this machine, and what makes it void."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tellapart.bundle.archive import open_archive
+from tellapart.bundle.manifest import Manifest, sha256
+from tellapart.bundle.predictor import Bundle, read_model
+from tellapart.bundle.session import Session
+from tellapart.bundle.write import write_zip
+from tellapart.errors import InputError, MissingExtraError, VerificationError
+from tellapart.serving import variant
+from tellapart.serving.variant import Choice
+from tellapart.settings import Settings
+
+DIGEST = "ab" * 32
+OURS = Choice(engine="openvino", precision="bf16", threads=1, workers=2, max_batch=4)
+
+
+def opened(path: Path) -> tuple[Manifest, bytes]:
+    with open_archive(path) as archive:
+        return read_model(archive)
+
+
+@pytest.fixture(scope="module")
+def manifest(colors_bundle: Path) -> Manifest:
+    return opened(colors_bundle)[0]
+
+
+@pytest.fixture
+def quantized(colors_bundle: Path, tmp_path: Path) -> Path:
+    """The same bundle with another model (its classes surer) as its int8 variant."""
+    with open_archive(colors_bundle) as archive:
+        files = {name: archive.read(name) for name in archive.names if name != "SHA256SUMS"}
+    raw = json.loads(files["manifest.json"])
+    facts = {"file": variant.INT8, "sha256": sha256(files["model.onnx"])}
+    files["manifest.json"] = json.dumps({**raw, "variants": {"int8": facts}}).encode()
+    files[variant.INT8] = files["model.onnx"]
+    write_zip(tmp_path / "with.zip", files)
+    return tmp_path / "with.zip"
+
+
+def test_without_a_measurement_the_exact_model_serves(
+    manifest: Manifest, settings: Settings
+) -> None:
+    found = variant.choice(manifest, DIGEST, settings)
+    assert (found.engine, found.precision, found.int8) == ("onnxruntime", "f32", False)
+    assert (found.threads, found.workers, found.applied) == (1, 0, False)
+    assert found.cache_dir == settings.cache_dir / "openvino"
+
+
+def test_an_applied_choice_is_found_again(manifest: Manifest, settings: Settings) -> None:
+    path = variant.apply(DIGEST, settings, replace(OURS, reason="it is fast"), {"figures": 1})
+    assert path.parent == settings.cache_dir / "variants"
+    found = variant.choice(manifest, DIGEST, settings)
+    assert found == replace(
+        OURS, applied=True, reason="it is fast", cache_dir=settings.cache_dir / "openvino"
+    )
+    assert variant.choice(manifest, "cd" * 32, settings).applied is False, "of another model"
+    kept = json.loads(path.read_bytes())
+    assert kept["figures"] == {"figures": 1} and kept["machine"] == variant.machine()
+    assert [p.name for p in path.parent.iterdir()] == [path.name], "nothing half-written is left"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("machine", {"processor": "another", "instructions": "0", "cores": 2}, "processor"),
+        ("libraries", {"onnxruntime": "0.1"}, "versions"),
+        ("form", 99, "form"),
+        ("choice", None, "damaged"),
+        ("choice", {"engine": "another"}, "engine is 'another'"),
+    ],
+)
+def test_a_choice_made_elsewhere_is_not_used(
+    manifest: Manifest, settings: Settings, key: str, value: Any, told: str
+) -> None:
+    path = variant.apply(DIGEST, settings, OURS, {})
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), key: value}))
+    found = variant.choice(manifest, DIGEST, settings)
+    assert (found.engine, found.precision, found.applied) == ("onnxruntime", "f32", False)
+    assert told in found.reason and "\n" not in found.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"int8": True}, "no int8 model"),
+        ({"threads": 0}, "threads is 0"),
+        ({"max_batch": True}, "max_batch is True"),
+        ({"workers": 10**9}, "workers is 1000000000"),
+        ({"engine": "onnxruntime"}, "no bf16"),
+        ({"precision": ["bf16"]}, "precision is"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_not_used(
+    manifest: Manifest, settings: Settings, changes: dict[str, Any], told: str
+) -> None:
+    path = variant.apply(DIGEST, settings, OURS, {})
+    raw = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**raw, "choice": {**raw["choice"], **changes}}))
+    found = variant.choice(manifest, DIGEST, settings)
+    assert not found.applied and told in found.reason
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+PARTS = st.fixed_dictionaries(
+    {
+        "form": st.just(1),
+        "machine": st.just(variant.machine()) | JSON,
+        "libraries": st.just(variant.libraries()) | JSON,
+        "choice": JSON
+        | st.dictionaries(
+            st.sampled_from(["engine", "precision", "int8", "threads", "workers", "max_batch"]),
+            JSON | st.sampled_from(["openvino", "f32"]),
+        ),
+    }
+)
+
+
+@given(data=st.binary(max_size=60) | PARTS.map(lambda value: json.dumps(value).encode()))
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_stands_in_the_file_something_serves(
+    manifest: Manifest, settings: Settings, data: bytes
+) -> None:
+    path = variant.applied_path(settings, DIGEST)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    found = variant.choice(manifest, DIGEST, settings)
+    assert found.threads >= 1 and found.max_batch >= 1
+
+
+def test_another_device_has_its_own_rule(manifest: Manifest, settings: Settings) -> None:
+    variant.apply(DIGEST, settings, OURS, {})
+    found = variant.choice(manifest, DIGEST, settings, device="cuda")
+    assert (found.engine, found.device, found.applied) == ("onnxruntime", "cuda", False)
+
+
+def test_cuda_is_used_or_refused_but_never_replaced(colors_bundle: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    with pytest.raises(MissingExtraError, match="cuda") as caught:
+        Session(opened(colors_bundle)[1], device="cuda")
+    assert "onnxruntime-gpu" in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"engine": "abacus"},
+        {"precision": "f8", "engine": "openvino"},
+        {"precision": "bf16"},
+        {"device": "tpu"},
+        {"device": "cuda", "engine": "openvino"},
+    ],
+)
+def test_unknown_words_are_refused(colors_bundle: Path, words: dict[str, str]) -> None:
+    with pytest.raises(InputError) as caught:
+        Session(opened(colors_bundle)[1], **words)  # type: ignore[arg-type]
+    assert all(repr(value) in caught.value.what or value == "openvino" for value in words.values())
+
+
+def test_the_int8_model_is_read_and_compared_with_its_sum(
+    quantized: Path, colors_bundle: Path, tmp_path: Path
+) -> None:
+    manifest, model = opened(quantized)
+    facts = variant.int8_facts(manifest)
+    assert facts is not None and variant.read_int8(quantized, manifest) == model
+    session = variant.open_session(quantized, manifest, b"not used", Choice(int8=True))
+    blank = np.zeros((1, 32, 32, 3), np.uint8)
+    assert session.run(blank, ["probabilities"])["probabilities"].shape == (1, 3)
+    other = replace(manifest, raw={**manifest.raw, "variants": {"int8": {**facts, "sha256": "0"}}})
+    with pytest.raises(VerificationError, match=r"variants/int8\.onnx"):
+        variant.read_int8(quantized, other)
+    with pytest.raises(VerificationError, match="names no"):
+        variant.read_int8(colors_bundle, opened(colors_bundle)[0])
+    assert Bundle.load(quantized).labels == Bundle.load(colors_bundle).labels
+
+
+@pytest.mark.parametrize("said", [5, {}, {"int8": 3}, {"int8": {"left_out": "it disagrees"}}])
+def test_odd_variants_in_a_manifest_count_as_none(manifest: Manifest, said: Any) -> None:
+    assert variant.int8_facts(replace(manifest, raw={**manifest.raw, "variants": said})) is None
+
+
+def test_openvino_answers_alike_and_keeps_what_it_compiled(
+    colors_bundle: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    model = opened(colors_bundle)[1]
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    exact = Session(model).run(pictures, ["probabilities", "familiarity"])
+
+    def answers() -> dict[str, np.ndarray]:
+        session = Session(model, engine="openvino", threads=1, cache_dir=tmp_path / "kept")
+        return session.run(pictures, ["probabilities", "familiarity"])
+
+    for name, value in answers().items():
+        assert np.abs(value - exact[name]).max() < 1e-5
+    (kept,) = (tmp_path / "kept").iterdir()
+    whole, stamp = kept.read_bytes(), kept.stat().st_mtime_ns
+    answers()
+    assert kept.stat().st_mtime_ns == stamp, "it was loaded, not compiled again"
+    for damaged in (whole[:-1], b"", whole[:32] + b"x" + whole[33:], whole[::-1]):
+        kept.write_bytes(damaged)
+        for name, value in answers().items():
+            assert np.abs(value - exact[name]).max() < 1e-5
+        assert kept.read_bytes()[:32] != damaged[:32] or kept.stat().st_size == len(whole)
+    Session(model, engine="openvino", precision="bf16", cache_dir=tmp_path / "kept")
+    assert len(list((tmp_path / "kept").iterdir())) == 2, "each precision has a file of its own"
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(colors_bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    (tmp_path / "file").write_text("")
+    session = Session(
+        opened(colors_bundle)[1], engine="openvino", cache_dir=tmp_path / "file" / "below"
+    )
+    assert session.run(np.zeros((1, 32, 32, 3), np.uint8), ["probabilities"])
