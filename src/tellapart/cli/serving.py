@@ -69,12 +69,24 @@ def serve(
         int, typer.Option(help="Threads of each; 0: by itself.", rich_help_panel=_ENGINE)
     ] = 0,
     engine: Annotated[
-        str, typer.Option(metavar="auto|onnxruntime|openvino", rich_help_panel=_ENGINE)
+        str,
+        typer.Option(
+            metavar="auto|onnxruntime|openvino",
+            help="What runs the model; auto: as measured.",
+            rich_help_panel=_ENGINE,
+        ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|f32|bf16|f16|int8", rich_help_panel=_ENGINE)
+        str,
+        typer.Option(
+            metavar="auto|f32|bf16|f16|int8",
+            help="In which numbers; auto: as measured.",
+            rich_help_panel=_ENGINE,
+        ),
     ] = "auto",
-    device: Annotated[str, typer.Option(metavar="cpu|cuda", rich_help_panel=_ENGINE)] = "cpu",
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda", help="On what.", rich_help_panel=_ENGINE)
+    ] = "cpu",
     max_batch: Annotated[
         int,
         typer.Option(help="Pictures answered together; 0: by itself.", rich_help_panel=_ENGINE),
