@@ -12,7 +12,7 @@ from tellapart.learn.ladder import Budget, better
 from tellapart.learn.ladder.budget import seconds_of
 from tellapart.learn.ladder.kept import Kept
 from tellapart.learn.ladder.mixing import mix
-from tellapart.learn.ladder.rungs import tuned_size
+from tellapart.learn.ladder.rungs import TunedRung, tuned_size
 
 
 class Clock:
@@ -51,7 +51,8 @@ def test_efforts_have_times_of_their_own() -> None:
 
 
 def test_less_time_means_smaller_pictures_and_then_no_tuning() -> None:
-    sides = [tuned_size(320, free, 900, speed=40.0) for free in (2000, 170, 120, 30)]
+    rung = TunedRung("any", 320, 320)
+    sides = [tuned_size(rung, free, 900, speed=40.0) for free in (2000, 170, 120, 30)]
     assert sides == [256, 224, 192, None]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.errors import InputError
 from tellapart.learn.calibration import softmax
-from tellapart.learn.ladder import better, figures, level_after
+from tellapart.learn.ladder import better, figures, level_after, spares
 
 
 def told(source: np.random.Generator, y: np.ndarray, teams: np.ndarray, skill: float) -> np.ndarray:
@@ -136,3 +136,32 @@ def test_a_strict_level_is_met_by_a_gain_that_is_there() -> None:
     found = better(new, old, y, teams, level_after([False] * 60))
     assert found.replaces
     assert found.p < found.level < 2e-5
+
+
+def test_a_cheaper_model_is_spared_a_dearer_one_only_where_it_is_as_good() -> None:
+    source = np.random.default_rng(3)
+    y = source.integers(0, 4, 400)
+    teams = np.arange(400)
+    base = told(source, y, teams, 1.5)
+    assert spares(base, base, y, None).equal
+    assert spares(told(source, y, teams, 3.0), base, y, teams).equal  # better is as good
+    assert not spares(base, told(source, y, teams, 2.5), y, teams).equal
+    # As sure, but on six of 400 pictures less often right: that is not nothing.
+    other = base.copy()
+    lost = np.flatnonzero(base.argmax(1) == y)[:6]
+    other[lost] = np.roll(base[lost], 1, axis=1)
+    found = spares(other, base, y, None)
+    assert found.gain_accuracy == pytest.approx(-6 / 400)
+    assert not found.equal
+    assert not spares(base[:0], base[:0], y[:0], None).equal
+
+
+def test_few_pictures_prove_no_equality() -> None:
+    """One of a hundred more wrong is within noise and yet too many."""
+    y = np.zeros(100, np.int64)
+    base = np.tile([0.6, 0.4], (100, 1))
+    other = base.copy()
+    other[0] = [0.4, 0.6]
+    found = spares(other, base, y, None)
+    assert found.p > 0.05
+    assert not found.equal

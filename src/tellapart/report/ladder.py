@@ -32,6 +32,8 @@ class Rung:
     #: machine's.
     seconds: float | None = None
     reached_at: float | None = None
+    #: Kept for being as good as a model that costs more.
+    equal: bool = False
 
 
 def rungs(facts: Mapping[str, Any], *, private: bool) -> list[Rung]:
@@ -48,6 +50,7 @@ def rungs(facts: Mapping[str, Any], *, private: bool) -> list[Rung]:
             why=str(row["why"]),
             seconds=row["seconds"] if private else None,
             reached_at=row["reached_at"] if private else None,
+            equal=bool(row.get("equal_to")),
         )
         for row in facts.get("ladder") or ()
         if row["accuracy"] is not None

@@ -5,6 +5,6 @@ model is better than another beyond noise (`judging`). Nothing here reads pictur
 """
 
 from tellapart.learn.ladder.budget import Budget
-from tellapart.learn.ladder.judging import Verdict, better, figures, level_after
+from tellapart.learn.ladder.judging import Sparing, Verdict, better, figures, level_after, spares
 
-__all__ = ["Budget", "Verdict", "better", "figures", "level_after"]
+__all__ = ["Budget", "Sparing", "Verdict", "better", "figures", "level_after", "spares"]

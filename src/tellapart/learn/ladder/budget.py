@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: Seconds where the recipe names no budget.
 DEFAULTS: Mapping[str, float] = {"good": 600.0, "best": 7200.0}
@@ -34,12 +34,14 @@ class Budget:
     reserve: float = 0.0
     #: Asked for by name: it is then used up, where there is anything to use it for.
     explicit: bool = False
+    #: What a later part of the training is to have.
+    held: float = 0.0
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
 
     @property
     def deadline(self) -> float:
-        """When training has to be over."""
-        return self.start + self.seconds - self.reserve
+        """When training has to be over, or as much of it as may have time now."""
+        return self.start + self.seconds - self.reserve - self.held
 
     @property
     def left(self) -> float:
@@ -57,4 +59,8 @@ class Budget:
 
     def with_reserve(self, reserve: float) -> Budget:
         """The same time with another share kept for the steps after training."""
-        return Budget(self.seconds, self.start, reserve, self.explicit, self.clock)
+        return replace(self, reserve=reserve)
+
+    def holding(self, seconds: float) -> Budget:
+        """The same time with `seconds` put aside for a later part of the training."""
+        return replace(self, held=seconds)

@@ -27,6 +27,8 @@ from tellapart.errors import InputError
 
 #: How often chance alone may make any rung of a ladder replace a cheaper one.
 LEVEL = 0.05
+#: Share of pictures by which a cheaper model may be less often right and still count as equal.
+SPARED = 0.005
 #: Sign flips drawn; with fewer than `_ALL` groups every combination is counted instead.
 _FLIPS, _ALL = 9_999, 13
 #: For stricter levels so many more that about 20 are at or above them, and at most so many.
@@ -68,6 +70,24 @@ class Verdict:
             "groups": self.groups,
             "replaces": self.replaces,
         }
+
+
+@dataclass(frozen=True)
+class Sparing:
+    """Whether a cheaper model is as good as a dearer one."""
+
+    #: Chances of a gain of the dearer one as large, were both alike: in log loss, in right answers.
+    p_log_loss: float
+    p_accuracy: float
+    #: Accuracy of the cheaper minus that of the dearer, as a share.
+    gain_accuracy: float
+    #: The dearer one would not replace the cheaper one, were it tried after it.
+    equal: bool
+
+    @property
+    def p(self) -> float:
+        """The smaller of both."""
+        return min(self.p_log_loss, self.p_accuracy)
 
 
 def level_after(passed: Sequence[bool]) -> float:
@@ -112,6 +132,25 @@ def better(
         replaces=bool(p <= level and right.sum() >= 0),
         level=level,
     )
+
+
+def spares(new: ArrayLike, old: ArrayLike, y: ArrayLike, groups: ArrayLike | None) -> Sparing:
+    """Whether `new`, which costs less, is as good as `old`: arguments as of `better`.
+
+    The ladder's own rule the other way round: the dearer one stays only where it is better beyond
+    noise, in log loss or in right answers, each at `LEVEL` by itself, for here it is the dearer
+    one that must not be lost. Few pictures show little, so that the cheaper one may be less often
+    right on at most `SPARED` of them too. Raises `InputError` as `better` does.
+    """
+    fresh, known, labels, teams = _checked(new, old, y, groups)
+    if not len(labels):
+        return Sparing(1.0, 1.0, 0.0, equal=False)
+    loss = _losses(fresh, labels) - _losses(known, labels)
+    right = (known.argmax(axis=1) == labels).astype(np.float64)
+    right -= (fresh.argmax(axis=1) == labels).astype(np.float64)
+    ps = [_flipped(np.bincount(teams, each).astype(np.float64), _FLIPS) for each in (loss, right)]
+    lost = float(right.mean())
+    return Sparing(ps[0], ps[1], -lost, equal=bool(min(ps) > LEVEL and lost <= SPARED))
 
 
 def figures(probabilities: ArrayLike, y: ArrayLike) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Kept:
         """Go on with these `weights`; what was made of others under the same name is forgotten."""
         for name, key in weights.items():
             if key != self.weights.get(name, key):
-                for row in [row for row in self.rungs if name in row["rung"]]:
+                for row in [row for row in self.rungs if _is_of(row, name)]:
                     self.forget(row["rung"])
                 self.planned = {rung: how for rung, how in self.planned.items() if name not in rung}
                 for folder in self.folder.glob(f"{name}-*/"):
@@ -147,6 +147,11 @@ def networks(work: Path) -> list[dict[str, Any]]:
 def _leaves(known: dict[str, Any]) -> list[dict[str, Any]]:
     parts = known.get("parts") or []
     return [leaf for part in parts for leaf in _leaves(part)] if parts else [known]
+
+
+def _is_of(rung: dict[str, Any], network: str) -> bool:
+    """Whether a rung was made of `network`, or of rungs that were."""
+    return any(network in each for each in (rung["rung"], *rung.get("of", ())))
 
 
 def _is_there(folder: Path, rung: dict[str, Any]) -> bool:

@@ -125,22 +125,32 @@ class TunedRung:
     mirror: bool = False
     #: Which of several alike, from 0.
     number: int = 0
+    #: Names of the rungs that it learns from: one network instead of them all (Hinton et al. 2015,
+    #: "Distilling the knowledge in a neural network"). Its folds only judge.
+    teachers: Sequence[str] = ()
 
     @property
     def name(self) -> str:
         """For people and for files: unique on a ladder."""
         again = f" ({self.number + 1})" if self.number else ""
-        return f"{self.network} tuned{again} at {self.size} px"
+        kind = "distilled" if self.teachers else "tuned"
+        return f"{self.network} {kind}{again} at {self.size} px"
 
     @property
     def folder(self) -> str:
         """Where its folds are kept."""
-        return f"{self.network}-{self.size}-{self.train_size}-{self.folds}-{self.number}"
+        said = f"{self.network}-{self.size}-{self.train_size}-{self.folds}-{self.number}"
+        return f"{said}-distilled" if self.teachers else said
+
+    @property
+    def networks(self) -> int:
+        """How many networks the model is."""
+        return 1 if self.teachers else self.folds
 
     def passes(self) -> Mapping[str, float]:
         """As of `HeadRung`."""
         area = (self.size / FIRST_SIZE) ** 2
-        return {self.network: area * self.folds * (2 if self.mirror else 1)}
+        return {self.network: area * self.networks * (2 if self.mirror else 1)}
 
 
 #: Sides to learn at, as shares of the side that the model sees; epochs below which tuning does
@@ -171,13 +181,16 @@ def goes_on(free: float, side: int, pictures: float, speed: float) -> bool:
     return epochs_in(free, side, pictures, speed) >= _FEWEST_BEGUN
 
 
-def tuned_size(size: int, free: float, pictures: float, speed: float) -> int | None:
+def tuned_size(
+    rung: TunedRung, free: float, pictures: float, speed: float, turn: int = 0
+) -> int | None:
     """The largest side to learn at that allows enough epochs in `free` seconds; None: none does.
 
-    `pictures`: of one epoch of all folds; `speed`: of training, in pictures/s at 224 pixels.
+    `pictures`: of one epoch of all folds; `speed`: of training, in pictures/s at 224 pixels;
+    `turn`: of several networks alike each begins the search at another side.
     """
-    for share in _SHARES:
-        side = max(64, round(size * share / 32) * 32)
-        if epochs_in(free, side, pictures, speed) >= _FEWEST:
+    for share in _SHARES[turn % (len(_SHARES) - 1) :]:
+        side = max(64, round(rung.size * share / 32) * 32)
+        if epochs_in(free, side, pictures, speed) >= min(_FEWEST, rung.epochs):
             return side
     return None

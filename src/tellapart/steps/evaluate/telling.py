@@ -89,6 +89,11 @@ def _head(facts: Mapping[str, Any]) -> str:
         return f"logistic regression, C = {facts['C']:g}, temperature {facts['temperature']:.3f}"
     if kind == "blend":
         return "the weighted mean of its networks' linear heads"
+    if kind == "distilled":
+        return (
+            "linear, tuned with the network on what other rungs said, temperature "
+            f"{facts['temperature']:.3f}"
+        )
     return f"linear, tuned with the network, temperature {facts['temperature']:.3f}"
 
 

@@ -16,7 +16,15 @@ from tellapart.learn import backbone
 from tellapart.learn.backbone import FOLDER, Part
 from tellapart.learn.composing import compose
 from tellapart.learn.head import Head
-from tellapart.learn.ladder import Budget, Verdict, better, figures, level_after
+from tellapart.learn.ladder import (
+    Budget,
+    Sparing,
+    Verdict,
+    better,
+    figures,
+    level_after,
+    spares,
+)
 from tellapart.learn.ladder.judging import LEVEL
 from tellapart.learn.ladder.kept import Kept
 from tellapart.learn.ladder.rungs import HeadRung
@@ -62,7 +70,7 @@ class Climb:
 
     def pulse_only(self, note: str) -> None:
         """The same for what looks for a stop request itself."""
-        spent, whole = self.budget.spent, self.budget.deadline - self.budget.start
+        spent, whole = self.budget.spent, self.budget.seconds - self.budget.reserve
         self.context.progress(Progress(STEP, min(int(spent), int(whole)), max(int(whole), 1), note))
         if time.monotonic() - self._told > 5:
             self._told = time.monotonic()
@@ -77,10 +85,20 @@ class Climb:
         """Whether the rung `name` was climbed, by this command or an earlier one."""
         return self.kept.find(name) is not None
 
-    def offer(self, reached: Reached, vectors: NDArray[np.float32], seconds: float) -> bool:
-        """Judge a finished rung; where it is better, it is the project's model from now on."""
-        verdict = self._judge(reached)
-        replaces = verdict is None or verdict.replaces
+    def offer(
+        self, reached: Reached, vectors: NDArray[np.float32], seconds: float, rival: str = ""
+    ) -> bool:
+        """Judge a finished rung; where it is better, it is the project's model from now on.
+
+        `rival`: of a rung that costs less than the model that stands, the last kept rung that
+        costs no more than it does. Where it is better than that one, to be as good as the standing
+        one is enough.
+        """
+        verdict, standing = self._judge(reached), self.best
+        spared = None
+        if verdict is not None and not verdict.replaces and rival:
+            spared = self._spared(reached, rival, verdict.level)
+        replaces = verdict is None or verdict.replaces or spared is not None
         row = {
             "rung": reached.name,
             "kind": reached.kind,
@@ -97,6 +115,8 @@ class Climb:
             "why": _why(verdict),
             **reached.facts,
         }
+        if spared is not None and standing is not None:
+            row |= {"why": _equal(spared, standing), "equal_to": standing.name}
         held = {**_packed(reached), "backbone": backbone.save(self.context.work, reached.backbone)}
         if replaces:
             # Saved before it is noted: a kill in between climbs this rung once more.
@@ -115,6 +135,17 @@ class Climb:
         passed = [bool(row["kept"]) for row in self.kept.rungs if row["p"] is not None]
         level = level_after(passed)
         return better(reached.told, self.best.told, self.judges.y, self.judges.groups, level)
+
+    def _spared(self, reached: Reached, rival: str, level: float) -> Sparing | None:
+        """How `reached` compares with the dearer model that stands; None where it may not take its
+        place."""
+        assert self.best is not None
+        y, groups = self.judges.y, self.judges.groups
+        cheaper = self.kept.arrays(rival).get("told")
+        if cheaper is None or not better(reached.told, cheaper, y, groups, level).replaces:
+            return None
+        found = spares(reached.told, self.best.told, y, groups)
+        return found if found.equal else None
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -226,6 +257,11 @@ def _why(verdict: Verdict | None) -> str:
         asked = f"p = {verdict.p:.2g}, of which {verdict.level:.2g} is asked after so many tries"
         return f"{points}, what chance may make among several tries ({asked})"
     return f"{points}, within what chance alone makes (p = {verdict.p:.2f})"
+
+
+def _equal(spared: Sparing, dearer: Reached) -> str:
+    points = f"{100 * spared.gain_accuracy:+.1f} points".replace("-", "−")
+    return f"{points}: as good as {dearer.name}, which costs more (p = {spared.p:.2f})"
 
 
 def _said(row: Mapping[str, Any]) -> str:

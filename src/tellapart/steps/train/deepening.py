@@ -26,6 +26,8 @@ from tellapart.learn.ladder.rungs import (
 )
 from tellapart.steps.train import frozen, tuned
 from tellapart.steps.train.climbing import Climb, Ended
+from tellapart.steps.train.lessons import AROUND
+from tellapart.steps.train.planning import as_asked
 from tellapart.steps.train.reached import Reached
 from tellapart.steps.train.reserve import Reserve
 
@@ -41,15 +43,20 @@ _LONGEST = 40
 _MOST = 40
 
 
-def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[str]) -> None:
-    """Tune networks while the time lasts; each alone and mixed with what there is."""
+def deepen(
+    climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[str]
+) -> list[TunedRung]:
+    """Tune networks while the time lasts; each alone and mixed with what there is.
+
+    Returns the rungs that were tuned, by this command or an earlier one.
+    """
     recipe = climb.context.recipe
-    beside = _beside(climb, networks)
+    beside = beside_of(climb, networks)
+    grown: list[TunedRung] = []
     short = tuned.too_few(climb, TunedRung(networks[0], beside.size, beside.size).folds)
     if short:
         notes.append(short)
-        return
-    grown: list[TunedRung] = []
+        return grown
     number, most = 0, _MOST if recipe.effort == "best" or climb.budget.explicit else _GOOD
     while number < most:
         climb.check()
@@ -59,7 +66,7 @@ def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[
             if rung is None or not _rung(climb, reserve, rung, beside, grown):
                 if not number:
                     notes.append("No network was tuned: the time left would not have been enough.")
-                return
+                return grown
             number += 1
         except Ended:
             raise
@@ -68,10 +75,11 @@ def deepen(climb: Climb, reserve: Reserve, networks: Sequence[str], notes: list[
             number += 1
             networks = [name for name in networks if name != network] or networks
             if networks == [network]:
-                return
+                return grown
+    return grown
 
 
-def _beside(climb: Climb, networks: Sequence[str]) -> HeadRung:
+def beside_of(climb: Climb, networks: Sequence[str]) -> HeadRung:
     """The head rung of the lowest log loss above the first: what tuned networks are mixed with.
 
     All parts of a model see pictures of one size, so that tuned networks see that rung's.
@@ -97,7 +105,8 @@ def _planned(
     One that is done, or that was begun and still fits, stays as it was planned: its parts are good
     for nothing else.
     """
-    rung = TunedRung(network, beside.size, beside.size, number=number)
+    plain = TunedRung(network, beside.size, beside.size, number=number)
+    rung = as_asked(plain, climb.context.recipe)
     if rung.name in climb.kept.planned:
         rung = TunedRung(**climb.kept.planned[rung.name])
     missing = tuned.missing(climb, rung)
@@ -106,29 +115,32 @@ def _planned(
     climb.budget = climb.budget.with_reserve(max(after, climb.standing))
     if climb.is_done(rung.name) or not missing:
         return rung
-    free = climb.budget.left - _after(climb, reserve, rung) - missing * tuned.AROUND
+    free = climb.budget.left - _after(climb, reserve, rung) - missing * AROUND
     pictures, speed = (
         climb.judges.own * (rung.folds - 1) / rung.folds,
-        _speed(climb, reserve, network),
+        train_speed(climb, reserve, network),
     )
     if rung.name in climb.kept.planned:
         fits = goes_on(free, rung.train_size, pictures * missing, speed)
         return rung if fits else None
     every = pictures * rung.folds
-    chosen = tuned_size(rung.size, free, every, speed)
+    # Of several alike each learns at another side: the more they differ, the better together.
+    turn = number if climb.context.recipe.effort == "best" else 0
+    chosen = tuned_size(rung, free, every, speed, turn)
     if chosen is None:
         return None
     planned = replace(rung, train_size=chosen)
     if climb.context.recipe.effort != "best" and not climb.budget.explicit:
         return planned
     cost = rung.epochs / epochs_in(1.0, chosen, every, speed)
-    again = free - cost - _after(climb, reserve, rung) - rung.folds * tuned.AROUND
+    again = free - cost - _after(climb, reserve, rung) - rung.folds * AROUND
     # The last one that fits has all the time that there is.
-    last = tuned_size(rung.size, again, every, speed) is None
-    return replace(planned, epochs=_LONGEST) if last else planned
+    last = tuned_size(rung, again, every, speed, turn) is None
+    longer = last and climb.context.recipe.train.epochs == "auto"
+    return replace(planned, epochs=_LONGEST) if longer else planned
 
 
-def _speed(climb: Climb, reserve: Reserve, network: str) -> float:
+def train_speed(climb: Climb, reserve: Reserve, network: str) -> float:
     """Pictures/s of training at 224 pixels: as measured by an earlier rung, or a guess."""
     for row in reversed(climb.kept.rungs):
         planned = climb.kept.planned.get(row["rung"])

@@ -59,6 +59,18 @@ def climb(
     context: StepContext, judges: Jury, rung: HeadRung, watch: Watch
 ) -> tuple[Reached, NDArray[np.float32]]:
     """Fit the rung's head; return what it reached, and its features of the jury's rows."""
+    parts, together = features_of(context, judges, rung, watch)
+    fitted = fit(context, judges, together)
+    assert fitted.out_of_fold is not None
+    told = np.concatenate([fitted.out_of_fold, fitted.probabilities(together[judges.own :])])
+    net = compose(parts, context.settings.cache_dir / FOLDER)
+    return Reached(rung.name, "head", net, fitted, told), together
+
+
+def features_of(
+    context: StepContext, judges: Jury, rung: HeadRung, watch: Watch
+) -> tuple[list[Part], NDArray[np.float32]]:
+    """The rung's networks, and their features (n + m, D) of the jury's rows side by side."""
     folder = context.settings.cache_dir / FOLDER
     parts, vectors = [], []
     for source in rung.sources:
@@ -70,11 +82,7 @@ def climb(
         scale = 1.0 if len(rung.sources) == 1 else scale_of(seen[: judges.own])
         parts.append(replace(part, scale=scale))
         vectors.append(seen * np.float32(scale))
-    together = vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)
-    fitted = fit(context, judges, together)
-    assert fitted.out_of_fold is not None
-    told = np.concatenate([fitted.out_of_fold, fitted.probabilities(together[judges.own :])])
-    return Reached(rung.name, "head", compose(parts, folder), fitted, told), together
+    return parts, vectors[0] if len(vectors) == 1 else np.concatenate(vectors, axis=1)
 
 
 def staged(context: StepContext, net: Backbone, judges: Jury) -> Backbone:

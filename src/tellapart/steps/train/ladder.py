@@ -123,9 +123,7 @@ def _climb(context: StepContext, material: Material, inputs: dict[str, str]) -> 
     try:
         climb_heads(climb, reserve, notes)
         if is_deep():
-            from tellapart.steps.train import deepening
-
-            deepening.deepen(climb, reserve, networks_of(context), notes)
+            _deepen(climb, reserve, networks_of(context), notes)
         else:
             notes.append(_NO_TORCH)
         if climb.budget.explicit:
@@ -137,6 +135,18 @@ def _climb(context: StepContext, material: Material, inputs: dict[str, str]) -> 
         spent = climb.budget.spent
         done.ended = {"for": inputs["ladder"], "notes": notes, "spent": spent}
     _finish(climb, notes, finished=finished)
+
+
+def _deepen(climb: Climb, reserve: Reserve, networks: list[str], notes: list[str]) -> None:
+    """Tune networks; with `best`, teach one what all of them know together."""
+    from tellapart.steps.train import deepening, distilling
+
+    best = climb.context.recipe.effort == "best"
+    if best:
+        climb.budget = climb.budget.holding(distilling.held(climb, reserve, networks))
+    grown = deepening.deepen(climb, reserve, networks, notes)
+    if best:
+        distilling.distil(climb, reserve, grown, notes)
 
 
 def _budget(context: StepContext, done: Kept) -> Budget:

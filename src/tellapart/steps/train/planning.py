@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tellapart.learn.backbone import Backbone
@@ -22,6 +23,17 @@ _SEVEN_BLOCKS = ("efficientnet", "mobilenet")
 _EMA = 0.98
 
 
+def as_asked(rung: TunedRung, recipe: Recipe) -> TunedRung:
+    """`rung` with the recipe's epochs, learning rate and mirror images, where it names any."""
+    asked = recipe.train
+    return replace(
+        rung,
+        epochs=int(_unless(asked.epochs, rung.epochs)),
+        learning_rate=float(_unless(asked.learning_rate, rung.learning_rate)),
+        mirror=asked.mirror is True,
+    )
+
+
 def plan_of(rung: TunedRung, net: Backbone, recipe: Recipe, fold: int) -> Plan:
     """The plan of one of the rung's networks; each fold and number draws its own chances."""
     from tellapart.learn.deep.tuning import Plan, Stage
@@ -39,7 +51,8 @@ def plan_of(rung: TunedRung, net: Backbone, recipe: Recipe, fold: int) -> Plan:
         decay_by_layer=float(_unless(asked.decay_by_layer, _BY_LAYER)),
         augmentation=_augmentation(asked.augmentation),
         ema=float(_unless(asked.ema, _EMA)),
-        label_smoothing=float(_unless(asked.label_smoothing, _SMOOTHING)),
+        # What other networks said is smooth by itself.
+        label_smoothing=float(_unless(asked.label_smoothing, 0.0 if rung.teachers else _SMOOTHING)),
         best_weights=False,  # each fold's pictures judge: they must not choose as well
         precision=asked.precision,
         device=asked.device,

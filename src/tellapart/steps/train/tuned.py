@@ -8,47 +8,33 @@ sets its temperature. The model is the mean of the folds' networks (Breiman, "Ba
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.errors import NotFoundError
-from tellapart.learn import backbone, familiarity, head, measuring, similarity
-from tellapart.learn.backbone import FOLDER, Backbone, Part
+from tellapart.learn import familiarity, head, similarity
+from tellapart.learn.backbone import FOLDER, Part
 from tellapart.learn.calibration import fit_temperature, softmax
 from tellapart.learn.composing import compose
 from tellapart.learn.head import Head
 from tellapart.learn.ladder.rungs import TunedRung
 from tellapart.steps.train import frozen
-from tellapart.steps.train.climbing import Climb, Ended
-from tellapart.steps.train.material import weights_file
-from tellapart.steps.train.planning import plan_of
+from tellapart.steps.train.climbing import Climb
+from tellapart.steps.train.lessons import (
+    Fold,
+    Lesson,
+    Start,
+    exported,
+    keep_fold,
+    kept_fold,
+    learn,
+    start_of,
+)
 from tellapart.steps.train.reached import Reached
-from tellapart.store.files import FileStore, write_file
-
-#: Seconds that a fold needs at least beside its training: pixels, export, checks.
-AROUND = 8.0
-#: A head that already fits all it learned from leaves the network nothing to learn from it.
-_LARGEST_C = 10.0
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A network that has not seen one fold, and what it makes of the jury's rows."""
-
-    backbone: Backbone
-    weight: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    #: Epochs trained, which the time may have cut short.
-    epochs: int
-    #: Training pictures a second.
-    speed: float
 
 
 def climb(
@@ -61,7 +47,7 @@ def climb(
     fold_of = folds_of(climb, rung.folds)
     done = {fold: _kept(climb, rung, fold) for fold in range(rung.folds)}
     missing = [fold for fold, one in done.items() if one is None]
-    start = _start(climb, rung) if missing else None
+    start = start_of(climb, rung) if missing else None
     for number, fold in enumerate(missing):
         share = (deadline - time.monotonic()) / (len(missing) - number)
         assert start is not None
@@ -103,97 +89,29 @@ def too_few(climb: Climb, folds: int) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class _Start:
-    """What every fold begins with."""
-
-    net: Backbone
-    tensors: dict[str, NDArray[Any]]
-    #: Features of the training rows before tuning, and the strength of a head on them.
-    vectors: NDArray[np.float32]
-    C: float
-
-
-def _start(climb: Climb, rung: TunedRung) -> _Start:
-    from tellapart.learn import weights
-
-    context = climb.context
-    file = weights_file(context, rung.network)
-    found = weights.find(rung.network, context.settings, file)
-    net = frozen.network(context, rung.network, rung.size)
-    vectors = frozen.looked(context, climb.judges.rows, net, climb.watch(rung.name))
-    fitted = frozen.fit(context, climb.judges, vectors)
-    return _Start(net, weights.tensors(found), vectors[: climb.judges.own], fitted.C)
-
-
 def _tune(
     climb: Climb,
     rung: TunedRung,
     fold: int,
     fold_of: NDArray[np.int64],
-    start: _Start,
+    start: Start,
     share: float,
 ) -> Fold | None:
-    from tellapart.learn.deep import tuning
-
-    context, judges = climb.context, climb.judges
-    train, out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-    y = judges.y[: judges.own]
-    if share < AROUND:
+    out = fold_of == fold
+    task = Lesson(
+        np.flatnonzero(~out),
+        np.flatnonzero(out),
+        climb.judges.y[: climb.judges.own],
+        climb.kept.folder / rung.folder / "training" / str(fold),
+        f"{rung.name}, part {fold + 1} of {rung.folds}",
+        fold,
+    )
+    found = learn(climb, rung, task, start, share)
+    if found is None:
         return None
-    # The head goes first (Kumar et al. 2022), on the same pictures as the network.
-    first = head.fit(
-        start.vectors[train],
-        y[train],
-        n_classes=judges.classes,
-        seed=context.recipe.seed,
-        C=min(start.C, _LARGEST_C),
-        class_weight=context.recipe.train.class_weight,
-        groups=judges.groups[train],
-    )
-    files = FileStore(context.settings.files_dir)
-    feed = tuning.PictureFeed(
-        [(r.sha256, measuring.reader(files, r.sha256, r.path)) for r in judges.material.train],
-        y,
-        judges.classes,
-        train,
-        out,
-        mean=start.net.mean,
-        std=start.net.std,
-        view=context.recipe.train.view,
-        threads=context.settings.worker_threads,
-    )
-    folder = _place(climb, rung) / "training" / str(fold)
-    begun = f"{rung.name}, part {fold + 1} of {rung.folds}"
-
-    def told(tick: Any) -> None:
-        climb.pulse_only(f"{begun}: epoch {tick.epoch} of {tick.epochs}, loss {tick.loss:.3f}")
-
-    found = tuning.tune(
-        plan_of(rung, start.net, context.recipe, fold),
-        start.tensors,
-        feed,
-        folder=folder,
-        key=climb.kept.key,
-        watch=told,
-        stop=context.stop_asked,
-        deadline=time.monotonic() + share - AROUND,
-        head=(first.weight, first.bias),
-    )
-    if not found.finished:
-        raise Ended
-    net, weight, bias = tuning.tuned_backbone(
-        replace(found, size=rung.size), context.work / FOLDER, license=start.net.license
-    )
-    made = Fold(
-        net,
-        weight.astype(np.float64),
-        bias.astype(np.float64),
-        len(found.history),
-        found.pictures_per_second,
-    )
-    _keep(climb, rung, fold, made)
-    shutil.rmtree(folder, ignore_errors=True)
+    made = exported(climb, found[0], start)
+    keep_fold(climb, rung, str(fold), made)
+    shutil.rmtree(task.folder, ignore_errors=True)
     return made
 
 
@@ -275,25 +193,5 @@ def _place(climb: Climb, rung: TunedRung) -> Path:
     return climb.kept.folder / rung.folder
 
 
-def _keep(climb: Climb, rung: TunedRung, fold: int, made: Fold) -> None:
-    facts = {
-        "backbone": backbone.save(climb.context.work, made.backbone),
-        "weight": made.weight.tolist(),
-        "bias": made.bias.tolist(),
-        "epochs": made.epochs,
-        "speed": made.speed,
-    }
-    place = _place(climb, rung)
-    place.mkdir(parents=True, exist_ok=True)
-    write_file(place / f"fold-{fold}.json", json.dumps(facts).encode())
-
-
 def _kept(climb: Climb, rung: TunedRung, fold: int) -> Fold | None:
-    """A fold that an earlier command finished."""
-    try:
-        facts = json.loads((_place(climb, rung) / f"fold-{fold}.json").read_bytes())
-        net = backbone.of(climb.context.work, facts, climb.context.settings.cache_dir)
-        weight, bias = np.array(facts["weight"]), np.array(facts["bias"])
-        return Fold(net, weight, bias, int(facts["epochs"]), float(facts["speed"]))
-    except (OSError, ValueError, LookupError, NotFoundError):
-        return None
+    return kept_fold(climb, rung, str(fold))
