@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from tellapart.recipe.problems import Problems, quote
-from tellapart.recipe.training import HEAD_KEYS, NETWORK_KEYS, SHARED_KEYS, TUNED_KEYS
+from tellapart.recipe.training import (
+    CHOOSING_KEYS,
+    HEAD_KEYS,
+    NETWORK_KEYS,
+    SHARED_KEYS,
+    TUNED_KEYS,
+)
 from tellapart.recipe.tuning import MAX_EPOCHS, Stage
 
 _HEAD = "keys of a linear head: " + ", ".join(sorted((*HEAD_KEYS, "view")))
@@ -61,6 +67,7 @@ def check_train(
             )
     if model_kind == "head":
         _weights(given, tuned, staged, problems)
+        _devices(given, problems)
     if staged and model_kind == "head":
         _effort_beside_stages(written, problems)
         _check_stages(given, problems)
@@ -89,6 +96,9 @@ def _out_of_place(
         return ("with a network" if key in NETWORK_KEYS else "where a network is tuned"), _HEAD, do
     if model_kind == "head" and key == "head" and not staged:
         return "with stages", "`train.stages`, whose head it is", "Add `stages`, or remove it."
+    if model_kind == "head" and key in CHOOSING_KEYS and not staged:
+        expected = "`train.stages`; a ladder's held out pictures judge, and must not choose as well"
+        return "with stages", expected, "Add `stages`, or remove it."
     if model_kind == "head" and key == "C" and staged:
         return "for a head on frozen features", "no C beside stages", "Remove it."
     if model_kind == "table" and key in NETWORK_KEYS | TUNED_KEYS:
@@ -147,6 +157,27 @@ def _weights(given: Mapping[Any, Any], tuned: bool, staged: bool, problems: Prob
             f"train.weights is {quote(weights)}, and no backbone is named",
             "the backbone whose weights they are",
             "Add `backbone: NAME`, the network's name in timm.",
+        )
+
+
+def _devices(given: Mapping[Any, Any], problems: Problems) -> None:
+    """What several devices ask of the other keys."""
+    devices, batch = given.get("devices"), given.get("batch_size", 32)
+    if not isinstance(devices, int) or devices < 2 or problems.within("train.devices"):
+        return
+    if given.get("device") == "mps":
+        problems.say(
+            "train.devices",
+            f"train.devices is {quote(devices)}, but of the device 'mps' there is only one",
+            "1 with mps; more with cuda or cpu",
+            "Remove it.",
+        )
+    elif isinstance(batch, int) and batch < 2 * devices and not problems.within("train.batch_size"):
+        problems.say(
+            "train.devices",
+            f"train.devices is {quote(devices)}, of a batch of {batch}",
+            "at least two pictures of each batch for every device",
+            f"Write fewer, or `batch_size: {2 * devices}`.",
         )
 
 

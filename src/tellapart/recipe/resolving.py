@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from tellapart.recipe.groups import Curate
 from tellapart.recipe.schema import Recipe, extra_of
 from tellapart.recipe.training import (
+    CHOOSING_KEYS,
     FORMAT_KEYS,
     HEAD_KEYS,
     NETWORK_KEYS,
@@ -134,7 +135,7 @@ def _dead_of_head(recipe: Recipe) -> frozenset[str]:
         unsaid = {k for k in ("weights", "size", "mirror") if getattr(recipe.train, k) == "auto"}
         return NETWORK_KEYS | TUNED_KEYS | unsaid
     own = NETWORK_KEYS - SHARED_KEYS
-    return own | ({"C"} if recipe.train.stages else {"head", "stages"})
+    return own | ({"C"} if recipe.train.stages else {"head", "stages"} | CHOOSING_KEYS)
 
 
 def _data(recipe: Recipe) -> dict[str, str]:

@@ -209,10 +209,11 @@ class Train(Part):
         expected="auto, true or false",
         why="small batches have no statistics worth keeping",
     )
-    devices: Annotated[Whole, Field(ge=1, le=1)] = says(
+    devices: Annotated[Whole, Field(ge=1, le=64)] = says(
         1,
-        "Tuning: how many devices of that kind train together; more than one: not built yet.",
-        expected="1: a tuning runs on one device, several together are not built yet",
+        "Tuning: how many devices of that kind train together, a process each; every batch is "
+        "shared out among them.",
+        expected="a whole number from 1 to 64",
         why="one device",
     )
     optimizer: Optimizer | Literal["auto"] = says(
@@ -377,5 +378,7 @@ SHARED_KEYS = frozenset(
         "device",
     }
 )
+#: Those of them that choose by the validation split, which the ladder needs to judge by.
+CHOOSING_KEYS = frozenset({"early_stopping", "best_weights"})
 #: Keys of `train` that mean something only for a network of layers, or that tuning shares.
 NETWORK_KEYS = frozenset(Train.model_fields) - HEAD_KEYS - TUNED_KEYS - {"view"}
