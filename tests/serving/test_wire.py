@@ -1,4 +1,4 @@
-"""Frames come out as they went in, however the bytes are cut; broken ones are not believed."""
+"""Messages come out as they went in, however the bytes are cut; broken ones are not believed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from tellapart import errors
 from tellapart.errors import TellapartError
 from tellapart.serving import wire
 from tellapart.serving.jobs import Answer, Job, Seconds, Tensor
-from tellapart.serving.wire import BrokenFrame, Reader, Task
+from tellapart.serving.wire import BrokenMessage, Reader
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -24,59 +25,77 @@ JSON = st.recursive(
 )
 
 
-def read(data: bytes, cuts: list[int] | None = None) -> list[wire.Frame]:
+PREFIX = struct.Struct("<IB")
+
+
+def read(data: bytes, cuts: list[int] | None = None) -> list[tuple[int, bytes]]:
     reader = Reader()
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts or []), len(data)]
     pairs = itertools.pairwise(edges)
-    return [frame for start, end in pairs for frame in reader.feed(data[start:end])]
+    found = [message for start, end in pairs for message in reader.feed(data[start:end])]
+    return [(kind, bytes(body)) for kind, body in found]
 
 
 @given(
-    st.lists(st.tuples(JSON, st.lists(st.binary(max_size=300), max_size=4)), max_size=4),
+    st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=5),
     st.lists(st.integers(0, 10_000), max_size=12),
 )
-def test_frames_survive_any_cut(frames: list[tuple[object, list[bytes]]], cuts: list[int]) -> None:
-    data = b"".join(b"".join(wire.pack(head, blobs)) for head, blobs in frames)
-    assert [(frame.head, frame.blobs) for frame in read(data, cuts)] == frames
+def test_messages_survive_any_cut(messages: list[tuple[int, bytes]], cuts: list[int]) -> None:
+    data = b"".join(PREFIX.pack(len(body), kind) + body for kind, body in messages)
+    assert read(data, cuts) == messages
 
 
-@given(st.binary(max_size=200))
-def test_noise_is_a_broken_frame_or_none_yet(noise: bytes) -> None:
-    try:
-        frames = read(noise)
-    except BrokenFrame:
-        return
-    for frame in frames:
-        assert all(isinstance(blob, bytes) for blob in frame.blobs)
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_notes_go_over(value: dict[str, Any]) -> None:
+    (message,) = Reader().feed(wire.pack_note(value))
+    assert wire.read_note(message) == value
 
 
-@given(JSON, st.lists(st.binary(max_size=20), max_size=3))
-def test_any_frame_is_answers_or_broken(head: object, blobs: list[bytes]) -> None:
-    with contextlib.suppress(BrokenFrame):
-        wire.read_answers(wire.Frame(head, blobs))
+@given(st.binary(max_size=200), st.integers(0, 3))
+def test_noise_is_told_apart(noise: bytes, kind: int) -> None:
+    message = (kind, memoryview(noise))
+    for reads in (wire.read_note, wire.read_answer):
+        with contextlib.suppress(BrokenMessage):
+            reads(message)
+    with contextlib.suppress(BrokenMessage):
+        read(noise)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        struct.pack("!IQ", 2**31, 2**40),
-        struct.pack("!IQ", 4, 0) + b"nope",
-        struct.pack("!IQ", 10, 0) + b'[[5], "x"]',
-        struct.pack("!IQ", 12, 1) + b'[["a"], "x"]' + b"z",
-    ],
-)
-def test_a_frame_that_cannot_be_is_refused(data: bytes) -> None:
-    with pytest.raises(BrokenFrame):
-        read(data)
+@given(JSON, st.binary(max_size=40))
+def test_odd_extras_are_broken_or_an_answer(described: object, behind: bytes) -> None:
+    message = pieces(wire.pack_answer(1, Answer("", 0, error={"code": "x"})))
+    head = bytes(message[1])[: wire._ANSWER.size]
+    text = json.dumps(described).encode()
+    numbers = [*wire._ANSWER.unpack(head)[:-1], len(text)]
+    body = wire._ANSWER.pack(*numbers) + text + behind
+    with contextlib.suppress(BrokenMessage):
+        wire.read_answer((wire.ANSWER, memoryview(body)))
+
+
+def test_a_message_that_cannot_be_is_refused() -> None:
+    with pytest.raises(BrokenMessage):
+        read(PREFIX.pack(2**32 - 1, 1))
+    with pytest.raises(BrokenMessage):
+        wire.read_note((wire.NOTE, memoryview(b"nope")))
+    with pytest.raises(BrokenMessage):
+        wire.read_answer((wire.ANSWER, memoryview(wire._ANSWER.pack(1, 0, 200, 1, 0, 0, 0, 9, 0))))
+    with pytest.raises(BrokenMessage):
+        wire.read_task((wire.TASK, memoryview(b"short")))
+
+
+def pieces(data: bytes) -> tuple[int, memoryview]:
+    (message,) = Reader().feed(data)
+    return message
 
 
 def test_jobs_and_answers_go_over_whole() -> None:
-    job = Job(b"bytes", 12.5, model="m", version=2, why=True, outputs=("logits",), id="r1")
-    (frame,) = read(b"".join(wire.pack_tasks([Task(7, 1, job), Task(8, 0, Job(b"", 1.0))])))
-    first, second = wire.read_tasks(frame)
-    assert (first.number, first.model, second.number) == (7, 1, 8)
-    assert (first.job.payload, first.job.deadline, first.job.why) == (b"bytes", 12.5, True)
-    assert first.job.outputs == ("logits",) and second.job.kind == "picture"
+    job = Job(b"bytes", 12.5, why=True, outputs=("logits", "map"))
+    task = wire.read_task(pieces(b"".join(wire.pack_task(7, 1, job))))
+    assert (task.number, task.model) == (7, 1)
+    assert (task.job.payload, task.job.deadline, task.job.why) == (b"bytes", 12.5, True)
+    assert task.job.outputs == ("logits", "map") and task.job.kind == "picture"
+    row = wire.read_task(pieces(b"".join(wire.pack_task(8, 0, Job(b"", 1.0, kind="row"))))).job
+    assert (row.kind, row.payload, row.outputs, row.why) == ("row", b"", (), False)
 
     answer = Answer(
         "m",
@@ -87,18 +106,20 @@ def test_jobs_and_answers_go_over_whole() -> None:
         map=Tensor("float32", (2, 1, 1), b"12345678"),
         map_kind="cam",
         overlay=b"PNG",
-        outputs={"logits": Tensor("float32", (2,), b"abcdefgh")},
+        outputs={"logits": Tensor("float32", (), b"abcd")},
         seconds=Seconds(9.0, 0.1, 0.2),
         batch=3,
     )
-    failed = Answer("m", 2, error={"code": "picture"}, http_status=422)
-    (frame,) = read(b"".join(wire.pack_answers([(7, answer), (8, failed)])))
-    (number, got), (_, other) = wire.read_answers(frame)
+    number, got = wire.read_answer(pieces(wire.pack_answer(7, answer)))
     assert number == 7 and list(got.probabilities) == [0.25, 0.75]
     assert (got.map, got.map_kind, got.overlay) == (answer.map, "cam", b"PNG")
     assert got.outputs == answer.outputs and got.abstained and got.familiarity == 0.5
-    assert got.seconds == Seconds(0.0, 0.1, 0.2) and got.batch == 3
+    assert got.seconds == Seconds(0.0, 0.1, 0.2) and got.batch == 3 and got.error is None
+
+    failed = Answer("m", 2, error={"code": "picture"}, http_status=422)
+    _, other = wire.read_answer(pieces(wire.pack_answer(8, failed)))
     assert other.error == {"code": "picture"} and other.http_status == 422
+    assert other.familiarity is None and not other.probabilities and other.map is None
 
 
 @pytest.mark.parametrize("kind", [errors.PictureError, errors.NotFoundError, errors.WorkerError])

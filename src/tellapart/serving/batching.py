@@ -114,31 +114,38 @@ class Queue:
 
         `size`: how many make one batch of the first job's model.
         """
-        free = [worker for worker in workers if not worker.alone]
-        if self._suspects and free:
-            least = min(free, key=_load)
-            if not least.load:
+        least, lowest, idle = self._survey(workers, None)
+        if self._suspects and least is not None:
+            if not lowest:
                 return least, [self._suspects.popleft()]
-            free.remove(least)  # gets nothing more, so that the suspect finds it empty
-        if not (self._waiting and free):
+            # It gets nothing more, so that the suspect finds it empty.
+            least, lowest, idle = self._survey(workers, least)
+        if least is None or not self._waiting:
             return None
-        least = min(free, key=_load)
-        idle = sum(not worker.load for worker in free)
         if idle:
             count = min(size, math.ceil(len(self._waiting) / idle))
         else:
-            count = min(2 * size - least.load, len(self._waiting))
+            count = min(2 * size - lowest, len(self._waiting))
         if count <= 0:
             return None
         return least, [self._waiting.popitem(last=False)[1] for _ in range(count)]
+
+    @staticmethod
+    def _survey(workers: Sequence[W], spared: W | None) -> tuple[W | None, int, int]:
+        """Who holds least, how much that is, and how many hold nothing; not `spared`."""
+        least, lowest, idle = None, 0, 0
+        for worker in workers:
+            if worker.alone or worker is spared:
+                continue
+            load = worker.load
+            idle += not load
+            if least is None or load < lowest:
+                least, lowest = worker, load
+        return least, lowest, idle
 
     @property
     def first(self) -> Ticket | None:
         """The job that is next, or None."""
         if self._suspects:
             return self._suspects[0]
-        return next(iter(self._waiting.values()), None)
-
-
-def _load(worker: Load) -> int:
-    return worker.load
+        return next(iter(self._waiting.values())) if self._waiting else None

@@ -50,6 +50,8 @@ class Generation:
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.queue = Queue(options.batch_delay)
         self.links: list[WorkerLink] = []
+        #: The workers that can take jobs.
+        self.ready: list[WorkerLink] = []
         self.models = Models()
         self.places: dict[tuple[str, int], int] = {}
         self.bundles = child.bundles
@@ -72,11 +74,6 @@ class Generation:
             await settled(lambda: len(self.ready) == self._wanted, 1.0)
 
     @property
-    def ready(self) -> list[WorkerLink]:
-        """The workers that can take jobs."""
-        return [link for link in self.links if link.ready]
-
-    @property
     def held(self) -> int:
         """Jobs that workers hold."""
         return sum(link.load for link in self.links)
@@ -93,14 +90,15 @@ class Generation:
 
     def dispatch(self) -> None:
         """Give waiting jobs to workers that can take some."""
-        while (first := self.queue.first) is not None:
+        queue = self.queue
+        while (first := queue.first) is not None:
             now = time.monotonic()
             size = batch_size(self._cost[first.place], self._max_batch[first.place])
-            due = self.queue.holds_until(now, size)
+            due = queue.holds_until(now, size)
             if due is not None:
                 self._call_at(due - now)
                 return
-            given = self.queue.take(self.ready, size)
+            given = queue.take(self.ready, size)
             if given is None:
                 return
             link, tickets = given
@@ -166,6 +164,7 @@ class Generation:
 
     def worker_ready(self, worker: WorkerLink, facts: dict[str, Any]) -> None:
         self._failures = 0
+        self.ready.append(worker)
         if not self.places:
             infos = [_info(item) for item in facts["models"]]
             try:
@@ -205,12 +204,14 @@ class Generation:
             ticket.future.set_exception(too_late(self._options.deadline))
             return
         waited = max(0.0, ticket.sent - ticket.arrived)
-        answer.seconds = Seconds(waited, *answer.seconds[1:])
+        answer.seconds = Seconds(waited, answer.seconds.decode, answer.seconds.infer)
         ticket.future.set_result(answer)
 
     def worker_lost(self, worker: WorkerLink) -> None:
         """A worker's connection has ended: its jobs are tried again, and it is replaced."""
         self.links.remove(worker)
+        if worker.ready:
+            self.ready.remove(worker)
         tickets = worker.take_all()
         if self.closed:
             return

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from tellapart.serving import wire
 from tellapart.serving.batching import Ticket
 from tellapart.serving.jobs import Answer
-from tellapart.serving.wire import BrokenFrame, Frame, Reader, Task
+from tellapart.serving.wire import ANSWER, BrokenMessage, Message, Reader
 
 #: Socket buffers, so that a picture goes over in one piece (Linux grants at most its own limit).
 _BUFFER = 4 << 20
@@ -53,12 +53,13 @@ class WorkerLink(asyncio.Protocol):
             raise RuntimeError("the worker has no connection")
         if not self._held:
             self.heard = now
+        pieces: list[bytes] = []
         for ticket in tickets:
             ticket.sent = now
             self._held[ticket.number] = ticket
+            pieces += wire.pack_task(ticket.number, ticket.place, ticket.job)
         self.alone = tickets[0].suspect
-        tasks = [Task(ticket.number, ticket.place, ticket.job) for ticket in tickets]
-        self._transport.writelines(wire.pack_tasks(tasks))
+        self._transport.writelines(pieces)
 
     def take_all(self) -> list[Ticket]:
         """The jobs that it will not answer any more."""
@@ -77,32 +78,42 @@ class WorkerLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard = time.monotonic()
         try:
-            for frame in self._reader.feed(data):
-                self._receive(frame)
-        except BrokenFrame:
+            messages = self._reader.feed(data)
+            if messages:
+                self._receive(messages)
+        except BrokenMessage:
             self.close()  # not to be believed any more: it is replaced
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner.worker_lost(self)
 
-    def _receive(self, frame: Frame) -> None:
-        if isinstance(frame.head, dict):
-            facts = frame.head.get("ready", {})
-            self.pid, self.ready = facts.get("pid", 0), True
-            self._owner.worker_ready(self, facts)
+    def _receive(self, messages: Sequence[Message]) -> None:
+        answers: list[tuple[Ticket, Answer]] = []
+        try:
+            for message in messages:
+                if message[0] == ANSWER:
+                    self._answered(wire.read_answer(message), answers)
+                else:
+                    facts = wire.read_note(message).get("ready", {})
+                    self.pid, self.ready = facts.get("pid", 0), True
+                    self._owner.worker_ready(self, facts)
+        finally:
+            if answers:
+                self.answered += len(answers)
+                if self.alone and not self._held:
+                    self.alone = False
+                self._owner.worker_answered(self, answers)
+
+    def _answered(self, one: tuple[int, Answer], answers: list[tuple[Ticket, Answer]]) -> None:
+        number, answer = one
+        ticket = self._held.get(number)
+        if ticket is None:
             return
-        found = [
-            (self._held[number], answer)
-            for number, answer in wire.read_answers(frame)
-            if number in self._held
-        ]
-        for ticket, answer in found:
-            if answer.probabilities and len(answer.probabilities) != len(ticket.info.labels):
-                raise BrokenFrame(f"{len(answer.probabilities)} probabilities")
-        answers = [(self._held.pop(ticket.number), answer) for ticket, answer in found]
-        self.answered += len(answers)
-        self.alone = self.alone and bool(self._held)
-        self._owner.worker_answered(self, answers)
+        odds = answer.probabilities
+        if odds and len(odds) != len(ticket.info.labels):
+            raise BrokenMessage(f"{len(odds)} probabilities")
+        del self._held[number]
+        answers.append((ticket, answer))
 
 
 class ControlLink:
@@ -127,7 +138,7 @@ class ControlLink:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         with theirs:
             try:
-                socket.send_fds(self._control, wire.pack({"fork": 1}), [theirs.fileno()])
+                socket.send_fds(self._control, [wire.pack_note({"fork": 1})], [theirs.fileno()])
             except OSError:
                 ours.close()
                 raise
@@ -138,7 +149,7 @@ class ControlLink:
     def kill(self, pid: int) -> None:
         """End a worker, whatever it does; only its parent can be sure that the number is its."""
         try:
-            self._control.sendall(b"".join(wire.pack({"kill": pid})))
+            self._control.sendall(wire.pack_note({"kill": pid}))
         except OSError:
             self.close()
 
@@ -160,9 +171,9 @@ class ControlLink:
             self._lost()
             return
         try:
-            for frame in self._reader.feed(data):
-                self._heard(frame.head)
-        except BrokenFrame:
+            for message in self._reader.feed(data):
+                self._heard(wire.read_note(message))
+        except BrokenMessage:
             self.close()
             self._lost()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -158,15 +159,14 @@ class Pool:
     def _admit(
         self, generation: Generation, jobs: Sequence[Job], infos: Sequence[ModelInfo], now: float
     ) -> None:
-        if not jobs:
-            return
         waiting = len(generation.queue)
-        wait = generation.wait(generation.places[infos[0].key])
+        if not waiting and generation.ready:
+            return  # it is begun at once, or next; a request may hold more jobs than the queue
+        wait = generation.wait(generation.places[infos[0].key]) if infos else 0.0
         why = ""
-        # Where nothing waits, a request may hold more jobs than the queue.
         if waiting and waiting + len(jobs) > self.options.max_queue:
             why = f"{waiting} jobs wait"
-        elif now + wait > min(job.deadline for job in jobs):
+        elif now + wait > min((job.deadline for job in jobs), default=math.inf):
             why = f"the {waiting} jobs that wait will take {wait:.1f} s"
         elif not generation.ready and generation.struggling:
             why = "no worker runs"

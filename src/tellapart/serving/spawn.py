@@ -78,5 +78,5 @@ def start(
         "max_pixels": options.max_pixels,
     }
     with contextlib.suppress(OSError):  # where it died, whoever waits for it is told
-        child.control.sendall(b"".join(wire.pack(wanted)))
+        child.control.sendall(wire.pack_note(wanted))
     return child

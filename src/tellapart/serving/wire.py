@@ -1,84 +1,38 @@
-"""How the front and its workers speak: frames of JSON with bytes behind, over a socket pair.
+"""How the front and its workers speak: messages of packed numbers, bytes and, seldom, JSON.
 
 No pickle: a worker decodes pictures from strangers, and one that such a picture took over could
-make the front run whatever it likes.
+make the front run whatever it likes. And little to compute: between two pictures the front finds
+its caches full of the engine's weights, so that every line it runs costs several times its usual.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 from array import array
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tellapart import errors
 from tellapart.errors import TellapartError, WorkerError
-from tellapart.serving.jobs import Answer, Job, Seconds, Tensor
+from tellapart.serving.jobs import Answer, Job, Kind, Seconds, Tensor
 
-_PREFIX = struct.Struct("!IQ")
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-_decode = json.JSONDecoder().decode
-#: No frame is larger: beyond it the other end must be broken.
-_LARGEST = 2**32
+#: Bytes that follow, and what they are.
+_PREFIX = struct.Struct("<IB")
+NOTE, TASK, ANSWER = range(3)
+#: Number, model, kind, why, deadline, bytes of JSON before the payload.
+_TASK = struct.Struct("<QHBBdI")
+#: Number, abstained, status, batch, familiarity, decode, infer, labels, bytes of JSON behind them.
+_ANSWER = struct.Struct("<QBHHdddII")
+_KINDS: tuple[Kind, ...] = ("picture", "row", "tensor")
+#: No message is larger: beyond it the other end must be broken.
+_LARGEST = 2**31
 
-
-class Frame(NamedTuple):
-    head: Any
-    blobs: list[bytes]
-
-
-class BrokenFrame(ValueError):  # noqa: N818 - what came, not what went wrong here
-    """What came over the socket is no frame."""
+Message = tuple[int, memoryview]
 
 
-def pack(head: Any, blobs: Sequence[bytes] = ()) -> list[bytes]:
-    """The pieces of a frame, to be written one after the other. `head`: anything JSON knows."""
-    text = _encode([[len(blob) for blob in blobs], head]).encode()
-    return [_PREFIX.pack(len(text), sum(map(len, blobs))) + text, *blobs]
-
-
-class Reader:
-    """Cuts a stream of bytes into frames, however the bytes arrive."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._have = 0
-        self._need = _PREFIX.size
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """Take more bytes and give the frames that are whole now. Raises `BrokenFrame`."""
-        self._chunks.append(data)
-        self._have += len(data)
-        frames: list[Frame] = []
-        while self._have >= self._need:
-            whole = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-            head, blobs = _PREFIX.unpack_from(whole)
-            total = _PREFIX.size + head + blobs
-            if total > _LARGEST:
-                raise BrokenFrame(f"a frame of {total:,} bytes")
-            if len(whole) < total:
-                self._chunks, self._need = [whole], total
-                break
-            frames.append(_frame(whole, head, total))
-            rest = whole[total:]
-            self._chunks, self._have, self._need = [rest], len(rest), _PREFIX.size
-        return frames
-
-
-def _frame(whole: bytes, head: int, total: int) -> Frame:
-    start = _PREFIX.size + head
-    try:
-        sizes, value = _decode(whole[_PREFIX.size : start].decode())
-        blobs = []
-        for size in sizes:
-            blobs.append(whole[start : start + size])
-            start += size
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BrokenFrame(str(error)) from None
-    if start != total:
-        raise BrokenFrame(f"its parts end at {start}, and it ends at {total}")
-    return Frame(value, blobs)
+class BrokenMessage(ValueError):  # noqa: N818 - what came, not what went wrong here
+    """What came over the socket is no message."""
 
 
 class Task(NamedTuple):
@@ -89,104 +43,164 @@ class Task(NamedTuple):
     job: Job
 
 
-def pack_tasks(tasks: Sequence[Task]) -> list[bytes]:
-    """Jobs for a worker; their payloads are not copied."""
-    heads = [
-        (number, model, job.kind, job.why, job.outputs, job.deadline)
-        for number, model, job in tasks
-    ]
-    return pack(heads, [task.job.payload for task in tasks])
+class Reader:
+    """Cuts a stream of bytes into messages, however the bytes arrive."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._have = 0
+        self._need = 0
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take more bytes; the messages that are whole now. Raises `BrokenMessage`."""
+        if self._chunks:
+            self._chunks.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return []
+            data = b"".join(self._chunks)
+            self._chunks = []
+        start, end = 0, len(data)
+        need = _PREFIX.size
+        view = memoryview(data)
+        found: list[Message] = []
+        while end - start >= _PREFIX.size:
+            size, kind = _PREFIX.unpack_from(data, start)
+            if size > _LARGEST:
+                raise BrokenMessage(f"a message of {size:,} bytes")
+            need = _PREFIX.size + size
+            if end - start < need:
+                break
+            found.append((kind, view[start + _PREFIX.size : start + need]))
+            start += need
+            need = _PREFIX.size
+        if start < end:
+            self._chunks, self._have, self._need = [data[start:]], end - start, need
+        return found
 
 
-def read_tasks(frame: Frame) -> list[Task]:
-    """What `pack_tasks` wrote."""
-    return [
-        Task(number, model, Job(blob, deadline, kind=kind, why=why, outputs=tuple(outputs)))
-        for (number, model, kind, why, outputs, deadline), blob in zip(
-            frame.head, frame.blobs, strict=True
-        )
-    ]
+def pack_note(value: dict[str, Any]) -> bytes:
+    """A message of JSON."""
+    text = json.dumps(value, separators=(",", ":")).encode()
+    return _PREFIX.pack(len(text), NOTE) + text
 
 
-def pack_answers(answers: Sequence[tuple[int, Answer]]) -> list[bytes]:
-    """Answers for the front, each with the number of its task.
-
-    The likeliest class is not sent: the front knows the labels.
-    """
-    heads, blobs = [], []
-    for number, answer in answers:
-        tensors = dict(answer.outputs)
-        if answer.map is not None:
-            tensors[""] = answer.map
-        shapes = [(name, item.dtype, item.shape) for name, item in tensors.items()]
-        heads.append(
-            (
-                number,
-                answer.abstained,
-                answer.familiarity,
-                answer.map_kind,
-                answer.overlay is not None,
-                shapes,
-                answer.error,
-                answer.http_status,
-                answer.seconds[1:],
-                answer.batch,
-            )
-        )
-        blobs.append(array("f", answer.probabilities).tobytes())
-        blobs += [item.data for item in tensors.values()]
-        blobs += [] if answer.overlay is None else [answer.overlay]
-    return pack(heads, blobs)
+def read_note(message: Message) -> dict[str, Any]:
+    """What `pack_note` wrote. Raises `BrokenMessage`."""
+    kind, body = message
+    value = _json(body) if kind == NOTE else None
+    if not isinstance(value, dict):
+        raise BrokenMessage(f"no note, but a message of kind {kind}")
+    return value
 
 
-def read_answers(frame: Frame) -> list[tuple[int, Answer]]:
-    """What `pack_answers` wrote, but for model, version and labels. Raises `BrokenFrame`."""
-    found: list[tuple[int, Answer]] = []
-    blobs = iter(frame.blobs)
+def pack_task(number: int, model: int, job: Job) -> tuple[bytes, bytes]:
+    """A job for a worker in two pieces; its payload is not copied."""
+    names = json.dumps(job.outputs).encode() if job.outputs else b""
+    head = _TASK.pack(number, model, _KINDS.index(job.kind), job.why, job.deadline, len(names))
+    size = len(head) + len(names) + len(job.payload)
+    return _PREFIX.pack(size, TASK) + head + names, job.payload
+
+
+def read_task(message: Message) -> Task:
+    """What `pack_task` wrote. Raises `BrokenMessage`."""
+    kind, body = message
+    if kind != TASK or len(body) < _TASK.size:
+        raise BrokenMessage(f"no task, but a message of kind {kind}")
+    number, model, which, why, deadline, names = _TASK.unpack_from(body)
+    start = _TASK.size + names
+    outputs = tuple(_json(body[_TASK.size : start])) if names else ()
+    payload = body[start:].tobytes()
+    return Task(number, model, Job(payload, deadline, "", None, _KINDS[which], bool(why), outputs))
+
+
+def pack_answer(number: int, answer: Answer) -> bytes:
+    """An answer for the front, without what the front knows: model, version, labels."""
+    odds = array("f", answer.probabilities).tobytes()
+    extras = b""
+    parts = list(answer.outputs.values())
+    if answer.error or answer.map or parts or answer.overlay:
+        described: dict[str, Any] = {
+            "error": answer.error,
+            "map_kind": answer.map_kind,
+            "outputs": [
+                (name, t.dtype, t.shape, len(t.data)) for name, t in answer.outputs.items()
+            ],
+            "overlay": len(answer.overlay or b""),
+        }
+        if answer.map:
+            described["map"] = (*answer.map[:2], len(answer.map.data))
+            parts.append(answer.map)
+        extras = json.dumps(described).encode()
+    head = _ANSWER.pack(
+        number,
+        answer.abstained,
+        answer.http_status,
+        answer.batch,
+        math.nan if answer.familiarity is None else answer.familiarity,
+        answer.seconds.decode,
+        answer.seconds.infer,
+        len(odds) // 4,
+        len(extras),
+    )
+    body = b"".join((head, odds, extras, *[part.data for part in parts], answer.overlay or b""))
+    return _PREFIX.pack(len(body), ANSWER) + body
+
+
+def read_answer(message: Message) -> tuple[int, Answer]:
+    """What `pack_answer` wrote, with the number of its task. Raises `BrokenMessage`."""
+    kind, body = message
+    if kind != ANSWER or len(body) < _ANSWER.size:
+        raise BrokenMessage(f"no answer, but a message of kind {kind}")
+    number, abstained, status, batch, known, decode, infer, labels, extras = _ANSWER.unpack_from(
+        body
+    )
+    odds = array("f")
+    start = _ANSWER.size + 4 * labels
+    if start > len(body):
+        raise BrokenMessage(f"{labels} probabilities in {len(body)} bytes")
+    odds.frombytes(body[_ANSWER.size : start])
+    answer = Answer("", 0, None, None, odds.tolist(), bool(abstained))
+    answer.familiarity = None if known != known else known
+    answer.http_status, answer.batch = status, batch
+    answer.seconds = Seconds(0.0, decode, infer)
+    if extras:
+        _read_extras(answer, _json(body[start : start + extras]), body[start + extras :])
+    return number, answer
+
+
+def _read_extras(answer: Answer, described: Any, data: memoryview) -> None:
+    start = 0
+
+    def part(size: int) -> bytes:
+        nonlocal start
+        start += size
+        if size < 0 or start > len(data):
+            raise BrokenMessage(f"a part of {size} bytes")
+        return data[start - size : start].tobytes()
+
     try:
-        for (
-            number,
-            abstained,
-            known,
-            kind,
-            drawn,
-            shapes,
-            error,
-            status,
-            seconds,
-            size,
-        ) in frame.head:
-            if not (isinstance(number, int) and isinstance(status, int)):
-                raise TypeError(f"the number {number!r}")
-            odds = array("f")
-            odds.frombytes(next(blobs))
-            tensors = {
-                name: Tensor(dtype, tuple(shape), next(blobs)) for name, dtype, shape in shapes
-            }
-            heat = tensors.pop("", None)
-            answer = Answer(
-                model="",
-                version=0,
-                probabilities=odds.tolist(),
-                abstained=abstained,
-                familiarity=known,
-                map=heat,
-                map_kind=kind,
-                overlay=next(blobs) if drawn else None,
-                outputs=tensors,
-                error=error,
-                http_status=status,
-                seconds=Seconds(0.0, *seconds),
-                batch=size,
-            )
-            found.append((number, answer))
-    except (ValueError, TypeError, StopIteration) as error:
-        raise BrokenFrame(f"no answers ({error})") from None
-    return found
+        answer.error, answer.map_kind = described["error"], described["map_kind"]
+        for name, kind, shape, size in described["outputs"]:
+            answer.outputs[name] = Tensor(kind, tuple(shape), part(size))
+        if "map" in described:
+            kind, shape, size = described["map"]
+            answer.map = Tensor(kind, tuple(shape), part(size))
+        if described["overlay"]:
+            answer.overlay = part(described["overlay"])
+    except (ValueError, TypeError, LookupError) as error:
+        raise BrokenMessage(str(error)) from None
+
+
+def _json(body: memoryview) -> Any:
+    try:
+        return json.loads(bytes(body))
+    except (ValueError, RecursionError) as error:
+        raise BrokenMessage(str(error)) from None
 
 
 def error_facts(error: TellapartError) -> dict[str, Any]:
-    """An error as a frame carries it: the inner object of `to_dict`, with its reason."""
+    """An error as a message carries it: the inner object of `to_dict`, with its reason."""
     facts: dict[str, Any] = error.to_dict()["error"]
     reason = getattr(error, "reason", None)
     return facts if reason is None else {**facts, "reason": reason}

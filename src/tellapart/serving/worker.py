@@ -29,7 +29,7 @@ from tellapart.serving.hosting import Host, load
 from tellapart.serving.jobs import Answer
 from tellapart.serving.wire import Reader, Task
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
 #: Seconds that workers get to end by themselves when the front is gone.
 _GRACE = 2.0
 
@@ -83,9 +83,10 @@ class ForkServer:
             if not data:
                 self._end()
                 return None
-            for frame in self._reader.feed(data):
-                if "kill" in frame.head:
-                    self._kill(frame.head["kill"])
+            for message in self._reader.feed(data):
+                note = wire.read_note(message)
+                if "kill" in note:
+                    self._kill(note["kill"])
             for descriptor in descriptors:
                 if self._fork() == 0:
                     for end in (waker, woken, self._control):
@@ -129,7 +130,7 @@ def serve(connection: socket.socket, host: Host) -> None:
     host.open()
     seconds = [model.seconds for model in host.models]
     facts = {"pid": os.getpid(), "models": host.facts(), "seconds": seconds}
-    _write(connection, wire.pack({"ready": facts}))
+    _write(connection, wire.pack_note({"ready": facts}))
     inbox = _Inbox(connection)
     while tasks := inbox.next(lambda place: batch_size(seconds[place], host.max_batch[place])):
         place = tasks[0].model
@@ -137,7 +138,7 @@ def serve(connection: socket.socket, host: Host) -> None:
         answers = _answers(host, place, tasks)
         each = (time.perf_counter() - began) / len(tasks)
         seconds[place] += 0.2 * (each - seconds[place])
-        if not _write(connection, wire.pack_answers(answers)):
+        if not _write(connection, b"".join(wire.pack_answer(*answer) for answer in answers)):
             return
 
 
@@ -158,7 +159,6 @@ class _Inbox:
         self._connection = connection
         self._reader = Reader()
         self._tasks: deque[Task] = deque()
-        self._buffer = memoryview(bytearray(_CHUNK))
 
     def next(self, size: Callable[[int], int]) -> list[Task]:
         """The next batch, at most `size(model)` long; waits for one. Empty: the front is gone."""
@@ -179,32 +179,31 @@ class _Inbox:
 
     def _read(self, flags: int) -> bool:
         try:
-            size = self._connection.recv_into(self._buffer, 0, flags)
+            data = self._connection.recv(_CHUNK, flags)
         except BlockingIOError:
             return False
         except ConnectionError:
-            size = 0
-        for frame in self._reader.feed(bytes(self._buffer[:size])):
-            self._tasks.extend(wire.read_tasks(frame))
-        return size > 0
+            return False
+        for message in self._reader.feed(data):
+            self._tasks.append(wire.read_task(message))
+        return bool(data)
 
 
 def _receive(control: socket.socket, reader: Reader) -> dict[str, Any]:
     while data := control.recv(_CHUNK):
-        for frame in reader.feed(data):
-            wanted: dict[str, Any] = frame.head
-            return wanted
+        for message in reader.feed(data):
+            return wire.read_note(message)
     sys.exit(0)  # the front is gone already
 
 
-def _send(connection: socket.socket, head: dict[str, Any]) -> None:
-    _write(connection, wire.pack(head))
+def _send(connection: socket.socket, note: dict[str, Any]) -> None:
+    _write(connection, wire.pack_note(note))
 
 
-def _write(connection: socket.socket, pieces: Sequence[bytes]) -> bool:
+def _write(connection: socket.socket, data: bytes) -> bool:
     """False where nobody reads any more."""
     try:
-        connection.sendall(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        connection.sendall(data)
     except OSError:
         return False
     return True
