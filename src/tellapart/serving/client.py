@@ -22,6 +22,8 @@ from tellapart.errors import FetchError, InputError, NotFoundError, PictureError
 PORT = 8080
 #: No picture is larger (`images.MAX_BYTES`), and no answer without a map is.
 _LARGEST_PICTURE, _LARGEST_ANSWER = 512 * 2**20, 16 * 2**20
+#: Where machines without `XDG_RUNTIME_DIR` have the socket's folder.
+_SHARED = "/tmp"  # noqa: S108 - what is in it is checked to be ours
 _T = TypeVar("_T")
 
 
@@ -47,7 +49,7 @@ def default_socket(*, make: bool = False) -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if os.path.isabs(runtime) and os.path.isdir(runtime):
         return os.path.join(runtime, "tellapart.sock")
-    folder = f"/tmp/tellapart-{os.getuid()}"  # noqa: S108 - checked to be ours below
+    folder = f"{_SHARED}/tellapart-{os.getuid()}"
     if make:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, 0o700)
@@ -84,12 +86,13 @@ def read_picture(path: str) -> bytes:
             expected="the path of a picture that you may read",
             do="Check the path and its permissions.",
         ) from None
-    if len(data) > _LARGEST_PICTURE:
+    if not 0 < len(data) <= _LARGEST_PICTURE:
+        size = f"larger than {_LARGEST_PICTURE:,} bytes" if data else "empty"
         raise PictureError(
-            f"The file {path!r} is larger than {_LARGEST_PICTURE:,} bytes.",
+            f"The file {path!r} is {size}.",
             expected="a picture",
-            do="Check the path, or save the picture smaller.",
-            reason="too_large",
+            do="Check the path.",
+            reason="too_large" if data else "empty",
         )
     return data
 
@@ -181,7 +184,10 @@ def _exchange(request: bytes, server: Server) -> tuple[int, bytes]:
         raise _broken(server, "the connection ended without an answer")
     named = {name.strip().lower(): value.strip() for name, _, value in _parted(headers)}
     if named.get(b"transfer-encoding", b"").lower() == b"chunked":
-        body = _unchunked(body)
+        try:
+            body = _unchunked(body)
+        except ValueError:
+            raise _broken(server, "its end is missing") from None
     return int(words[1]), body
 
 
@@ -219,14 +225,20 @@ def _received(channel: socket.socket) -> bytes:
 
 
 def _unchunked(body: bytes) -> bytes:
-    whole = b""
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        length = int(size.split(b";")[0], 16)
-        whole, body = whole + rest[:length], rest[length + 2 :]
+    """The body out of its chunks. Raises `ValueError` where they are cut off or damaged."""
+    whole: list[bytes] = []
+    while True:
+        size, _, body = body.partition(b"\r\n")
+        digits = size.split(b";")[0].strip()
+        if not digits.isalnum():
+            raise ValueError(digits)
+        length = int(digits, 16)
+        if length > len(body):
+            raise ValueError(length)
         if not length:
-            break
-    return whole
+            return b"".join(whole)
+        whole.append(body[:length])
+        body = body[length + 2 :]
 
 
 def _broken(server: Server, why: str) -> FetchError:

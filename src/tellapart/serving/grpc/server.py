@@ -163,7 +163,10 @@ class GrpcFace:
         return INFERENCE["ServerReadyResponse"](ready=self._pool.ready)
 
     async def _model_ready(self, asked: Any, request: Request, left: float | None) -> Any:
-        self._model(asked.name, asked.version)
+        try:
+            self._model(asked.name, asked.version)
+        except TellapartError:  # a model that is not there is not ready
+            return INFERENCE["ModelReadyResponse"](ready=False)
         return INFERENCE["ModelReadyResponse"](ready=self._pool.ready)
 
     async def _server_metadata(self, asked: Any, request: Request, left: float | None) -> Any:
