@@ -112,8 +112,8 @@ def _row(one: Measured, found: Benchmark) -> tuple[str, ...]:
     rates = one.rates[best]
     speed = f"{one.rate:.0f} ({min(rates):.0f}–{max(rates):.0f})"
     share = f"{100 * agreed.top1:.1f} % ({100 * agreed.low:.1f}–{100 * agreed.high:.1f})"
-    points = "-" if agreed.points is None else f"{0.0 - agreed.points:+.1f}"
-    loss = "-" if agreed.log_loss is None else f"{agreed.log_loss:+.3f}"
+    points = "-" if agreed.points is None else _signed(-agreed.points, 1)
+    loss = "-" if agreed.log_loss is None else _signed(agreed.log_loss, 3)
     if one is found.chosen:
         verdict = "chosen"
     elif one.faults:
@@ -122,3 +122,8 @@ def _row(one: Measured, found: Benchmark) -> tuple[str, ...]:
         verdict = "the exact model" if one is found.reference else "agrees"
     setup = f"{best.workers}×{best.threads}, batch {best.batch}"
     return one.name, speed, setup, share, points, loss, f"{one.memory[best]:.0f}", verdict
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign, but nothing as +0."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"

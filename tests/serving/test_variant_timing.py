@@ -1,0 +1,244 @@
+"""Measuring variants: held-out pictures, real processes, and what is chosen from the figures."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.util
+import io
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tellapart.bundle import agreement
+from tellapart.bundle.archive import open_archive
+from tellapart.bundle.predictor import read_model
+from tellapart.bundle.write import write_zip
+from tellapart.cli.variants import shown
+from tellapart.errors import DataError, InputError, NotFoundError, WorkerError
+from tellapart.report import variants as drawing
+from tellapart.serving import heldout, timing, variant
+from tellapart.serving.measured import Benchmark, Measured, Setup
+from tellapart.serving.timed_process import Group
+from tellapart.serving.variant import Choice
+from tellapart.settings import Settings
+
+Draw = Callable[..., bytes]
+HUES = {"blue": (20, 30, 220), "green": (30, 200, 40), "red": (230, 30, 20)}
+ONE, FOUR, PAIR = Setup(2, 1, 1), Setup(2, 1, 4), Setup(1, 2, 1)
+
+
+def shade(color: str, number: int) -> tuple[int, int, int]:
+    red, green, blue = HUES[color]
+    return (red + number % 20, green + number // 20, blue + number % 7)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, draw: Draw) -> Path:
+    """Six pictures a color, one without a class, one that is none, and a text."""
+    root = tmp_path_factory.mktemp("pictures")
+    for color in HUES:
+        (root / color).mkdir()
+        for number in range(6):
+            (root / color / f"{number}.png").write_bytes(draw(shade(color, number)))
+    (root / "loose.png").write_bytes(draw((200, 40, 40)))
+    (root / "red" / "broken.png").write_bytes(b"\x89PNG and no more")
+    (root / "red" / "notes.txt").write_text("no picture")
+    return root
+
+
+def table(rows: list[dict[str, str]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, sorted({key for row in rows for key in row}), restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+@pytest.fixture(scope="module")
+def whole(
+    colors_bundle: Path, folder: Path, draw: Draw, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The bundle of colors with a data set in it: 4 test and 5 validation pictures of each, and
+    lists that name some of the folder's as training pictures."""
+    with open_archive(colors_bundle) as archive:
+        files = {name: archive.read(name) for name in archive.names if name != "SHA256SUMS"}
+    for split, first, count in (("test", 100, 4), ("validation", 200, 5)):
+        rows = []
+        for color in HUES:
+            for number in range(count):
+                name = f"{color}/{number}.png"
+                files[f"dataset/{split}/{name}"] = draw(shade(color, first + number))
+                rows.append({"file_name": name, "label": color, "split": split})
+        files[f"dataset/{split}/metadata.csv"] = table(rows)
+    known = [hashlib.sha256((folder / "red" / f"{n}.png").read_bytes()).hexdigest() for n in (0, 1)]
+    files["dataset/train/metadata.csv"] = table([{"sha256": known[0], "split": "train"}])
+    away = [{"sha256": known[1], "split": "train"}, {"sha256": "0" * 64, "split": "test"}]
+    files["dataset/withheld.csv"] = table(away)
+    path = tmp_path_factory.mktemp("whole") / "whole.zip"
+    write_zip(path, files)
+    return path
+
+
+def gathered(bundle: Path, folder: Path | None = None) -> heldout.HeldOut:
+    with open_archive(bundle) as archive:
+        return heldout.gather(archive, read_model(archive)[0], folder)
+
+
+def test_the_bundles_own_pictures_come_test_first_and_in_turn(whole: Path) -> None:
+    found = gathered(whole)
+    assert found.pictures.shape == (27, 32, 32, 3) and found.pictures.dtype == np.uint8
+    assert found.right.tolist() == [0, 1, 2] * 9
+    assert found.pictures[0, 0, 0].tolist() == [20, 35, 222], "the first test picture"
+    assert "test" in found.origin
+
+
+def test_of_a_folder_what_was_learned_from_is_left_out(whole: Path, folder: Path) -> None:
+    found = gathered(whole, folder)
+    assert (found.learned, found.unusable, len(found.pictures)) == (2, 1, 17)
+    assert sorted(found.right.tolist()) == [-1, *[0] * 6, *[1] * 6, *[2] * 4]
+
+
+def test_without_pictures_it_says_what_to_give(
+    colors_bundle: Path, sizes_bundle: Path, whole: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        gathered(colors_bundle)
+    assert "--pictures FOLDER" in caught.value.do
+    with pytest.raises(DataError, match="0 usable pictures"):
+        gathered(whole, tmp_path)
+    with pytest.raises(NotFoundError):
+        gathered(whole, tmp_path / "gone")
+    with pytest.raises(InputError, match="rows of a table"):
+        gathered(sizes_bundle)
+
+
+@pytest.fixture(scope="module")
+def measured(
+    whole: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Benchmark, Settings, list[tuple[int, int, str]]]:
+    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    told: list[tuple[int, int, str]] = []
+    found = timing.measure(
+        whole,
+        settings,
+        pictures=folder,
+        seconds=0.3,
+        rounds=1,
+        batches=(1, 2),
+        watch=lambda *event: told.append(event),
+    )
+    return found, settings, told
+
+
+def test_every_variant_is_compared_and_timed(
+    measured: tuple[Benchmark, Settings, list[tuple[int, int, str]]],
+) -> None:
+    found, _, told = measured
+    names = [one.name for one in found.variants]
+    assert names[0] == "onnxruntime f32" and len(set(names)) == len(names)
+    assert ("openvino f32" in names) is (importlib.util.find_spec("openvino") is not None)
+    for one in found.variants:
+        assert one.agreement is not None and one.error == "", one
+        assert one.agreement.pictures == 17 and one.agreement.labelled == 16
+        assert one.rate > 0 and one.best in one.rates and one.ready[0] > 0
+        assert {setup.batch for setup in one.rates} == {1, 2}
+        workers = {setup.workers * setup.threads for setup in one.rates}
+        assert workers == {variant.cores()}
+    assert found.reference.faults == [] and found.reference.agreement.top1 == 1.0  # type: ignore[union-attr]
+    assert [event[:2] for event in told] == [(n + 1, len(told)) for n in range(len(told))]
+    assert any("17 pictures are few" in note for note in found.notes)
+    assert any("2 pictures were left out" in note for note in found.notes)
+
+
+def test_figures_become_a_table_a_plot_and_a_choice(
+    measured: tuple[Benchmark, Settings, list[tuple[int, int, str]]], tmp_path: Path
+) -> None:
+    found, settings, _ = measured
+    figures = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert figures["chosen"]["name"] == found.chosen.name and figures["pictures"] == 17
+    text = shown(found)
+    assert (
+        all(one.name in text for one in found.variants)
+        and "-0.0 " not in text
+        and "-0.000" not in text
+    )
+    drawing.plot(figures, tmp_path / "plot.png", settings.cache_dir)
+    data = (tmp_path / "plot.png").read_bytes()
+    assert data.startswith(b"\x89PNG") and struct.unpack(">2I", data[16:24]) > (500, 400)
+    variant.apply(found.model_sha256, settings, found.choice, figures)
+    kept = json.loads(variant.applied_path(settings, found.model_sha256).read_bytes())
+    assert kept["figures"] == figures
+
+
+def agreed(top1: float = 1.0, **changes: Any) -> agreement.Agreement:
+    known = {"labelled": 0, "accuracy": None, "points": None, "log_loss": None, "ece": None}
+    return agreement.Agreement(
+        pictures=1000, top1=top1, low=0.9, high=1.0, largest=0.1, **{**known, **changes}
+    )
+
+
+def benchmark(*variants: Measured) -> Benchmark:
+    return Benchmark("it", 1, "0" * 64, list(variants), 1000, "somewhere", [])
+
+
+def row(
+    engine: str, precision: str, rates: dict[Setup, list[float]], top1: float = 1.0
+) -> Measured:
+    found = Measured(Choice(engine=engine, precision=precision), agreed(top1), rates)
+    found.memory = dict.fromkeys(rates, 100.0)
+    return found
+
+
+def test_the_fastest_that_agrees_is_chosen() -> None:
+    exact = row("onnxruntime", "f32", {ONE: [100, 101, 99]})
+    near = row("openvino", "f32", {ONE: [110, 111, 500]})
+    fast = row("openvino", "bf16", {ONE: [150, 150, 150], FOUR: [200, 190, 10]})
+    faster = row("openvino", "f16", {ONE: [900, 900, 900]}, top1=0.98)
+    found = benchmark(exact, near, fast, faster)
+    assert found.chosen is fast and found.gain == pytest.approx(1.9)
+    choice = found.choice
+    assert (choice.engine, choice.precision, choice.max_batch) == ("openvino", "bf16", 4)
+    assert (choice.workers, choice.threads) == (2, 1) and "1.90 times" in choice.reason
+    assert "agrees on 98.0 %" in faster.faults[0]
+
+
+def test_of_about_equally_fast_ones_the_nearest_and_smallest_wins() -> None:
+    exact = row("onnxruntime", "f32", {ONE: [98], FOUR: [100], PAIR: [99]})
+    other = row("openvino", "bf16", {ONE: [100]})
+    found = benchmark(exact, other)
+    assert found.chosen is exact and exact.best == ONE
+    assert found.choice.max_batch == 1 and "no variant" in found.choice.reason
+
+
+def test_where_a_variant_fails_the_others_go_on() -> None:
+    exact = row("onnxruntime", "f32", {ONE: [100]})
+    broken = Measured(Choice(engine="openvino"), None, error="It does not run here")
+    found = benchmark(exact, broken)
+    assert found.chosen is exact and broken.faults == ["It does not run here"]
+    assert "It does not run here" in shown(found)
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("cores", "expected"),
+    [
+        (1, [(1, 1)]),
+        (2, [(2, 1), (1, 2)]),
+        (8, [(8, 1), (4, 2), (1, 8)]),
+        (64, [(16, 4), (4, 16), (1, 64)]),
+    ],
+)
+def test_layouts_fill_the_cores(cores: int, expected: list[tuple[int, int]]) -> None:
+    assert timing.layouts(cores) == expected
+
+
+def test_a_process_that_fails_says_why_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    load = {"bundle": str(tmp_path / "gone.zip"), "choice": {}, "cache_dir": "", "pictures": ""}
+    with pytest.raises(WorkerError, match="no bundle at"):
+        Group(load, 2)
