@@ -9,7 +9,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.serving.batching import LEAD, Queue, Ticket, batch_size
+from tellapart.serving.batching import LEAD, Batch, Queue, Ticket
 from tellapart.serving.jobs import Job
 
 
@@ -21,7 +21,7 @@ class Worker:
 
 def ticket(number: int, arrived: float = 0.0, *, suspect: bool = False) -> Ticket:
     future = cast("asyncio.Future[Any]", None)
-    made = Ticket(number, Job(b"", 1.0), cast(Any, None), 0, future, arrived)
+    made = Ticket(number, Job(b"1234", 1.0), cast(Any, None), 0, future, arrived)
     made.suspect = suspect
     return made
 
@@ -39,10 +39,12 @@ def numbers(given: tuple[Worker, list[Ticket]] | None) -> list[int]:
 
 
 def test_a_batch_is_as_long_as_it_may_keep_its_first_job_waiting() -> None:
-    assert batch_size(0.0, 8) == 8  # nothing is known yet
-    assert batch_size(LEAD * 2, 8) == 1
-    assert batch_size(LEAD / 3.5, 8) == 3
-    assert batch_size(LEAD / 1000, 8) == 8
+    batch = Batch(8)
+    assert batch.size(0.0) == 8  # nothing is known yet
+    assert batch.size(LEAD * 2) == 1
+    assert batch.size(LEAD / 3.5) == 3
+    assert batch.size(LEAD / 1000) == 8
+    assert Batch(8, lead=0).size(1.0) == 8  # measured, or asked for
 
 
 def test_waiting_jobs_are_shared_among_the_free() -> None:
@@ -83,7 +85,7 @@ def test_jobs_not_begun_go_back_to_the_head_in_order() -> None:
     queue.push(ticket(5))
     queue.push_back([ticket(3), ticket(2)])
     assert [one.number for one in queue.clear()] == [2, 3, 5]
-    assert len(queue) == 0 and queue.first is None
+    assert len(queue) == 0 and queue.first is None and queue.bytes == 0
 
 
 def test_a_job_may_be_dropped_wherever_it_waits() -> None:
@@ -92,7 +94,7 @@ def test_a_job_may_be_dropped_wherever_it_waits() -> None:
     queue.push(plain)
     queue.push_back([suspect])
     assert queue.drop(plain) and queue.drop(suspect) and not queue.drop(plain)
-    assert len(queue) == 0
+    assert len(queue) == 0 and queue.bytes == 0
 
 
 def test_company_is_waited_for_only_as_long_as_allowed() -> None:
@@ -125,6 +127,7 @@ def test_every_job_is_given_once_and_no_worker_gets_too_many(
         worker.load += len(tickets)
         worker.alone = tickets[0].suspect
         seen += [one.number for one in tickets]
+    assert queue.bytes == 4 * len(queue)
     assert len(seen) == len(set(seen)) and len(seen) + len(queue) == waiting + suspects
     assert all(w.load <= max(2 * size, old) for w, old in zip(workers, before, strict=True))
     if any(old == 0 for old in before):

@@ -11,7 +11,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from tellapart.serving.jobs import Answer, Job
 from tellapart.serving.models import ModelInfo
@@ -24,11 +24,18 @@ if TYPE_CHECKING:
 LEAD = 0.01
 
 
-def batch_size(seconds: float, most: int) -> int:
-    """How many items, each taking `seconds`, make one batch: 1 to `most`, at most `LEAD` long."""
-    if seconds <= 0:
-        return most
-    return max(1, min(most, int(LEAD / seconds)))
+class Batch(NamedTuple):
+    """How many items of a model go together: at most `most`, at most `lead` seconds long."""
+
+    most: int
+    #: 0: however long, where it was measured or asked for.
+    lead: float = LEAD
+
+    def size(self, seconds: float) -> int:
+        """How many items that take `seconds` each make one batch: 1 to `most`."""
+        if seconds <= 0 or not self.lead:
+            return self.most
+        return max(1, min(self.most, int(self.lead / seconds)))
 
 
 @dataclass(slots=True, eq=False)
@@ -70,16 +77,20 @@ class Queue:
         self._delay = delay
         self._waiting: OrderedDict[int, Ticket] = OrderedDict()
         self._suspects: deque[Ticket] = deque()
+        #: Bytes of the payloads that wait.
+        self.bytes = 0
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._suspects)
 
     def push(self, ticket: Ticket) -> None:
         self._waiting[ticket.number] = ticket
+        self.bytes += len(ticket.job.payload)
 
     def push_back(self, tickets: Iterable[Ticket]) -> None:
         """Jobs of a worker that died: those that may have killed it wait apart."""
         for ticket in sorted(tickets, key=lambda ticket: ticket.number, reverse=True):
+            self.bytes += len(ticket.job.payload)
             if ticket.suspect:
                 self._suspects.appendleft(ticket)
             else:
@@ -88,18 +99,19 @@ class Queue:
 
     def drop(self, ticket: Ticket) -> bool:
         """Take a job out that nobody waits for any more; False where a worker holds it."""
-        if self._waiting.pop(ticket.number, None) is not None:
-            return True
         if ticket in self._suspects:
             self._suspects.remove(ticket)
-            return True
-        return False
+        elif self._waiting.pop(ticket.number, None) is None:
+            return False
+        self.bytes -= len(ticket.job.payload)
+        return True
 
     def clear(self) -> list[Ticket]:
         """Take out all."""
         found = [*self._suspects, *self._waiting.values()]
         self._suspects.clear()
         self._waiting.clear()
+        self.bytes = 0
         return found
 
     def holds_until(self, now: float, size: int) -> float | None:
@@ -117,7 +129,7 @@ class Queue:
         least, lowest, idle = self._survey(workers, None)
         if self._suspects and least is not None:
             if not lowest:
-                return least, [self._suspects.popleft()]
+                return least, [self._taken(self._suspects.popleft())]
             # It gets nothing more, so that the suspect finds it empty.
             least, lowest, idle = self._survey(workers, least)
         if least is None or not self._waiting:
@@ -128,7 +140,11 @@ class Queue:
             count = min(2 * size - lowest, len(self._waiting))
         if count <= 0:
             return None
-        return least, [self._waiting.popitem(last=False)[1] for _ in range(count)]
+        return least, [self._taken(self._waiting.popitem(last=False)[1]) for _ in range(count)]
+
+    def _taken(self, ticket: Ticket) -> Ticket:
+        self.bytes -= len(ticket.job.payload)
+        return ticket
 
     @staticmethod
     def _survey(workers: Sequence[W], spared: W | None) -> tuple[W | None, int, int]:

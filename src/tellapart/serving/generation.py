@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tellapart.errors import DeadlineError, PictureError, TellapartError, WorkerError
-from tellapart.serving.batching import Queue, Ticket, batch_size
+from tellapart.serving.batching import Batch, Queue, Ticket
 from tellapart.serving.jobs import Answer, Seconds
 from tellapart.serving.links import ControlLink, WorkerLink, settled
 from tellapart.serving.models import ModelInfo, Models
@@ -41,7 +41,7 @@ class Generation:
         self._tell = tell
         self._control: ControlLink | None = None
         self._wanted = 0
-        self._max_batch: list[int] = []
+        self._batches: list[Batch] = []
         self._cost: list[float] = []
         self._failures = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -66,7 +66,8 @@ class Generation:
         """
         self._control = ControlLink(self._child.control, self._heard, self._lost)
         facts = await asyncio.wait_for(self._loaded, _LOADING)
-        self._wanted, self._max_batch = facts["workers"], facts["max_batch"]
+        self._wanted = facts["workers"]
+        self._batches = [Batch(*each) for each in facts["batches"]]
         for _ in range(self._wanted):
             self._spawn()
         await asyncio.wait_for(self._first, _LOADING)
@@ -93,7 +94,7 @@ class Generation:
         queue = self.queue
         while (first := queue.first) is not None:
             now = time.monotonic()
-            size = batch_size(self._cost[first.place], self._max_batch[first.place])
+            size = self._batches[first.place].size(self._cost[first.place])
             due = queue.holds_until(now, size)
             if due is not None:
                 self._call_at(due - now)

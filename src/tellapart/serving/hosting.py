@@ -17,13 +17,15 @@ from tellapart.bundle.predictor import read_model
 from tellapart.bundle.session import Session
 from tellapart.errors import InputError
 from tellapart.serving import variant
+from tellapart.serving.batching import Batch
 from tellapart.serving.hosted import Hosted
 from tellapart.serving.options import cores
 from tellapart.serving.variant import Choice
 from tellapart.settings import Settings
 
-#: Pictures that go through the model together where nothing was measured or asked for.
-MAX_BATCH = 8
+#: Pictures, and rows, that go through the model together at most where nothing was measured or
+#: asked for; `batching.LEAD` makes them fewer where one takes long.
+_PICTURES, _ROWS = 8, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,7 @@ class Loaded:
     manifest: Manifest
     sha256: str
     choice: Choice
+    batch: Batch
     session: Session | None
 
 
@@ -43,13 +46,13 @@ class Host:
     def __init__(self, loaded: Sequence[Loaded], workers: int, max_pixels: int) -> None:
         self._loaded = loaded
         self.workers = workers
-        self.max_batch = [item.choice.max_batch for item in loaded]
+        self.batches = [item.batch for item in loaded]
         self._max_pixels = max_pixels
         self.models: list[Hosted] = []
         self._outputs: list[dict[str, tuple[str, tuple[int, ...]]]] = []
 
     def open(self) -> None:
-        """Open what could not be shared, and run every model once."""
+        """Open what could not be shared, and run every model once or twice."""
         for item in self._loaded:
             session = item.session or _reopened(item)
             self.models.append(Hosted(item.manifest, session, self._max_pixels))
@@ -85,8 +88,9 @@ def load(wanted: Mapping[str, Any]) -> Host:
         if not workers:
             workers = choice.workers or cores()
         choice = _asked(choice, wanted, workers)
+        batch = _batch(choice, wanted, manifest)
         session = variant.open_session(path, manifest, model, choice) if _shared(choice) else None
-        loaded.append(Loaded(path, manifest, digest, choice, session))
+        loaded.append(Loaded(path, manifest, digest, choice, batch, session))
     _warm_decoder()
     return Host(loaded, workers, int(wanted["max_pixels"]))
 
@@ -105,11 +109,15 @@ def _asked(choice: Choice, wanted: Mapping[str, Any], workers: int) -> Choice:
         changes["threads"] = wanted["threads"]
     elif not choice.applied or wanted["workers"]:
         changes["threads"] = max(1, cores() // workers)
-    if wanted["max_batch"]:
-        changes["max_batch"] = wanted["max_batch"]
-    elif not choice.applied:
-        changes["max_batch"] = MAX_BATCH
     return replace(choice, **changes)
+
+
+def _batch(choice: Choice, wanted: Mapping[str, Any], manifest: Manifest) -> Batch:
+    if wanted["max_batch"]:
+        return Batch(wanted["max_batch"], lead=0)
+    if choice.applied or choice.device != "cpu":
+        return Batch(choice.max_batch, lead=0)
+    return Batch(_ROWS if manifest.rows else _PICTURES)
 
 
 def _shared(choice: Choice) -> bool:
@@ -157,7 +165,7 @@ def _facts(
             "precision": "int8" if choice.int8 else choice.precision,
             "threads": choice.threads,
             "device": choice.device,
-            "max_batch": choice.max_batch,
+            "max_batch": item.batch.most,
             "reason": choice.reason,
         },
         "sha256": item.sha256,

@@ -36,7 +36,8 @@ class Options:
     device: str = _knob("cpu or cuda.", "cpu")
 
     max_queue: int = _knob("Jobs that may wait; the next is turned away (503).", 256)
-    max_batch: int = _knob("Pictures answered together at most; 0: as measured, else 4.", 0)
+    max_queue_mb: float = _knob("Megabytes of them that may wait.", 256.0)
+    max_batch: int = _knob("Items answered together at most; 0: as measured, else 10 ms long.", 0)
     batch_delay: float = _knob("Seconds a job may wait for company; 0: never.", 0.0)
     deadline: float = _knob("Seconds until a request is answered 504.", 10.0)
     hang: float = _knob("Seconds of silence after which a worker is replaced.", 10.0)
@@ -92,6 +93,7 @@ class Options:
 
 _POSITIVE = (
     "max_queue",
+    "max_queue_mb",
     "deadline",
     "hang",
     "drain",

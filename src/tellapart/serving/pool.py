@@ -31,6 +31,8 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 #: Seconds between looks for workers that hang.
 _LOOK = 0.25
+#: Seconds before bundles that could not be loaded anew are tried again; doubled up to a minute.
+_PAUSE = 1.0
 #: How often a child that died while it loaded is started again.
 _TRIES = 3
 
@@ -56,6 +58,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self._closing = False
+        self._most_bytes = options.max_queue_mb * 1e6
         self._counts = dict.fromkeys(
             ("served", "shed", "late", "replaced", "hung", "poison", "reloads"), 0
         )
@@ -73,7 +76,10 @@ class Pool:
     @property
     def full(self) -> bool:
         """Whether the next job would be turned away: asked before a body is read."""
-        return not self.ready or self.waiting >= self.options.max_queue
+        if self._current is None or not self.ready:
+            return True
+        queue = self._current.queue
+        return len(queue) >= self.options.max_queue or queue.bytes >= self._most_bytes
 
     @property
     def waiting(self) -> int:
@@ -166,6 +172,8 @@ class Pool:
         why = ""
         if waiting and waiting + len(jobs) > self.options.max_queue:
             why = f"{waiting} jobs wait"
+        elif generation.queue.bytes > self._most_bytes:
+            why = f"{generation.queue.bytes / 1e6:,.0f} MB wait"
         elif now + wait > min((job.deadline for job in jobs), default=math.inf):
             why = f"the {waiting} jobs that wait will take {wait:.1f} s"
         elif not generation.ready and generation.struggling:
@@ -275,13 +283,21 @@ class Pool:
     async def _look(self) -> None:
         """Replace workers that hang, and all of them where nobody is left to fork new ones."""
         step = min(_LOOK, self.options.hang / 4)
+        again, pause = 0.0, _PAUSE
         while True:
             await asyncio.sleep(step)
+            now = time.monotonic()
             for generation in self._generations():
-                generation.end_silent(time.monotonic())
-            if self._current is not None and self._current.barren and not self._reloading.locked():
-                with contextlib.suppress(TellapartError):
+                generation.end_silent(now)
+            if self._current is None or not self._current.barren or self._reloading.locked():
+                continue
+            if now >= again:
+                try:
                     await self.reload()
+                    pause = _PAUSE
+                except TellapartError:
+                    pause = min(60.0, 2 * pause)
+                again = time.monotonic() + pause
 
     def _run(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

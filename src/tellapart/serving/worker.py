@@ -24,7 +24,6 @@ from typing import Any
 
 from tellapart.errors import TellapartError
 from tellapart.serving import wire
-from tellapart.serving.batching import batch_size
 from tellapart.serving.hosting import Host, load
 from tellapart.serving.jobs import Answer
 from tellapart.serving.wire import Reader, Task
@@ -47,7 +46,7 @@ def main() -> None:
     except TellapartError as error:
         _send(control, {"failed": wire.error_facts(error)})
         return
-    _send(control, {"loaded": {"workers": host.workers, "max_batch": host.max_batch}})
+    _send(control, {"loaded": {"workers": host.workers, "batches": host.batches}})
     gc.collect()
     gc.freeze()  # the collector would write into every page that the forks share
     _trim()
@@ -128,11 +127,12 @@ class ForkServer:
 def serve(connection: socket.socket, host: Host) -> None:
     """Answer what comes over `connection` until its other end is closed."""
     host.open()
+    _trim()
     seconds = [model.seconds for model in host.models]
     facts = {"pid": os.getpid(), "models": host.facts(), "seconds": seconds}
     _write(connection, wire.pack_note({"ready": facts}))
     inbox = _Inbox(connection)
-    while tasks := inbox.next(lambda place: batch_size(seconds[place], host.max_batch[place])):
+    while tasks := inbox.next(lambda place: host.batches[place].size(seconds[place])):
         place = tasks[0].model
         began = time.perf_counter()
         answers = _answers(host, place, tasks)
