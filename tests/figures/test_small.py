@@ -161,6 +161,13 @@ def _serving_start(figures: Figures) -> None:
     assert figures["compute"]["right"] == figures["compute"]["answers"]
 
 
+def _serving_variants(figures: Figures) -> None:
+    (one,) = figures.values()
+    assert one["chosen"]["name"] in one["variants"]
+    # Each was compared on every held-out picture; which is the fastest is the machine's affair.
+    assert all(each["agreement"] or each["faults"] for each in one["variants"].values())
+
+
 def _serving_versus(figures: Figures) -> None:
     for one in figures["each"].values():
         sizes = [value for value in one.values() if "wrong" in value]
@@ -224,6 +231,7 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "serving_soak": _serving_soak,
     "serving_speed": _serving_speed,
     "serving_start": _serving_start,
+    "serving_variants": _serving_variants,
     "serving_versus": _serving_versus,
     "signals": _signals,
     "tables": _tables,
