@@ -50,12 +50,12 @@ def test_options_reach_the_recipe(verb: str, asked: list[Recipe], tmp_path: Path
         "train": [str(tmp_path / "fruit")],
         "run": [str(tmp_path / "fruit.yaml")],
     }[verb]
-    options = ["--budget", "5m", "--backbone", "resnet50", "--device", "cpu", "--devices", "1"]
+    options = ["--budget", "5m", "--backbone", "resnet50", "--device", "cpu", "--devices", "2"]
     main([verb, *target, *options])
     (recipe,) = asked
     assert (recipe.effort, recipe.budget_seconds) == ("good", 300)
     assert (recipe.train.backbone, recipe.train.device, recipe.train.devices) == (
-        *("resnet50", "cpu", 1),
+        *("resnet50", "cpu", 2),
     )
 
 
@@ -80,11 +80,11 @@ def test_wrong_values_are_told_as_those_of_a_recipe(
 
 def test_calls_take_the_same() -> None:
     recipe = _checked(
-        classes=["apple", "pear"], budget="2h", device="cpu", devices=1, backbone="resnet50"
+        classes=["apple", "pear"], budget="2h", device="cpu", devices=2, backbone="resnet50"
     )
-    assert (recipe.budget_seconds, recipe.train.device, recipe.train.devices) == (7200, "cpu", 1)
-    with pytest.raises(RecipeError, match="one device"):
-        _checked(classes=["a", "b"], effort="good", devices=2)
+    assert (recipe.budget_seconds, recipe.train.device, recipe.train.devices) == (7200, "cpu", 2)
+    with pytest.raises(RecipeError, match="only one"):
+        _checked(classes=["a", "b"], effort="good", device="mps", devices=2)
     both = _checked(classes=["a", "b"], effort="good", device="cpu", train={"size": 320})
     assert (both.train.device, both.train.size) == ("cpu", 320)
     with pytest.raises(RecipeError):

@@ -71,7 +71,7 @@ Device = Annotated[
 ]
 Devices = Annotated[
     str | None,
-    typer.Option("--devices", metavar="N", help="Only 1: several together are not built yet."),
+    typer.Option("--devices", metavar="N", help="How many devices train together; default 1."),
 ]
 Int8 = Annotated[
     bool | None,

@@ -52,29 +52,38 @@ class Augmenter:
         """Only normalized: what the finished model does."""
         return torch.addcmul(self._shift, x.permute(0, 3, 1, 2).float(), self._scale)
 
-    def varied(self, x: Tensor, draws: np.random.Generator) -> Tensor:
-        """Mirrored, moved and lit as `how` says, then normalized."""
-        how, count = self.how, len(x)
+    def varied(
+        self,
+        x: Tensor,
+        draws: np.random.Generator,
+        whole: int | None = None,
+        rows: slice = slice(None),
+    ) -> Tensor:
+        """Mirrored, moved and lit as `how` says, then normalized.
+
+        `x` may be the `rows` of a batch of `whole`: they are varied as they would be in it.
+        """
+        how, count = self.how, len(x) if whole is None else whole
         mirrored = draws.random(count) < 0.5 if how.flip else np.zeros(count, bool)
         turned = draws.random(count) < 0.5 if how.flip == "hv" else np.zeros(count, bool)
         pixels = x.permute(0, 3, 1, 2).float()
         if how.moves or pixels.shape[-1] != self.size:
-            grid = torch.from_numpy(transforms(how, mirrored, turned, draws)).to(x.device)
-            places = F.affine_grid(grid, [count, 3, self.size, self.size], align_corners=False)
+            grid = torch.from_numpy(transforms(how, mirrored, turned, draws)[rows]).to(x.device)
+            places = F.affine_grid(grid, [len(x), 3, self.size, self.size], align_corners=False)
             pixels = F.grid_sample(pixels, places, padding_mode="reflection", align_corners=False)
         else:
             for flipped, axis in ((mirrored, 3), (turned, 2)):
-                which = torch.from_numpy(flipped).to(x.device)
+                which = torch.from_numpy(flipped[rows]).to(x.device)
                 pixels[which] = pixels[which].flip(axis)
         if how.lighting:
-            pixels = self._lit(pixels, draws)
+            pixels = self._lit(pixels, draws, count, rows)
         return torch.addcmul(self._shift, pixels, self._scale)
 
-    def _lit(self, pixels: Tensor, draws: np.random.Generator) -> Tensor:
+    def _lit(self, pixels: Tensor, draws: np.random.Generator, count: int, rows: slice) -> Tensor:
         """Contrast about the picture's own mean, then brightness; kept within 0 … 255."""
-        count, most = len(pixels), self.how.lighting
-        contrast = np.exp(draws.uniform(-1, 1, count) * math.log1p(most)).astype(np.float32)
-        bright = (draws.uniform(-most, most, count) * 255).astype(np.float32)
+        most = self.how.lighting
+        contrast = np.exp(draws.uniform(-1, 1, count) * math.log1p(most)).astype(np.float32)[rows]
+        bright = (draws.uniform(-most, most, count) * 255).astype(np.float32)[rows]
         by = torch.from_numpy(contrast).to(pixels.device).view(-1, 1, 1, 1)
         mean = pixels.mean((1, 2, 3), keepdim=True)
         plus = mean * (1 - by) + torch.from_numpy(bright).to(pixels.device).view(-1, 1, 1, 1)

@@ -23,7 +23,7 @@ from tellapart.learn.deep.tuning import depthwise, network, weights
 from tellapart.learn.deep.tuning.augmenting import Augmenter
 from tellapart.learn.deep.tuning.judging import logits_of
 from tellapart.learn.deep.tuning.learning import FILE, Learning, Running
-from tellapart.learn.deep.tuning.network import TunedNet
+from tellapart.learn.deep.tuning.network import TunedNet, frozen_groups, set_learning
 from tellapart.learn.deep.tuning.pictures import PictureFeed
 from tellapart.learn.deep.tuning.plan import Plan
 
@@ -86,7 +86,8 @@ def tune(
     "Fine-tuning can distort pretrained features"). Raises `InputError` where the loss is no
     number any more, for a device that is not here, or for a name that timm has not;
     `VerificationError` for weights of another network, `PictureError` for a picture that cannot
-    be decoded, `StorageError` where `folder` cannot be written, `MissingExtraError` without timm.
+    be decoded, `StorageError` where `folder` cannot be written, `MissingExtraError` without timm,
+    `WorkerError` where the process of another device is lost.
     """
     telemetry.off()
     device = _device(plan)
@@ -95,12 +96,14 @@ def tune(
     running = Running(folder, _key(key, plan, feed), watch, stop, deadline, precision)
     learning = Learning(net, plan, feed, running)
     before = torch.get_num_threads()
-    torch.set_num_threads(plan.threads or threads())
+    torch.set_num_threads(_threads(plan, device))
     try:
         with torch.random.fork_rng(devices=[]), _quiet(folder), quickened(net, device):
             learning.resume()
+            if plan.devices > 1 and not learning.over:
+                _walk_together(learning, device, folder)
             while not learning.over:
-                _walk(learning, device, plan.devices, folder)
+                _walk(learning, device, folder)
     finally:
         torch.set_num_threads(before)
         net.cpu()
@@ -157,13 +160,24 @@ def _shortened(plan: Plan, stages: list[dict[str, Any]]) -> list[str]:
 
 
 def _device(plan: Plan) -> str:
-    if plan.devices != 1:
+    device = numbers.device_for(plan.device)
+    if plan.devices == 1:
+        return device
+    here = {"cpu": plan.devices, "cuda": torch.cuda.device_count()}.get(device, 1)
+    if plan.devices > here or not torch.distributed.is_available():
         raise InputError(
-            f"train.devices is {plan.devices!r}.",
-            expected="1: a tuning runs on one device",
-            do="Leave train.devices out.",
+            f"train.devices is {plan.devices!r}, and of {device!r} there is {here} here to train "
+            "together.",
+            expected=f"a whole number from 1 to {here}",
+            do="Set train.devices to such a number, or leave it out.",
         )
-    return numbers.device_for(plan.device)
+    if plan.batch_size < 2 * plan.devices:
+        raise InputError(
+            f"train.devices is {plan.devices!r}, of a batch of {plan.batch_size} pictures.",
+            expected="at least two pictures of each batch for every device",
+            do=f"Set train.batch_size to {2 * plan.devices} or more, or use fewer devices.",
+        )
+    return device
 
 
 def precision_for(asked: str, device: str) -> str:
@@ -189,6 +203,12 @@ def threads() -> int:
         return os.cpu_count() or 1
 
 
+def _threads(plan: Plan, device: str) -> int:
+    """Of this process: several on one CPU share its threads."""
+    whole = plan.threads or threads()
+    return max(1, whole // plan.devices) if device == "cpu" else whole
+
+
 def quickened(net: TunedNet, device: str) -> contextlib.AbstractContextManager[None]:
     """On a CPU some gradients are had by quicker ways than torch's own."""
     return depthwise.quick(net) if device == "cpu" else contextlib.nullcontext()
@@ -200,7 +220,7 @@ def _key(key: str, plan: Plan, feed: PictureFeed) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _walk(learning: Learning, device: str, devices: int, folder: Path) -> None:
+def _walk(learning: Learning, device: str, folder: Path) -> None:
     """What is left of the stage at hand, in Lightning's hands."""
     from lightning.pytorch import Trainer
 
@@ -209,7 +229,7 @@ def _walk(learning: Learning, device: str, devices: int, folder: Path) -> None:
     module = Module(learning)
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else device,
-        devices=devices,
+        devices=1,
         max_epochs=-1,
         logger=False,
         enable_checkpointing=False,
@@ -221,3 +241,27 @@ def _walk(learning: Learning, device: str, devices: int, folder: Path) -> None:
     trainer.fit(module, module.turns())
     if module.ended is not None:
         raise module.ended
+
+
+def _walk_together(learning: Learning, device: str, folder: Path) -> None:
+    """All that is left, with a process for each further device."""
+    from tellapart.learn.deep.tuning.crew import Leading, walked
+    from tellapart.learn.deep.tuning.module import Module
+
+    plan, feed = learning.plan, learning.feed
+    leading = Leading(plan.devices, device, _threads(plan, device), folder)
+    with leading.watched() as crew:
+        targets = folder.absolute() / "targets.npy"
+        np.save(targets, feed.targets[feed.train])
+        said = {"plan": plan.to_dict(), "targets": str(targets)}
+        crew.say({**said, "mean": feed.mean, "std": feed.std})
+        learning.crew = crew
+        while not learning.over:
+            stage = learning.pace.stage
+            crew.say({"walk": stage})
+            frozen = frozen_groups(learning.groups, plan.stages[stage].freeze)
+            set_learning(learning.net, learning.groups, frozen, plan.freeze_norm)
+            module = Module(learning)
+            walked(module, module.turns(), crew.place, folder)
+            if module.ended is not None:
+                raise module.ended

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -37,8 +37,13 @@ from tellapart.learn.deep.tuning.plan import Plan
 from tellapart.learn.deep.tuning.schedules import factor
 from tellapart.learn.deep.tuning.stepping import Stepper
 
+if TYPE_CHECKING:
+    from tellapart.learn.deep.tuning.crew import Crew
+
 #: In the folder for checkpoints.
 FILE = "tuning.pt"
+#: Beside it, for processes on other devices that go on with it.
+_OPTIMIZER = "optimizer.pt"
 #: Seconds between two words to the watcher within an epoch, and between two checkpoints.
 _WORD, _SAVE = 0.25, 25.0
 #: Tests put another in its place.
@@ -82,6 +87,9 @@ class Learning:
         self._search: dict[str, Any] | None = None
         self._restored: dict[str, Any] | None = None
         self._stepper: Stepper | None = None
+        #: The other devices' processes, and how gradients are had where there are any.
+        self.crew: Crew | None = None
+        self.backward: Callable[[torch.Tensor], Any] = torch.Tensor.backward
         self._since = self._word = self._saved = clock()
 
     # What Lightning asks.
@@ -115,7 +123,15 @@ class Learning:
         self._augmenter = Augmenter(plan.augmentation, stage.size, self.feed.mean, self.feed.std)
         self._augmenter.to(device)
         self._stepper = Stepper(
-            self.net, plan, self.feed, pixels, stage.size, running.precision, device
+            self.net,
+            plan,
+            self.feed,
+            pixels,
+            stage.size,
+            running.precision,
+            device,
+            crew=self.crew,
+            backward=self.backward,
         )
         self._sums = self._sums.to(device)
         self._untouched = untouched(self.net, self.groups, min(self._frozen[: place + 1]))
@@ -123,9 +139,12 @@ class Learning:
         optimizer = self._stepper.begin(self.groups, frozen)
         if len(self.logs) == place:
             self.logs.append(StageLog.begun(place, plan, self.groups, frozen, len(self._cuts)))
+        restored = self._restored is not None
         if self._restored is not None:
             optimizer.load_state_dict(self._restored["optimizer"])
             self._restored = None
+        if self.crew is not None:
+            self._tell_stage(optimizer if restored else None, pixels)
         self._saved = clock()
         return optimizer
 
@@ -195,6 +214,25 @@ class Learning:
         self.pace.begin(self.pace.stage + 1)
         self._waited = 0
 
+    def _tell_stage(
+        self, optimizer: torch.optim.Optimizer | None, pixels: NDArray[np.uint8]
+    ) -> None:
+        """Tell the other devices' processes of the stage, and of an optimizer that goes on."""
+        assert self.crew is not None
+        folder = self._running.folder.absolute()
+        if optimizer is not None:
+            weights.write(folder / _OPTIMIZER, optimizer.state_dict())
+        file = pixels.filename if isinstance(pixels, np.memmap) and not self.stopped else None
+        said = {
+            "stage": self.pace.stage,
+            "side": self.plan.stages[self.pace.stage].size,
+            "precision": self.precision,
+            "folder": str(folder),
+            "pixels": str(Path(file).absolute()) if file else "",
+            "optimizer": "" if optimizer is None else _OPTIMIZER,
+        }
+        self.crew.say(said)
+
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         draws = np.random.default_rng([self.plan.seed, epoch])
         return np.asarray(draws.permutation(len(self.feed.train)), np.int64)
@@ -202,6 +240,9 @@ class Learning:
     def _step(self, places: NDArray[np.int64], rate: float, number: tuple[int, ...]) -> Any:
         assert self._stepper is not None
         before = clock()
+        if self.crew is not None:
+            drawn = [self.plan.seed, *number]
+            self.crew.say({"places": places.tolist(), "rate": rate, "draws": drawn})
         sums = self._stepper.step(places, rate, (self.plan.seed, *number))
         if self.pace.deadline is not None and sums.is_cuda:
             torch.cuda.synchronize()
@@ -242,6 +283,9 @@ class Learning:
         asked = self.plan.stages[self.pace.stage].lr
         log.rate = log.suggested if asked == "find" else float(asked)
         self._search = None
+        if self.crew is not None:
+            self.crew.say({"again": True})
+            self.crew.share(self.net)
         assert self._stepper is not None
         self._stepper.begin(self.groups, self._frozen[self.pace.stage])
         self._save()

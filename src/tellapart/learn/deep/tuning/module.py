@@ -27,20 +27,30 @@ class Module(LightningModule):  # type: ignore[misc]
         return Turns(self.learning)
 
     def configure_optimizers(self) -> Any:
+        if self.learning.crew is not None:
+            self.learning.backward = self.manual_backward  # gradients of all devices, averaged
         return self.learning.start(self.device)
 
     def on_train_epoch_start(self) -> None:
         self._do(self.learning.begin_epoch)
+        self._done()
 
     def training_step(self, turn: int, index: int) -> None:
         # Lightning asks for a turn before the last one is done: the epoch may be over by now.
         if self.learning.goes_on:
             self._do(self.learning.batch)
+        self._done()
 
     def on_train_epoch_end(self) -> None:
         self._do(self.learning.end_epoch)
         if self.learning.over or self.learning.pace.stage != self._stage:
             self.trainer.should_stop = True
+        self._done()
+
+    def _done(self) -> None:
+        """Let the other devices' processes go on, or end with this one."""
+        if self.learning.crew is not None:
+            self.learning.crew.say({"stop": bool(self.trainer.should_stop)})
 
     def _do(self, part: Any) -> None:
         if self.ended is not None:
@@ -61,6 +71,12 @@ class Turns:
 
     def __iter__(self) -> Iterator[int]:
         turn = 0
-        while self._learning.goes_on:
+        while self._goes_on():
             yield turn
             turn += 1
+
+    def _goes_on(self) -> bool:
+        goes_on = self._learning.goes_on
+        if self._learning.crew is not None:
+            self._learning.crew.say({"goes_on": goes_on})
+        return goes_on

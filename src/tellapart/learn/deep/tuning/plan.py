@@ -122,3 +122,14 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, for checkpoints' keys and facts."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Plan:
+        """What `to_dict` said, read from JSON too."""
+        weight = said["class_weight"]
+        read = {
+            "stages": tuple(Stage(**stage) for stage in said["stages"]),
+            "augmentation": Augmentation(**said["augmentation"]),
+            "class_weight": tuple(weight) if isinstance(weight, list | tuple) else weight,
+        }
+        return cls(**{**said, **read})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from tellapart.learn.deep.tuning.augmenting import Augmenter, mixed
 from tellapart.learn.deep.tuning.network import Group, TunedNet, rates
 from tellapart.learn.deep.tuning.pictures import PictureFeed
 from tellapart.learn.deep.tuning.plan import Plan
+
+if TYPE_CHECKING:
+    from tellapart.learn.deep.tuning.crew import Crew
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -54,7 +57,11 @@ class Stepper:
         size: int,
         precision: str,
         device: torch.device,
+        *,
+        crew: Crew | None = None,
+        backward: Callable[[Tensor], Any] = torch.Tensor.backward,
     ) -> None:
+        self._crew, self._backward = crew, backward
         self.net, self.plan, self.precision, self.device = net, plan, precision, device
         self._pixels = pixels
         self._targets = torch.from_numpy(feed.targets[feed.train])
@@ -82,12 +89,18 @@ class Stepper:
         """
         assert self.optimizer is not None
         numbers = np.random.default_rng(list(draws))
-        torch.manual_seed(int(numbers.integers(2**62)))  # for dropout
-        x = torch.from_numpy(self._pixels[places]).to(self._varies_on)
-        known = self._targets[torch.from_numpy(places)].to(self.device)
-        pixels = self._augmenter.varied(x, numbers).to(self.device)
+        seed = int(numbers.integers(2**62))
+        rows, counts = slice(None), 1.0
+        if self._crew is not None:  # its share of the batch, varied as it would be in the whole
+            rows, counts = self._crew.place.mine(len(places))
+            seed += self._crew.place.rank
+        torch.manual_seed(seed)  # for dropout
+        mine = places[rows]
+        x = torch.from_numpy(self._pixels[mine]).to(self._varies_on)
+        known = self._targets[torch.from_numpy(mine)].to(self.device)
+        pixels = self._augmenter.varied(x, numbers, len(places), rows).to(self.device)
         pixels, targets = mixed(pixels, known, self.plan.augmentation, numbers)
-        rows = None if self._weights is None else targets @ self._weights
+        weights = None if self._weights is None else targets @ self._weights
         if self.plan.label_smoothing:
             share = self.plan.label_smoothing
             targets = targets * (1 - share) + share / targets.shape[1]
@@ -95,16 +108,17 @@ class Stepper:
             group["lr"] = rate * group["share"]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = self.net(pixels.contiguous(memory_format=torch.channels_last))
-        loss = soft_cross_entropy(logits, targets, rows)
+        loss = soft_cross_entropy(logits, targets, weights)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self._backward(loss if self._crew is None else loss * counts)
         if self.plan.clip is not None:
             learning = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(learning, self.plan.clip)
         self.optimizer.step()
         with torch.no_grad():
             right = (logits.argmax(1) == known.argmax(1)).sum()
-            return torch.stack([loss.detach() * len(places), right.float()])
+            sums = torch.stack([loss.detach() * len(mine), right.float()])
+            return sums if self._crew is None else self._crew.total(sums * float(counts > 0))
 
 
 def _parts(
