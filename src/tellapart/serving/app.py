@@ -120,10 +120,9 @@ class App:
         request = Request(scope, receive)
         request.id = self._id(request)
         self.metrics.open += 1
-        route = ""
-        status = 499
+        status = 499  # what remains where the client goes
         try:
-            route, response = await self._answer(request)
+            response = await self._answer(request)
             status = response.status
             await self._send(request, response, send)
         except Disconnected:
@@ -131,29 +130,31 @@ class App:
         finally:
             taken = time.monotonic() - began
             self.metrics.open -= 1
-            self.metrics.requests[route, status] += 1
+            self.predictor.budget.give(request.held)
+            self.metrics.requests[request.route, status] += 1
             self.metrics.seconds["total"].observe(taken)
             if self.log.requests or status >= 500:
-                self._log(request, route, status, taken)
+                self._log(request, status, taken)
 
-    async def _answer(self, request: Request) -> tuple[str, Response]:
-        """The route's name, and what it answers; every error an answer too."""
-        route = "unknown"
+    async def _answer(self, request: Request) -> Response:
+        """What its route answers; every error an answer too."""
         try:
-            route, handler, parts = self._find(request)
+            request.route, handler, parts = self._find(request)
             if request.path not in _OPEN:
                 self.gate.admit(request)
-            return route, await handler(request, **parts)
+            return await handler(request, **parts)
         except TellapartError as error:
             if request.path.startswith("/v2"):
-                return route, inference_protocol.problem(error)
-            return route, problem(error)
+                return inference_protocol.problem(error)
+            return problem(error)
         except Disconnected:
             raise
         except Exception as error:
             trace = traceback.format_exception(error)
-            self.log.event("fault", request=request.id, route=route, trace="".join(trace)[-3000:])
-            return route, problem(
+            self.log.event(
+                "fault", request=request.id, route=request.route, trace="".join(trace)[-3000:]
+            )
+            return problem(
                 TellapartError(
                     "The server failed in a way that was not foreseen.",
                     expected="an answer",
@@ -290,12 +291,12 @@ class App:
     async def _root(self, request: Request) -> Response:
         return Response(307, b"", TEXT, ((b"location", b"/docs"),))
 
-    def _log(self, request: Request, route: str, status: int, taken: float) -> None:
+    def _log(self, request: Request, status: int, taken: float) -> None:
         facts: dict[str, Any] = {
             "request": request.id,
             "client": request.client,
             "method": request.method,
-            "route": route,
+            "route": request.route,
             "status": status,
             "seconds": round(taken, 6),
             "bytes": request.length,

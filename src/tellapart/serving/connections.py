@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from tellapart.errors import RequestError, TellapartError
 from tellapart.serving.options import Options
-from tellapart.serving.request import LOCAL, overloaded, problem
+from tellapart.serving.request import LOCAL, WAITING, overloaded, problem
 
 #: Bytes that a request's line and headers may have together.
 _MOST_HEADERS = 65_536
@@ -28,6 +28,8 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         #: Since when the client owes us the rest of a request; None: it is our turn.
         self.since: float | None = self.loop.time()
+        #: What the request being answered waits for: cancelled where the client goes.
+        self.waiting: list[asyncio.Future[Any]] = []
         #: Since when the client has not taken what we wrote.
         self.stuck: float | None = None
         self.heading = 0
@@ -35,6 +37,11 @@ class Connection(HttpToolsProtocol):
         self.local = sock is not None and sock.family == socket.AF_UNIX
         if len(self.connections) > self.options.max_connections:
             self.refuse(overloaded(1.0))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        for future in self.waiting:
+            future.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -57,6 +64,7 @@ class Connection(HttpToolsProtocol):
         # The scope's type knows no keys of ours.
         scope: Any = self.scope
         scope[LOCAL] = self.local
+        scope[WAITING] = self.waiting
         if len(self.pipeline) >= _MOST_PIPELINED:
             self.transport.abort()
 
@@ -93,7 +101,7 @@ class Connection(HttpToolsProtocol):
         """Answer with an error, unless an answer has begun, and close."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+        if self._may_write():
             answer = problem(error)
             head = [STATUS_LINE[answer.status]]
             fields = (
@@ -106,6 +114,15 @@ class Connection(HttpToolsProtocol):
             head += [name + b": " + value + b"\r\n" for name, value in fields]
             self.transport.write(b"".join(head) + b"\r\n" + answer.body)
         self.transport.close()
+
+    def _may_write(self) -> bool:
+        """Whether what is written now is read as the answer to what the client owes us."""
+        cycle = self.cycle
+        if self.pipeline:
+            return False
+        if cycle is None or cycle.response_complete:
+            return True
+        return cycle.more_body and not cycle.response_started
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn calls this for bytes that are no HTTP."""

@@ -118,8 +118,9 @@ class InferenceProtocol:
         """Answer tensors with tensors. Raises `TellapartError`."""
         info = self._model(name, version)
         request.model = info.name
-        deadline = self._predictor.begin()
+        self._predictor.begin()
         data = await self._predictor.body(request)
+        deadline = self._predictor.deadline()
         head, tail = _parted(data, request)
         del data
         asked = bodies.parse(head, _MOST_MARKS)
@@ -134,7 +135,7 @@ class InferenceProtocol:
             job = self._predictor.job(info, request, kind, False, deadline)
             job.payload, job.outputs = payload, raw
             jobs.append(job)
-        found = await self._predictor.ask(jobs)
+        found = await self._predictor.ask(request, jobs)
         return _answered(info, asked.get("id"), good(found), outputs)
 
     def _model(self, name: str, version: str) -> ModelInfo:

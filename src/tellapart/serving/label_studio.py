@@ -24,6 +24,9 @@ from tellapart.serving.predicting import Predictor
 from tellapart.serving.request import Request, Response, json_response
 
 _MOST_XML = 1_000_000
+#: Label Studio sends as many tasks at once as it was told to, and waits longer than others do:
+#: they are answered a part at a time, each with a deadline of its own.
+_MOST_TASKS, _TOGETHER = 1000, 16
 
 
 class Control(NamedTuple):
@@ -75,20 +78,23 @@ class LabelStudio:
         info = self._model(value.get("model_version"))
         request.model = info.name
         tasks, config = value["tasks"], value.get("label_config")
-        most = self._predictor.options.max_pictures
         if not isinstance(tasks, list) or not isinstance(config, str):
             raise InputError(
                 "The request has no list of tasks, or no label_config.",
                 expected='{"tasks": […], "label_config": "<View>…</View>"}',
                 do="Send what Label Studio sends.",
             )
-        if len(tasks) > most:
-            raise bodies.too_many(len(tasks), most)
+        if len(tasks) > _MOST_TASKS:
+            raise bodies.too_many(len(tasks), _MOST_TASKS)
         control = find_control(config)
-        items = await asyncio.gather(*(self._item(task, control, deadline) for task in tasks))
-        jobs = [self._predictor.job(info, request, "picture", False, deadline) for _ in tasks]
-        found = await self._predictor.run(request, items, jobs, deadline) if tasks else []
-        results = [_result(info, one, control) for one in found]
+        results: list[dict[str, Any]] = []
+        for at in range(0, len(tasks), _TOGETHER):
+            part = tasks[at : at + _TOGETHER]
+            deadline = self._predictor.deadline() if at else deadline
+            items = await asyncio.gather(*(self._item(task, control, deadline) for task in part))
+            jobs = [self._predictor.job(info, request, "picture", False, deadline) for _ in part]
+            found = await self._predictor.run(request, items, jobs, deadline)
+            results += [_result(info, one, control) for one in found]
         return json_response({"results": results, "model_version": _version(info)})
 
     async def _item(self, task: Any, control: Control, deadline: float) -> Item | TellapartError:

@@ -17,6 +17,7 @@ from tellapart.serving.models import ModelInfo
 from tellapart.serving.options import Options
 from tellapart.serving.pool import Pool
 from tellapart.serving.request import (
+    Budget,
     Request,
     Response,
     encode,
@@ -25,6 +26,9 @@ from tellapart.serving.request import (
     overloaded,
     problem,
 )
+
+#: Bodies of the largest size that may be held at once.
+_BODIES = 10
 
 OnTasks = Callable[[Request, dict[str, Any], float], Awaitable[Response]]
 
@@ -39,6 +43,7 @@ class Predictor:
         self.options = options
         self.elsewhere = elsewhere
         self.metrics = metrics
+        self.budget = Budget(_BODIES * options.max_body)
         #: What answers a body of Label Studio's tasks.
         self.on_tasks: OnTasks | None = None
 
@@ -49,8 +54,9 @@ class Predictor:
         query = request.query("model", "version", "why")
         why = flag("why", query.get("why"))
         info = self.model(name or query.get("model", ""), version, query.get("version"))
-        deadline = self.begin()
+        self.begin()
         data = await self.body(request)
+        deadline = self.deadline()
         request.model = info.name
         asked = bodies.read(data, request, self.options.max_pictures)
         del data  # the picture alone is kept while it waits
@@ -79,15 +85,18 @@ class Predictor:
             version = number(text)
         return self.pool.models.find(name, version)
 
-    def begin(self) -> float:
-        """The deadline of a request that begins now; raises `OverloadedError` at once, unread."""
+    def begin(self) -> None:
+        """Raises `OverloadedError` where the pool is full: before the body is read."""
         if self.pool.full:
             raise overloaded(self.pool.retry_after)
+
+    def deadline(self) -> float:
+        """When a request that has come whole by now must be answered."""
         return time.monotonic() + self.options.deadline
 
     async def body(self, request: Request) -> bytes:
         """The request's body, within bounds."""
-        data = await request.body(self.options.max_body)
+        data = await request.body(self.options.max_body, self.budget)
         self.metrics.body_bytes += len(data)
         return data
 
@@ -124,27 +133,20 @@ class Predictor:
                 job.payload = content
                 ready.append(job)
         if not found:
-            return await self.ask(ready)
-        told = iter(await self.ask(ready) if ready else [])
+            return await self.ask(request, ready)
+        told = iter(await self.ask(request, ready) if ready else [])
         return [
             content if isinstance(content, TellapartError) else next(told) for content in contents
         ]
 
-    async def ask(self, jobs: Sequence[Job]) -> list[Answer | TellapartError]:
-        """The pool's answers. Raises `OverloadedError`, and a single job's `DeadlineError`."""
+    async def ask(self, request: Request, jobs: Sequence[Job]) -> list[Answer | TellapartError]:
+        """The pool's answers. Raises `OverloadedError`, and `DeadlineError` where all were late."""
         if len(jobs) == 1:
-            answer = await self.pool.enqueue(jobs[0])
-            self.metrics.answered(answer)
-            return [answer]
-        futures = self.pool.enqueue_all(jobs)
-        try:
-            told = await asyncio.gather(*futures, return_exceptions=True)
-        except asyncio.CancelledError:
-            for future in futures:
-                future.cancel()
-            raise
+            futures = [self.pool.enqueue(jobs[0])]
+        else:
+            futures = self.pool.enqueue_all(jobs)
         found: list[Answer | TellapartError] = []
-        for one in told:
+        for one in await request.wait(futures):
             if isinstance(one, Answer):
                 self.metrics.answered(one)
                 found.append(one)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from tellapart.errors import InputError, OverloadedError, RequestError, TellapartError
 
+T = TypeVar("T")
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
@@ -16,6 +18,8 @@ Send = Callable[[Any], Awaitable[None]]
 JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
 #: Whether a connection came over the Unix socket stands in the scope under this key.
 LOCAL = "tellapart.local"
+#: And under this one the list of futures to cancel where the client goes.
+WAITING = "tellapart.waiting"
 _TRUE, _FALSE = frozenset(("1", "true", "yes", "on", "")), frozenset(("0", "false", "no", "off"))
 _MOST_FIELDS = 64
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -23,6 +27,26 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 class Disconnected(Exception):  # noqa: N818 - nothing is wrong: the client has gone
     """The client has gone before its request was read."""
+
+
+class Budget:
+    """Bytes of bodies that may be held at once, by all requests: each until it is answered.
+
+    What has come is counted, not what was announced: announcing costs nothing.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Raises `OverloadedError` where there is no room."""
+        if self.held + size > self.most:
+            raise overloaded(1.0)
+        self.held += size
+
+    def give(self, size: int) -> None:
+        self.held -= size
 
 
 class Response(NamedTuple):
@@ -37,7 +61,20 @@ class Response(NamedTuple):
 class Request:
     """One request. `id` names it in the log and in the answer's `X-Request-ID`."""
 
-    __slots__ = ("_receive", "_scope", "headers", "id", "local", "method", "model", "path", "read")
+    __slots__ = (
+        "_receive",
+        "_scope",
+        "_waiting",
+        "headers",
+        "held",
+        "id",
+        "local",
+        "method",
+        "model",
+        "path",
+        "read",
+        "route",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
@@ -48,8 +85,14 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.local: bool = scope.get(LOCAL, False)
         self.id = ""
+        #: The name of its route, for figures and the log.
+        self.route = "unknown"
         #: Which model answered, for the log; empty where none did.
         self.model = ""
+        #: Bytes of its body that count against the budget.
+        self.held = 0
+        #: What is cancelled where the client goes.
+        self._waiting: list[Any] = scope.get(WAITING, [])
         #: Whether the body has been read to its end.
         self.read = False
 
@@ -101,23 +144,50 @@ class Request:
                 )
         return dict(pairs)
 
-    async def body(self, limit: int) -> bytes:
-        """The whole body, of at most `limit` bytes.
+    async def body(self, limit: int, budget: Budget) -> bytes:
+        """The whole body, of at most `limit` bytes, which are taken from `budget`.
 
-        Raises `RequestError` where it is larger, `Disconnected` where the client goes before its
-        end.
+        Raises `RequestError` where it is larger, `OverloadedError` where all bodies together are,
+        `Disconnected` where the client goes before its end.
         """
         if (self.length or 0) > limit:
             raise too_large(limit)
         first = await self._piece()
+        self._hold(len(first), budget)
         if self.read and len(first) <= limit:
             return first
         parts = bytearray(first)
         while len(parts) <= limit:
             if self.read:
                 return bytes(parts)
-            parts += await self._piece()
+            piece = await self._piece()
+            self._hold(len(piece), budget)
+            parts += piece
         raise too_large(limit)
+
+    async def wait(self, futures: Sequence[asyncio.Future[T]]) -> list[T | BaseException]:
+        """The results of all, or their errors. Raises `Disconnected` where the client goes."""
+        self._waiting += futures
+        try:
+            if len(futures) == 1:
+                return [await futures[0]]
+            found = await asyncio.gather(*futures, return_exceptions=True)
+            if any(isinstance(one, asyncio.CancelledError) for one in found):
+                raise Disconnected
+            return found
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the server stops
+                for future in futures:
+                    future.cancel()
+                raise
+            raise Disconnected from None
+        finally:
+            self._waiting.clear()
+
+    def _hold(self, size: int, budget: Budget) -> None:
+        budget.take(size)
+        self.held += size
 
     async def skip(self, most: int) -> None:
         """Read on, up to `most` bytes, and drop it. Raises `Disconnected`."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tellapart.errors import RequestError
+from tellapart.errors import OverloadedError, RequestError
 from tellapart.serving.limits import Rate, Tokens, network
-from tellapart.serving.request import Request
+from tellapart.serving.request import WAITING, Budget, Disconnected, Request
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +189,34 @@ def test_a_body_that_comes_in_pieces_is_counted() -> None:
         "headers": [(b"transfer-encoding", b"chunked")],
         "query_string": b"",
     }
+    budget = Budget(1000)
+    request = Request(scope, receive)
     with pytest.raises(RequestError) as caught:
-        asyncio.run(Request(scope, receive).body(100))
+        asyncio.run(request.body(100, budget))
     assert caught.value.http_status == 413
+    assert request.held == budget.held == 120
+    pieces.extend([b"x" * 40] * 3)
+    with pytest.raises(OverloadedError):
+        asyncio.run(Request(scope, receive).body(1000, Budget(100)))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_nobody_waits_for_any_more_is_cancelled(count: int) -> None:
+    async def go_away() -> None:
+        waiting: list[asyncio.Future[int]] = []
+        scope = {
+            "method": "POST",
+            "path": "/",
+            "headers": [],
+            "query_string": b"",
+            WAITING: waiting,
+        }
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in range(count)]
+        loop.call_soon(lambda: [one.cancel() for one in waiting])
+        with pytest.raises(Disconnected):
+            await Request(scope, None).wait(futures)  # type: ignore[arg-type]
+        assert all(one.cancelled() for one in futures)
+        assert not waiting
+
+    asyncio.run(go_away())

@@ -17,7 +17,7 @@ from tellapart.serving import inference_protocol, tensors
 from tellapart.serving.app import App
 from tellapart.serving.models import ModelInfo
 from tellapart.serving.predicting import number
-from tellapart.serving.request import Request, too_large
+from tellapart.serving.request import Disconnected, Request, too_large
 
 try:
     import grpc
@@ -124,6 +124,8 @@ class GrpcFace:
         except TellapartError as error:
             status = error.http_status
             await _abort(context, error)
+        except Disconnected:
+            await context.abort(grpc.StatusCode.CANCELLED, "The client has gone.")
         except Exception as error:
             status = 500
             trace = "".join(traceback.format_exception(error))[-3000:]
@@ -132,6 +134,7 @@ class GrpcFace:
             await context.abort(grpc.StatusCode.INTERNAL, text)
         finally:
             app.metrics.open -= 1
+            app.predictor.budget.give(request.held)
             self._finished(request, route, status, time.monotonic() - began)
 
     def _finished(self, request: Request, route: str, status: int, taken: float) -> None:
@@ -193,13 +196,10 @@ class GrpcFace:
     async def _model_infer(self, asked: Any, request: Request, left: float | None) -> Any:
         info = self._model(asked.model_name, asked.model_version)
         request.model = info.name
-        deadline = self._predictor.begin()
+        self._predictor.begin()
+        deadline = self._predictor.deadline()
         if left is not None:  # a client that has given up waits for nothing
             deadline = min(deadline, time.monotonic() + left)
-        size = asked.ByteSize()
-        if size > self._app.options.max_body + _ENVELOPE:
-            raise too_large(self._app.options.max_body)
-        self._app.metrics.body_bytes += size
         kind, payloads = self._input(info, asked)
         outputs = tensors.read_outputs(info, contents.outputs_asked(asked))
         raw = tuple(dict.fromkeys(one.name for one in outputs if one.name in info.outputs))
@@ -208,13 +208,21 @@ class GrpcFace:
             job = self._predictor.job(info, request, kind, False, deadline)
             job.payload, job.outputs = payload, raw
             jobs.append(job)
-        found = inference_protocol.good(await self._predictor.ask(jobs))
+        found = inference_protocol.good(await self._predictor.ask(request, jobs))
         return contents.answered(
             info, asked, [tensors.write_output(info, found, one) for one in outputs]
         )
 
     def _model(self, name: str, version: str) -> ModelInfo:
         return self._pool.models.find(name, number(version) if version else None)
+
+    def _take(self, size: int, request: Request) -> None:
+        """Count a message that has come against what may be held at once, as HTTP's bodies."""
+        if size > self._app.options.max_body + _ENVELOPE:
+            raise too_large(self._app.options.max_body)
+        self._app.metrics.body_bytes += size
+        self._predictor.budget.take(size)
+        request.held = size
 
     def _input(self, info: ModelInfo, asked: Any) -> Any:
         most = self._app.options.max_pictures
