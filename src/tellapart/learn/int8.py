@@ -24,6 +24,9 @@ from tellapart.errors import MissingExtraError, VerificationError
 from tellapart.learn.lite0 import serialize_as
 
 Item = TypeVar("Item")
+#: Nodes with weights, and those that make features of maps.
+_LAYERS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_POOLS = frozenset({"GlobalAveragePool", "ReduceMean", "GlobalMaxPool", "ReduceMax"})
 
 #: Pictures that the ranges are taken from: more moved no figure on trashnet_100.
 MOST = 300
@@ -98,12 +101,44 @@ def quantize(
                 preset=nncf.QuantizationPreset.MIXED,
                 subset_size=len(items),
                 fast_bias_correction=True,
+                ignored_scope=nncf.IgnoredScope(names=_exact(model.graph)),
             )
         except Exception as error:
             raise _failed(error) from error
     del found.metadata_props[:]
     opset = max(o.version for o in found.opset_import if o.domain in ("", "ai.onnx"))
     return serialize_as(found.graph, {}, opset=opset, ir_version=model.ir_version)
+
+
+def _exact(graph: Any) -> list[str]:
+    """Names of the nodes that stay in float32: what prepares pictures and what makes features.
+
+    Quantized they cost agreement and save nothing. With them goes a convolution whose map is
+    pooled as it is, without an activation: of that OpenVINO 2026.4 makes wrong features.
+    """
+    readers: dict[str, list[Any]] = {}
+    makers: dict[str, Any] = {}
+    for node in graph.node:
+        makers.update((output, node) for output in node.output)
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    found: set[str] = set()
+    names = [value.name for value in graph.input]
+    while names:
+        for node in readers.get(names.pop(), []):
+            if node.op_type not in _LAYERS and node.name not in found:
+                found.add(node.name)
+                names.extend(node.output)
+    ends = [(value.name, False) for value in graph.output if value.name == "features"]
+    while ends:
+        name, pooled = ends.pop()
+        maker = makers.get(name)
+        if maker is None or maker.name in found or (pooled and maker.op_type not in _LAYERS):
+            continue
+        found.add(maker.name)
+        if maker.op_type not in _LAYERS:
+            ends.extend((entry, maker.op_type in _POOLS) for entry in maker.input)
+    return sorted(found - {""})
 
 
 @contextlib.contextmanager
