@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,25 @@ def test_a_lost_process_is_an_error_and_leaves_none_behind(
         _tune(plan, make_feed(), tmp_path, tensors, watch=kill)
     assert "goes on" in caught.value.do
     assert found[0].poll() is not None
+    assert not torch.distributed.is_initialized()
+
+
+def test_a_process_that_never_comes_is_not_waited_for(
+    make_feed: Any, tmp_path: Path, tensors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = crew._process
+    found: list[Any] = []
+
+    def broken(said: list[str], *others: Any) -> Any:
+        monkeypatch.setattr(sys, "executable", shutil.which("false") or "false")
+        found.append(begin(said, *others))
+        monkeypatch.undo()
+        return found[-1]
+
+    monkeypatch.setattr(crew, "_process", broken)
+    with pytest.raises(WorkerError, match=r"device 2 \(exit status 1\)"):
+        _tune(_plan(Stage("body", 1, 1e-3, SIZE), devices=2), make_feed(), tmp_path, tensors)
+    assert found[0].poll() == 1
     assert not torch.distributed.is_initialized()
 
 

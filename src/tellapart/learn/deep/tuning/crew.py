@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,6 +38,8 @@ _PATIENCE = timedelta(hours=12)
 _LOCAL = {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"}
 #: Fewer pictures of a batch are no batch for a batch norm.
 _LEAST = 2
+#: Seconds between two looks at whether all are ready.
+_LOOK = 0.05
 #: Characters of a lost process's last words.
 _LAST_WORDS = 400
 
@@ -179,9 +182,21 @@ class Leading:
             said = [str(meeting.absolute()), str(rank), str(devices), device, str(threads)]
             self._others.append(_process([*said, str(folder.absolute())], threads, words))
         try:
+            self._await(meeting)
             self.crew = Crew(Place(0, devices, device), meeting)
-        except RuntimeError as error:
-            raise self._lost(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _await(self, meeting: Path) -> None:
+        """Wait until all others are about to meet; one that is lost before would never come."""
+        waited = [ready(meeting, rank) for rank in range(1, len(self._others) + 1)]
+        while not all(file.exists() for file in waited):
+            if any(other.poll() is not None for other in self._others):
+                lost = self._lost()
+                assert lost is not None
+                raise lost
+            time.sleep(_LOOK)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[Crew]:
@@ -190,7 +205,10 @@ class Leading:
             yield self.crew
             self.crew.say({"end": True})
         except RuntimeError as error:
-            raise self._lost(error) from error
+            lost = self._lost()
+            if lost is None:
+                raise  # the leader's own
+            raise lost from error
         finally:
             self.close()
 
@@ -211,8 +229,8 @@ class Leading:
             words.close()
         self._meeting.cleanup()
 
-    def _lost(self, error: RuntimeError) -> Exception:
-        """What to raise: the loss of another process, or the leader's own error."""
+    def _lost(self) -> WorkerError | None:
+        """What to say of processes that have ended early; None where all are there."""
         gone = []
         for rank, (other, words) in enumerate(zip(self._others, self._words, strict=True), start=1):
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -222,13 +240,18 @@ class Leading:
                 last = words.read().decode("utf-8", "replace").strip()[-_LAST_WORDS:]
                 gone.append(f"{rank + 1} (exit status {other.returncode}) {last}".strip())
         if not gone:
-            return error
+            return None
         return WorkerError(
             f"The tuning's process on device {'; '.join(gone)} ended early.",
             expected=f"{len(self._others) + 1} processes, one a device, to the end of the tuning",
             do="Run the same command again: it goes on from the last checkpoint; or use one "
             "device, with `train.devices: 1`.",
         )
+
+
+def ready(meeting: Path, rank: int) -> Path:
+    """The file by which a process says that it is about to meet the others."""
+    return meeting.with_name(f"ready-{rank}")
 
 
 def _process(said: list[str], threads: int, words: IO[bytes]) -> subprocess.Popen[bytes]:

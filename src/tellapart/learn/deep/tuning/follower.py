@@ -20,7 +20,7 @@ from lightning.pytorch import LightningModule
 
 from tellapart import telemetry
 from tellapart.learn.deep.tuning import network, weights
-from tellapart.learn.deep.tuning.crew import Crew, Place, walked
+from tellapart.learn.deep.tuning.crew import Crew, Place, ready, walked
 from tellapart.learn.deep.tuning.fitting import quickened
 from tellapart.learn.deep.tuning.network import frozen_groups, groups, set_learning
 from tellapart.learn.deep.tuning.pictures import PictureFeed
@@ -101,6 +101,7 @@ class Following(LightningModule):  # type: ignore[misc]
 
 def follow(place: Place, meeting: Path, folder: Path) -> None:
     """Follow from stage to stage, until the leader says that it has ended."""
+    ready(meeting, place.rank).touch()
     crew = Crew(place, meeting)
     said = crew.hear()
     plan = Plan.from_dict(said["plan"])
