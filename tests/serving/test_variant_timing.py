@@ -95,7 +95,7 @@ def test_the_bundles_own_pictures_come_test_first_and_in_turn(whole: Path) -> No
     assert found.pictures.shape == (27, 32, 32, 3) and found.pictures.dtype == np.uint8
     assert found.right.tolist() == [0, 1, 2] * 9
     assert found.pictures[0, 0, 0].tolist() == [20, 35, 222], "the first test picture"
-    assert "test" in found.origin
+    assert "test" in found.origin and 0 < found.decode < 1
 
 
 def test_of_a_folder_what_was_learned_from_is_left_out(whole: Path, folder: Path) -> None:
@@ -190,7 +190,7 @@ def benchmark(*variants: Measured) -> Benchmark:
 def row(
     engine: str, precision: str, rates: dict[Setup, list[float]], top1: float = 1.0
 ) -> Measured:
-    found = Measured(Choice(engine=engine, precision=precision), agreed(top1), rates)
+    found = Measured(Choice(engine=engine, precision=precision), agreed(top1), rates=rates)
     found.memory = dict.fromkeys(rates, 100.0)
     return found
 
@@ -214,6 +214,14 @@ def test_of_about_equally_fast_ones_the_nearest_and_smallest_wins() -> None:
     found = benchmark(exact, other)
     assert found.chosen is exact and exact.best == ONE
     assert found.choice.max_batch == 1 and "no variant" in found.choice.reason
+
+
+def test_decoding_counts_because_one_worker_does_it_on_one_core() -> None:
+    exact = row("onnxruntime", "f32", {ONE: [200], PAIR: [220]})
+    assert exact.best == PAIR
+    exact.decode = 0.002
+    # Two workers: 2 / (2 ms + 10 ms); one with two threads: 1 / (2 ms + 4.5 ms).
+    assert exact.best == ONE and exact.most == pytest.approx(2 / 0.012)
 
 
 def test_where_a_variant_fails_the_others_go_on() -> None:

@@ -96,7 +96,17 @@ def benchmark(
 
 def shown(found: Benchmark) -> str:
     """A table of the variants, and what follows."""
-    header = ("variant", "pictures/s", "setup", "agrees", "points", "log loss", "MB", "verdict")
+    header = (
+        "variant",
+        "pictures/s",
+        "decoded too",
+        "setup",
+        "agrees",
+        "points",
+        "log loss",
+        "MB",
+        "verdict",
+    )
     lines = table((_row(one, found) for one in found.variants), header)
     reason = found.choice.reason.removeprefix("measured here: ").removeprefix(found.chosen.name)
     setup = found.choice
@@ -108,7 +118,7 @@ def shown(found: Benchmark) -> str:
 def _row(one: Measured, found: Benchmark) -> tuple[str, ...]:
     agreed, best = one.agreement, one.best
     if agreed is None or best is None:
-        return (one.name, *["-"] * 6, one.error or "not measured")
+        return (one.name, *["-"] * 7, one.error or "not measured")
     rates = one.rates[best]
     speed = f"{one.rate:.0f} ({min(rates):.0f}–{max(rates):.0f})"
     share = f"{100 * agreed.top1:.1f} % ({100 * agreed.low:.1f}–{100 * agreed.high:.1f})"
@@ -121,7 +131,17 @@ def _row(one: Measured, found: Benchmark) -> tuple[str, ...]:
     else:
         verdict = "the exact model" if one is found.reference else "agrees"
     setup = f"{best.workers}×{best.threads}, batch {best.batch}"
-    return one.name, speed, setup, share, points, loss, f"{one.memory[best]:.0f}", verdict
+    return (
+        one.name,
+        speed,
+        f"{one.most:.0f}",
+        setup,
+        share,
+        points,
+        loss,
+        f"{one.memory[best]:.0f}",
+        verdict,
+    )
 
 
 def _signed(value: float, digits: int) -> str:

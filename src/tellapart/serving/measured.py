@@ -29,6 +29,8 @@ class Measured:
 
     choice: Choice
     agreement: Agreement | None = None
+    #: Seconds of one core that decoding a picture takes, before the engine sees it.
+    decode: float = 0.0
     #: Pictures/s of all workers together, one figure a round.
     rates: dict[Setup, list[float]] = field(default_factory=dict)
     #: MB of one worker after each slice, by setup; seconds from start to ready, one a round.
@@ -50,16 +52,26 @@ class Measured:
 
     @property
     def best(self) -> Setup | None:
-        """The fastest setup; of those about as fast the one of the smallest batches."""
+        """The setup that serves most; of those about equal the one of the smallest batches."""
         if not self.rates:
             return None
-        top = max(map(statistics.median, self.rates.values()))
-        near = [s for s, r in self.rates.items() if statistics.median(r) >= (1 - _ALIKE) * top]
+        top = max(map(self.served, self.rates))
+        near = [setup for setup in self.rates if self.served(setup) >= (1 - _ALIKE) * top]
         return min(near, key=lambda setup: (setup.batch, setup.threads))
+
+    def served(self, setup: Setup) -> float:
+        """Pictures/s with decoding, which each worker does by itself, on one core."""
+        rate = statistics.median(self.rates[setup])
+        return setup.workers / (self.decode + setup.workers / rate)
+
+    @property
+    def most(self) -> float:
+        """Pictures/s with decoding in the best setup; 0: not measured."""
+        return self.served(self.best) if self.best else 0.0
 
     @property
     def rate(self) -> float:
-        """Pictures/s in the best setup: the median of the rounds; 0: not measured."""
+        """Pictures/s of the engine in the best setup: the median of the rounds."""
         return statistics.median(self.rates[self.best]) if self.best else 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,6 +99,7 @@ class Measured:
             found |= {
                 "best": {"workers": best.workers, "threads": best.threads, "batch": best.batch},
                 "pictures_per_second": round(self.rate, 2),
+                "with_decoding": round(self.most, 2),
                 "spread": [round(min(self.rates[best]), 2), round(max(self.rates[best]), 2)],
                 "memory_mb": _rounded(self.memory.get(best)),
                 "ready_seconds": round(statistics.median(self.ready), 3) if self.ready else None,
@@ -114,11 +127,11 @@ class Benchmark:
     @property
     def chosen(self) -> Measured:
         """The fastest that agrees; of those about as fast the one nearest to the exact model."""
-        good = [one for one in self.variants if not one.faults and one.rate]
+        good = [one for one in self.variants if not one.faults and one.most]
         if not good:
             return self.reference
-        top = max(one.rate for one in good)
-        return next(one for one in good if one.rate >= (1 - _ALIKE) * top)
+        top = max(one.most for one in good)
+        return next(one for one in good if one.most >= (1 - _ALIKE) * top)
 
     @property
     def gain(self) -> float:

@@ -57,7 +57,7 @@ def measure(
     with open_archive(bundle) as archive:
         manifest, model = read_model(archive)
         held = heldout.gather(archive, manifest, pictures)
-    variants = [Measured(choice) for choice in candidates(manifest)]
+    variants = [Measured(choice, decode=held.decode) for choice in candidates(manifest)]
     setups = [Setup(w, t, b) for w, t in layouts(variant.cores()) for b in batches]
     total = len(variants) * (1 + rounds)
     done = 0
