@@ -102,6 +102,9 @@ def serve(
     max_queue: Annotated[
         int, typer.Option(help="Pictures that may wait, else 503.", rich_help_panel=_LIMITS)
     ] = 256,
+    max_queue_mb: Annotated[
+        float, typer.Option(help="MB of pictures that may wait.", rich_help_panel=_LIMITS)
+    ] = 256.0,
     deadline: Annotated[
         float,
         typer.Option(metavar="SECONDS", help="Until an answer, else 504.", rich_help_panel=_LIMITS),
@@ -168,6 +171,7 @@ def serve(
         precision=precision,
         device=device,
         max_queue=max_queue,
+        max_queue_mb=max_queue_mb,
         max_batch=max_batch,
         batch_delay=batch_delay,
         deadline=deadline,

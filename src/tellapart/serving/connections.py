@@ -6,7 +6,11 @@ import asyncio
 import socket
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from tellapart.errors import RequestError, TellapartError
 from tellapart.serving.options import Options
@@ -30,6 +34,8 @@ class Connection(HttpToolsProtocol):
         self.since: float | None = self.loop.time()
         #: What the request being answered waits for: cancelled where the client goes.
         self.waiting: list[asyncio.Future[Any]] = []
+        #: The request being answered, or the last that was.
+        self.running: RequestResponseCycle | None = None
         #: Since when the client has not taken what we wrote.
         self.stuck: float | None = None
         self.heading = 0
@@ -40,8 +46,16 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self.running is not None and not self.running.response_complete:
+            # uvicorn tells its newest request alone, which may be one that waits its turn.
+            self.running.disconnected = True
+            self.running.message_event.set()
         for future in self.waiting:
             future.cancel()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():

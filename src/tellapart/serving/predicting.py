@@ -27,8 +27,8 @@ from tellapart.serving.request import (
     problem,
 )
 
-#: Bodies of the largest size that may be held at once.
-_BODIES = 10
+#: Bodies of the largest size that there is room for beside what waits.
+_BODIES = 4
 
 OnTasks = Callable[[Request, dict[str, Any], float], Awaitable[Response]]
 
@@ -43,7 +43,8 @@ class Predictor:
         self.options = options
         self.elsewhere = elsewhere
         self.metrics = metrics
-        self.budget = Budget(_BODIES * options.max_body)
+        waiting = int(options.max_queue_mb * 1_000_000)
+        self.budget = Budget(waiting + _BODIES * options.max_body)
         #: What answers a body of Label Studio's tasks.
         self.on_tasks: OnTasks | None = None
 

@@ -155,6 +155,8 @@ class Server:
         places = self._listening.addresses
         self._say(f"ready: {' '.join(places)} serves {', '.join(models)}")
         self._log.event("ready", addresses=places, models=models, seconds=round(seconds, 3))
+        for info in self._pool.models:
+            self._log.event("model", model=_named(info), **info.runs_on)
         systemd.notify("READY=1\nSTATUS=Serves " + ", ".join(models))
 
     async def _look(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import socket
 import struct
 import zlib
 from pathlib import Path
@@ -264,3 +265,36 @@ def test_a_server_answers_broken_bodies_with_4xx_and_lives(
     assert server.client.post("/predict", content=red).json()["label"] == "red"
     assert not server.events("fault")
     assert not server.events("worker_lost")
+
+
+def test_a_server_outlives_bytes_that_are_no_http(
+    start_server: Any, colors_bundle: Path, draw: Any
+) -> None:
+    server = start_server(colors_bundle, "--no-socket", "--read-timeout", "1")
+    chance = random.Random(3)
+    red = draw("red")
+    good = [
+        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(red), red),
+        b"POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"%x\r\n%b\r\n0\r\n\r\n" % (len(red), red),
+        b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n" * 3,
+        b"GET /v2/models/%63olors HTTP/1.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+        b"GET /predict?why=1&model=%ff HTTP/1.0\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\n\r\n",
+    ]
+    for number in range(120):
+        data = bytearray(_mutated(chance.choice(good), chance))
+        if number % 3 == 0:
+            data += chance.choice(good)  # more behind what is broken
+        with socket.create_connection(server.address, timeout=20) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            try:
+                found = connection.recv(65536)
+            except ConnectionResetError:
+                continue
+        assert not found.startswith(b"HTTP/1.1 5"), found
+    assert server.client.post("/predict", content=red).json()["label"] == "red"
+    assert "tellapart_requests_open 1.0" in server.client.get("/metrics").text
+    assert not server.events("fault")
+    assert not server.events("library")
