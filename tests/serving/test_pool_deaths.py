@@ -96,6 +96,8 @@ def test_a_picture_that_takes_for_ever_is_given_up(running: Any, draw: Any) -> N
 def test_when_the_loader_is_killed_another_takes_over(running: Any, draw: Any) -> None:
     running.until(lambda: whole(running))
     loader = int(Path(f"/proc/{running.pids()[0]}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    # Only what has one thread can be forked without fear.
+    assert len(list(Path(f"/proc/{loader}/task").iterdir())) == 1
     before = running.stats()["reloads"]
     os.kill(loader, signal.SIGKILL)
     labels = {running.ask(draw("red")).label for _ in range(20)}

@@ -68,9 +68,11 @@ class Generation:
         facts = await asyncio.wait_for(self._loaded, _LOADING)
         self._wanted = facts["workers"]
         self._batches = [Batch(*each) for each in facts["batches"]]
-        for _ in range(self._wanted):
-            self._spawn()
+        # The first alone: it is ready sooner, and leaves what it compiled for the others to load.
+        self._spawn()
         await asyncio.wait_for(self._first, _LOADING)
+        for _ in range(self._wanted - 1):
+            self._spawn()
         if whole:
             await settled(lambda: len(self.ready) == self._wanted, 1.0)
 

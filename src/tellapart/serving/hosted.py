@@ -19,6 +19,7 @@ from tellapart.bundle.predictor import BATCH
 from tellapart.bundle.rows import RowReader
 from tellapart.bundle.session import Session, bad_model
 from tellapart.errors import InputError, TellapartError, WorkerError
+from tellapart.serving.batching import Batch
 from tellapart.serving.jobs import Answer, Job, Seconds, Tensor
 from tellapart.serving.wire import error_facts
 
@@ -52,15 +53,22 @@ class Hosted:
         #: What one item takes, as far as is known before the first.
         self.seconds = 0.0
 
-    def warm_up(self) -> dict[str, tuple[str, tuple[int, ...]]]:
-        """Run once on plain gray (or zeros); dtype and shape (one item's) of every output."""
-        kind, value = (np.float32, 0) if self._rows else (np.uint8, 127)
-        blank: np.ndarray = np.full((1, *self.shape), value, kind)
-        found = self._session.run(blank, self.manifest.outputs)
+    def warm_up(self, batch: Batch) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """Run on plain gray (or zeros); dtype and shape (one item's) of every output."""
+        found = self._session.run(self._blank(1), self.manifest.outputs)
         began = time.perf_counter()
-        self._session.run(blank, self._usual)
+        self._session.run(self._blank(1), self._usual)
         self.seconds = time.perf_counter() - began
+        if self._session.engine == "openvino":
+            # It prepares itself anew for every size of batch that it sees for the first time.
+            for size in range(2, batch.size(self.seconds) + 1):
+                self._session.run(self._blank(size), self._usual)
         return {name: (str(value.dtype), value.shape[1:]) for name, value in found.items()}
+
+    def _blank(self, count: int) -> np.ndarray:
+        kind, value = (np.float32, 0) if self._rows else (np.uint8, 127)
+        blank: np.ndarray = np.full((count, *self.shape), value, kind)
+        return blank
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -55,8 +55,9 @@ class Host:
         """Open what could not be shared, and run every model once or twice."""
         for item in self._loaded:
             session = item.session or _reopened(item)
-            self.models.append(Hosted(item.manifest, session, self._max_pixels))
-        self._outputs = [model.warm_up() for model in self.models]
+            model = Hosted(item.manifest, session, self._max_pixels)
+            self._outputs.append(model.warm_up(item.batch))
+            self.models.append(model)
 
     def facts(self) -> list[dict[str, Any]]:
         """What the front knows of each model: the fields of `ModelInfo`."""

@@ -284,11 +284,15 @@ class Pool:
         """Replace workers that hang, and all of them where nobody is left to fork new ones."""
         step = min(_LOOK, self.options.hang / 4)
         again, pause = 0.0, _PAUSE
+        last = time.monotonic()
         while True:
             await asyncio.sleep(step)
             now = time.monotonic()
-            for generation in self._generations():
-                generation.end_silent(now)
+            if now - last < step + self.options.hang / 2:
+                for generation in self._generations():
+                    generation.end_silent(now)
+            # Else we stood still ourselves, and what the workers said meanwhile is not read yet.
+            last = now
             if self._current is None or not self._current.barren or self._reloading.locked():
                 continue
             if now >= again:

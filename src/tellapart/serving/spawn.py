@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from tellapart.serving.options import Options
 
 #: Where glibc gives memory back after every picture, a third of a decode is page faults (352 for
-#: 384×512); what is larger than these 4 MB still goes back, so that memory stays flat. Threads of
-#: BLAS would stay idle and forbid to fork.
-_ENVIRONMENT = {
+#: 384×512); what is larger than these 4 MB still goes back, so that memory stays flat.
+MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+}
+#: Threads of BLAS would have nothing to do, and a process with threads had better not fork.
+_ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
 }
 
 
@@ -51,7 +54,7 @@ def begin() -> Child:
             [sys.executable, "-P", "-m", "tellapart.serving.worker", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
-            env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
+            env={**MEMORY, **os.environ, **_ONE_THREAD, "PYTHONPATH": path},
         )
     return Child(process, ours)
 
