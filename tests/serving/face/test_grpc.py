@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tellapart.bundle import Bundle
 
@@ -233,6 +235,59 @@ def test_what_cannot_be_answered_has_a_status_and_three_parts(call: Client, draw
     code, _ = call.refused("ModelInfer", seconds=0.0001, **good)
     assert code == "DEADLINE_EXCEEDED"
     assert call("ServerLive").live
+
+
+SHAPES = st.lists(st.sampled_from([0, 1, 2, 3, 32, -1, 2**31, -(2**62), 2**62]), max_size=5)
+PARAMETERS = st.dictionaries(
+    st.sampled_from(["classification", "binary_data", "binary_data_size", "", "x"]),
+    st.sampled_from(
+        [{"bool_param": True}, {"int64_param": -1}, {"int64_param": 2**60}, {"string_param": "2"}]
+    ),
+    max_size=2,
+)
+INPUTS = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["image", "image", "", "é"]),
+        "datatype": st.sampled_from(["BYTES", "UINT8", "FP32", "INT8", "FP16", "BOOL", ""]),
+        "shape": SHAPES,
+        "parameters": PARAMETERS,
+        "contents": st.one_of(
+            st.just({}),
+            st.builds(lambda values: {"bytes_contents": values}, st.lists(st.binary())),
+            st.builds(lambda value: {"uint_contents": [value]}, st.integers(0, 2**32 - 1)),
+            st.builds(lambda value: {"fp32_contents": [value]}, st.floats(width=32)),
+        ),
+    }
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80
+)
+@given(
+    model=st.sampled_from(["colors", "colors", "sizes", "\0"]),
+    inputs=st.lists(INPUTS, max_size=2),
+    outputs=st.lists(
+        st.fixed_dictionaries(
+            {"name": st.sampled_from(["label", "map", "x"]), "parameters": PARAMETERS}
+        ),
+        max_size=2,
+    ),
+    raw=st.lists(st.binary(max_size=40), max_size=2),
+)
+def test_no_message_is_a_fault_of_the_servers(
+    call: Client, model: str, inputs: list[Any], outputs: list[Any], raw: list[bytes]
+) -> None:
+    try:
+        call(
+            "ModelInfer",
+            model_name=model,
+            inputs=inputs,
+            outputs=outputs,
+            raw_input_contents=raw,
+        )
+    except grpc.RpcError as error:
+        assert error.code().name in ("INVALID_ARGUMENT", "NOT_FOUND"), error.details()
 
 
 def test_calls_are_counted_and_logged_like_requests(call: Client, server: Any) -> None:

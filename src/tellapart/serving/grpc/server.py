@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from tellapart.serving.models import ModelInfo
 from tellapart.serving.predicting import number
 from tellapart.serving.request import Disconnected, Request, too_large
 
+# The library's own lines are not of the log's shape; what matters comes as an error.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 try:
     import grpc
 
