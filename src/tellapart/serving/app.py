@@ -132,7 +132,8 @@ class App:
             self.metrics.open -= 1
             self.predictor.budget.give(request.held)
             self.metrics.requests[request.route, status] += 1
-            self.metrics.seconds["total"].observe(taken)
+            if request.model:
+                self.metrics.seconds["total"].observe(taken)
             if self.log.requests or status >= 500:
                 self._log(request, status, taken)
 

@@ -132,7 +132,7 @@ class Exporter:
         yield family
         seconds = HistogramMetricFamily(
             "tellapart_seconds",
-            "Seconds by part: a request as a whole; a picture's waiting, decoding, inference.",
+            "Seconds by part: a request for predictions; a picture's waiting, decoding, inference.",
             labels=("part",),
         )
         for part, found in own.seconds.items():

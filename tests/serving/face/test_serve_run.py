@@ -24,13 +24,15 @@ from tellapart.serving import watching
 
 
 @pytest.fixture(scope="module")
-def slow_picture(draw: Any) -> Iterator[tuple[str, threading.Event]]:
-    """The URL of a picture that comes when the event is set."""
+def slow_picture(draw: Any) -> Iterator[tuple[str, threading.Event, list[tuple[str, str | None]]]]:
+    """A server of pictures, an event for which `/slow.png` waits, and who asked with which key."""
     release = threading.Event()
+    asked: list[tuple[str, str | None]] = []
     data = draw("blue")
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append((self.path, self.headers["authorization"]))
             if self.path == "/slow.png":
                 release.wait(20)
             self.send_response(200 if self.path.endswith(".png") else 404)
@@ -46,7 +48,7 @@ def slow_picture(draw: Any) -> Iterator[tuple[str, threading.Event]]:
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", release
+    yield f"http://127.0.0.1:{server.server_port}", release, asked
     server.shutdown()
     server.server_close()
 
@@ -57,10 +59,12 @@ def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
     versions = tmp_path / "versions"
     versions.mkdir()
     make_bundle(versions, "colors")
-    url, release = slow_picture
+    url, release, asked = slow_picture
     server = start_server(
         *(versions, "--watch", "0.2", "--drain", "20"),
-        TELLAPART_ALLOW_HOSTS=url.removeprefix("http://"),
+        TELLAPART_ALLOW_HOSTS=f"{url.removeprefix('http://')},{_other_name(url)}",
+        LABEL_STUDIO_URL=url,
+        LABEL_STUDIO_API_KEY="key-1",
     )
     assert server.ready.startswith("ready: http://127.0.0.1:")
     assert f"unix:{server.socket}" in server.ready
@@ -68,6 +72,18 @@ def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
     assert server.client.post("/predict", json={"url": f"{url}/x.png"}).json()["label"] == "blue"
     missing = server.client.post("/predict", json={"url": f"{url}/nothing"})
     assert missing.status_code == 422
+
+    config = '<View><Image name="i" value="$i"/><Choices name="c" toName="i"/></View>'
+    tasks = [
+        {"data": {"i": "/data/upload/1.png"}},
+        {"data": {"i": f"http://{_other_name(url)}/2.png"}},
+    ]
+    found = server.client.post("/predict", json={"tasks": tasks * 20, "label_config": config})
+    results = found.json()["results"]
+    assert [one["result"][0]["value"] for one in results] == [{"choices": ["blue"]}] * 40
+    # The key goes to Label Studio's own server, and to no other.
+    assert {("/data/upload/1.png", "Token key-1"), ("/2.png", None)} < set(asked)
+    assert ("/2.png", "Token key-1") not in asked
 
     make_bundle(tmp_path, "colors", version=2)
     shutil.copy(tmp_path / "colors-2.zip", versions / "colors-2.zip")
@@ -80,10 +96,10 @@ def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
     server.signal(signal.SIGHUP)
     server.until(lambda: len(server.events("reloaded")) > before)
 
-    found: list[httpx.Response] = []
+    late: list[httpx.Response] = []
 
     def ask() -> None:
-        found.append(
+        late.append(
             httpx.post(f"{server.url}/predict", json={"url": f"{url}/slow.png"}, timeout=30)
         )
 
@@ -96,10 +112,14 @@ def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
     server.until(lambda: not _listens(server))
     release.set()
     waiting.join(20)
-    assert found[0].json()["label"] == "blue"
+    assert late[0].json()["label"] == "blue"
     assert server.process.wait(20) == 0
     assert server.events("stopped")[0]["whole"] is True
     assert not server.socket.exists()
+
+
+def _other_name(url: str) -> str:
+    return url.removeprefix("http://").replace("127.0.0.1", "localhost")
 
 
 def _listens(server: Any) -> bool:
