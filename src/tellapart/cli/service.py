@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 import os
-import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-import tellapart
 from tellapart.cli import compute as asking
 from tellapart.cli.console import emit, tell, write
 from tellapart.cli.options import Json
+from tellapart.cli.serve_unit import Limits, given, serve_unit
 from tellapart.cli.units import (
     own_text,
     place_of,
@@ -26,11 +19,10 @@ from tellapart.cli.units import (
     scope_of,
     state_of,
     systemctl,
-    unusable,
     write_unit,
 )
 from tellapart.errors import TellapartError
-from tellapart.serving.unit import Scope, Unit
+from tellapart.serving.unit import Unit
 
 Name = Annotated[
     str, typer.Option("--name", "-n", metavar="NAME", help="What the service is called.")
@@ -42,7 +34,6 @@ User = Annotated[
         help="A service of yours, or of the machine. Default: of yours, for root the machine's.",
     ),
 ]
-_SIZE = re.compile(r"[1-9][0-9]{0,14}[KMGT]?")
 
 
 def compute(
@@ -127,30 +118,8 @@ def install(
 ) -> None:
     """Write a hardened systemd unit that keeps `tellapart serve` running; start nothing."""
     scope = scope_of(user)
-    if run_as and scope == "user":
-        raise unusable("--run-as was given for a service of yours.", "--system with --run-as")
-    if not _SIZE.fullmatch(memory):
-        raise unusable(f"--memory is {memory!r}.", "bytes, or a number with K, M, G or T")
-    if cpus is not None and not 0.01 <= cpus <= 4096:
-        raise unusable(f"--cpus is {cpus:g}.", "a number of cores from 0.01 up")
-    paths = [_bundle(text) for text in bundles]
-    options = list(option or ())
-    _check_options(options)
-    unit = Unit(
-        name=name,
-        scope=scope,
-        description=f"Tellapart serving {', '.join(path.name for path in paths)}",
-        command=_command(paths, options, scope, name),
-        reads=(*map(_folder, paths), *_program_folders()),
-        writes=() if scope == "system" else (_cache(),),
-        environment=_environment(scope, name),
-        memory=memory,
-        cpus=cpus or float(os.cpu_count() or 1),
-        devices=_given(options).get("--device") == "cuda",
-        stop_seconds=_stop_seconds(options),
-        namespaces=scope == "system" or _has_namespaces(),
-        run_as=run_as,
-    )
+    limits = Limits(memory, float(os.cpu_count() or 1) if cpus is None else cpus, run_as)
+    unit = serve_unit(bundles, option or (), scope, name, limits)
     place = place_of(scope, name)
     if dry_run:
         if json:
@@ -160,7 +129,7 @@ def install(
         return
     write_unit(place, unit.text(), unit.writes)
     said = remarks(place, scope)
-    told = _next(unit, _given(options))
+    told = _next(unit, given(option or ()))
     if now:
         systemctl(scope, "daemon-reload")
         systemctl(scope, "enable", "--now", place.name)
@@ -202,90 +171,6 @@ def uninstall(user: User = None, name: Name = "tellapart", json: Json = False) -
         emit({"unit": str(place), "stopped": stopped})
     else:
         write(f"removed: {place}" + (" (it was running)" if stopped else ""))
-
-
-def _bundle(text: str) -> Path:
-    """What the unit names: a path, or a project's folder of versions, so that the newest runs.
-
-    Raises what `serve` would: a unit for a bundle that cannot be loaded helps nobody.
-    """
-    from tellapart.bundle.archive import open_archive
-    from tellapart.bundle.predictor import read_model
-    from tellapart.cli.bundles import bundle_path
-    from tellapart.serving.watching import bundles
-
-    path = Path(text)
-    path = (path if path.exists() else bundle_path(text).parent).absolute()
-    for found in bundles([path]):
-        with open_archive(found) as archive:
-            read_model(archive)
-    return path
-
-
-def _folder(path: Path) -> Path:
-    """What a service must see for a bundle to be replaced under it: a file by another one."""
-    return path if path.is_dir() else path.parent
-
-
-def _program_folders() -> list[Path]:
-    import tellapart.cli
-
-    package = Path(tellapart.cli.__file__ or "").resolve().parents[2]
-    return [Path(sys.prefix), Path(sys.base_prefix), package]
-
-
-def _command(paths: list[Path], options: list[str], scope: Scope, name: str) -> tuple[str, ...]:
-    words = [sys.executable, "-P", "-m", "tellapart", "serve", *map(str, paths)]
-    # A service of the user's finds the place where `compute` looks by itself.
-    if scope == "system" and not {"--socket", "--no-socket"} & set(_given(options)):
-        words += ["--socket", f"/run/{name}/tellapart.sock"]
-    return (*words, *options)
-
-
-def _given(options: list[str]) -> dict[str, str]:
-    """Options of `serve` and their values."""
-    return {name: value for name, _, value in (text.partition("=") for text in options)}
-
-
-def _stop_seconds(options: list[str]) -> int:
-    """What systemd waits for: as long as the server lets requests finish, and some more."""
-    with contextlib.suppress(ValueError, OverflowError):
-        return 20 + math.ceil(float(_given(options).get("--drain", 10)))
-    return 30
-
-
-def _check_options(options: list[str]) -> None:
-    """Against what `serve` takes, so that a typo does not become a service that cannot start."""
-    from tellapart.cli.app import build
-
-    app: Any = build()
-    verbs: Any = app if hasattr(app, "commands") else typer.main.get_command(app)
-    known = {name for each in verbs.commands["serve"].params for name in each.opts}
-    for name in _given(options):
-        if name not in known:
-            raise unusable(f"--option is {name!r}.", "an option of `tellapart serve`")
-
-
-def _cache() -> Path:
-    return tellapart.Settings.from_env().cache_dir
-
-
-def _environment(scope: Scope, name: str) -> tuple[tuple[str, str], ...]:
-    if scope == "system":
-        return (("TELLAPART_HOME", f"/var/lib/{name}"),)
-    home = os.environ.get("TELLAPART_HOME")
-    return (("TELLAPART_HOME", str(Path(home).absolute())),) if home else ()
-
-
-def _has_namespaces() -> bool:
-    """Whether a user's processes may have namespaces here; some systems forbid them."""
-    tool = shutil.which("unshare")
-    if tool is None:
-        return False
-    done = subprocess.run(  # noqa: S603 - no word of it comes from outside
-        [tool, "--user", "--mount", "--map-root-user", "true"], capture_output=True, timeout=10
-    )
-    return done.returncode == 0
 
 
 def _facts(unit: Unit) -> list[str]:

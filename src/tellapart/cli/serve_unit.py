@@ -1,0 +1,148 @@
+"""The unit of a `tellapart serve`: its command, and what it sees, writes and may use."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import typer
+
+import tellapart
+from tellapart.cli.units import unusable
+from tellapart.serving.unit import Scope, Unit
+
+_SIZE = re.compile(r"[1-9][0-9]{0,14}[KMGT]?")
+
+
+class Limits(NamedTuple):
+    """What the service may use, and whose rights it has."""
+
+    memory: str
+    cpus: float
+    #: Empty: nobody in particular.
+    run_as: str = ""
+
+
+def serve_unit(
+    bundles: Sequence[str], options: Sequence[str], scope: Scope, name: str, limits: Limits
+) -> Unit:
+    """The unit that serves `bundles` (paths or projects' names) with `options` of `serve`.
+
+    Raises `InputError` for an option or a limit that cannot be, and what `serve` would raise for
+    the bundles.
+    """
+    if limits.run_as and scope == "user":
+        raise unusable("--run-as was given for a service of yours.", "--system with --run-as")
+    if not _SIZE.fullmatch(limits.memory):
+        raise unusable(f"--memory is {limits.memory!r}.", "bytes, or a number with K, M, G or T")
+    if not 0.01 <= limits.cpus <= 4096:
+        raise unusable(f"--cpus is {limits.cpus:g}.", "a number of cores from 0.01 up")
+    _check_options(options)
+    paths = [_bundle(text) for text in bundles]
+    return Unit(
+        name=name,
+        scope=scope,
+        description=f"Tellapart serving {', '.join(path.name for path in paths)}",
+        command=_command(paths, options, scope, name),
+        reads=(*map(_folder, paths), *_program_folders()),
+        writes=() if scope == "system" else (_cache(),),
+        environment=_environment(scope, name),
+        memory=limits.memory,
+        cpus=limits.cpus,
+        devices=given(options).get("--device") == "cuda",
+        stop_seconds=_stop_seconds(options),
+        namespaces=scope == "system" or _has_namespaces(),
+        run_as=limits.run_as,
+    )
+
+
+def given(options: Sequence[str]) -> dict[str, str]:
+    """Options of `serve` and their values."""
+    return {name: value for name, _, value in (text.partition("=") for text in options)}
+
+
+def _bundle(text: str) -> Path:
+    """What the unit names: a path, or a project's folder of versions, so that the newest runs.
+
+    Raises what `serve` would: a unit for a bundle that cannot be loaded helps nobody.
+    """
+    from tellapart.bundle.archive import open_archive
+    from tellapart.bundle.predictor import read_model
+    from tellapart.cli.bundles import bundle_path
+    from tellapart.serving.watching import bundles
+
+    path = Path(text)
+    path = (path if path.exists() else bundle_path(text).parent).absolute()
+    for found in bundles([path]):
+        with open_archive(found) as archive:
+            read_model(archive)
+    return path
+
+
+def _folder(path: Path) -> Path:
+    """What a service must see for a bundle to be replaced under it: a file by another one."""
+    return path if path.is_dir() else path.parent
+
+
+def _program_folders() -> list[Path]:
+    import tellapart.cli
+
+    package = Path(tellapart.cli.__file__ or "").resolve().parents[2]
+    return [Path(sys.prefix), Path(sys.base_prefix), package]
+
+
+def _command(paths: list[Path], options: Sequence[str], scope: Scope, name: str) -> tuple[str, ...]:
+    words = [sys.executable, "-P", "-m", "tellapart", "serve", *map(str, paths)]
+    # A service of the user's finds the place where `compute` looks by itself.
+    if scope == "system" and not {"--socket", "--no-socket"} & set(given(options)):
+        words += ["--socket", f"/run/{name}/tellapart.sock"]
+    return (*words, *options)
+
+
+def _stop_seconds(options: Sequence[str]) -> int:
+    """What systemd waits for: as long as the server lets requests finish, and some more."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return 20 + math.ceil(float(given(options).get("--drain", 10)))
+    return 30
+
+
+def _check_options(options: Sequence[str]) -> None:
+    """Against what `serve` takes, so that a typo does not become a service that cannot start."""
+    from tellapart.cli.app import build
+
+    app: Any = build()
+    verbs: Any = app if hasattr(app, "commands") else typer.main.get_command(app)
+    known = {name for each in verbs.commands["serve"].params for name in each.opts}
+    for name in given(options):
+        if name not in known:
+            raise unusable(f"--option is {name!r}.", "an option of `tellapart serve`")
+
+
+def _cache() -> Path:
+    return tellapart.Settings.from_env().cache_dir
+
+
+def _environment(scope: Scope, name: str) -> tuple[tuple[str, str], ...]:
+    if scope == "system":
+        return (("TELLAPART_HOME", f"/var/lib/{name}"),)
+    home = os.environ.get("TELLAPART_HOME")
+    return (("TELLAPART_HOME", str(Path(home).absolute())),) if home else ()
+
+
+def _has_namespaces() -> bool:
+    """Whether a user's processes may have namespaces here; some systems forbid them."""
+    tool = shutil.which("unshare")
+    if tool is None:
+        return False
+    done = subprocess.run(  # noqa: S603 - no word of it comes from outside
+        [tool, "--user", "--mount", "--map-root-user", "true"], capture_output=True, timeout=10
+    )
+    return done.returncode == 0
