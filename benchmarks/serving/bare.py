@@ -1,12 +1,14 @@
 """Decode + bare engine in a loop, with nothing around: what a server can reach at most.
 
 As many processes as a server has workers, each with as many threads, the same decoder, the same
-session, no batch (or one of a given size); each loops over the same pictures.
+session, no batch (or one of a given size), the same settings of malloc; each loops over the same
+pictures.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from typing import Any
 
 from benchmarks import HERE
 from benchmarks.serving.measure import quantile
+from tellapart.serving import spawn
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def loop(
                     stdout=subprocess.PIPE,
                     text=True,
                     cwd=HERE.parent,
+                    env={**spawn.MEMORY, **os.environ},
                 )
             )
             for _ in range(how.processes)
