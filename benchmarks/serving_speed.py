@@ -22,8 +22,8 @@ from benchmarks.serving.material import MIDDLE, SIZES, Material, material
 
 CLIENTS = (1, 2, 8, 32)
 SHARES = (0.5, 0.75, 0.9)
-ROUNDS = 5
-SECONDS = 4.0
+ROUNDS = 3
+SECONDS = 3.0
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
