@@ -41,7 +41,7 @@ def settings_page() -> str:
             *rows,
             "| `TELLAPART_DEBUG` | 1: show the traceback of an unforeseen error. | off |",
             "| `TELLAPART_TOKEN` | Bearer token that `tellapart compute` sends. | none |",
-            "| `TELLAPART_SERVE_TOKENS` | `tellapart serve` asks for one of these (`t1,t2`). | none |",
+            "| `TELLAPART_SERVE_TOKENS` | One of these (`t1,t2`) is asked for by `serve`. | none |",
             "",
             "`tellapart path` prints `TELLAPART_HOME`; `tellapart doctor` checks that it works.",
             "",
