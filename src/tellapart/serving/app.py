@@ -12,7 +12,8 @@ from itertools import count
 from typing import Any
 
 from tellapart.errors import NotFoundError, RequestError, TellapartError
-from tellapart.serving import inference_protocol, openapi, page
+from tellapart.serving import inference_protocol
+from tellapart.serving.about import About
 from tellapart.serving.elsewhere import Elsewhere
 from tellapart.serving.inference_protocol import InferenceProtocol
 from tellapart.serving.label_studio import LabelStudio
@@ -30,7 +31,6 @@ from tellapart.serving.request import (
     Response,
     Scope,
     Send,
-    json_response,
     problem,
 )
 from tellapart.settings import Settings
@@ -69,7 +69,6 @@ class App:
         self.elsewhere = Elsewhere(options, Settings.from_env())
         self.predictor = Predictor(pool, options, self.elsewhere, self.metrics)
         self.gate = Gate(options)
-        self._exporter = Exporter(self.metrics, pool.stats)
         self._ids = count(1)
         self._prefix = os.urandom(4).hex()
         self._fixed, self._patterns = self._routes()
@@ -79,16 +78,18 @@ class App:
     ) -> tuple[dict[str, dict[str, Handler]], list[tuple[re.Pattern[str], str, str, Handler]]]:
         """Routes by path, and those with a model's name in it: pattern, name, method, handler."""
         v2 = InferenceProtocol(self.predictor, self.gate, self._reload)
+        about = About(self.pool, self.options, Exporter(self.metrics, self.pool.stats))
         studio = LabelStudio(self.predictor, self.log)
         self.predictor.on_tasks = studio.predict
         fixed: dict[str, dict[str, Handler]] = {
             "/predict": {"POST": self.predictor.respond},
-            "/health": {"GET": self._health},
-            "/ready": {"GET": self._ready},
-            "/metrics": {"GET": self._metrics},
-            "/openapi.json": {"GET": self._openapi},
-            "/docs": {"GET": self._docs},
-            "/": {"GET": self._root},
+            "/v1/models": {"GET": about.models},
+            "/health": {"GET": about.health},
+            "/ready": {"GET": about.ready},
+            "/metrics": {"GET": about.metrics},
+            "/openapi.json": {"GET": about.openapi},
+            "/docs": {"GET": about.docs},
+            "/": {"GET": about.root},
             "/setup": {"POST": studio.setup},
             "/webhook": {"POST": studio.webhook},
             "/versions": {"GET": studio.versions, "POST": studio.versions},
@@ -260,37 +261,6 @@ class App:
 
     async def _predict_with(self, request: Request, name: str, version: str = "") -> Response:
         return await self.predictor.respond(request, name, number(version) if version else None)
-
-    async def _health(self, request: Request) -> Response:
-        """200 while the event loop lives. Label Studio reads `status`."""
-        models = [
-            {"name": info.name, "version": info.version, "kind": info.kind}
-            for info in self.pool.models
-        ]
-        return json_response(
-            {
-                "status": "UP",
-                "ready": self.pool.ready,
-                "token": bool(self.options.tokens),
-                "models": models,
-            }
-        )
-
-    async def _ready(self, request: Request) -> Response:
-        return json_response({"ready": self.pool.ready}, 200 if self.pool.ready else 503)
-
-    async def _metrics(self, request: Request) -> Response:
-        kind = b"text/plain; version=0.0.4; charset=utf-8"
-        return Response(200, self._exporter.text(), kind)
-
-    async def _openapi(self, request: Request) -> Response:
-        return json_response(openapi.document(self.options))
-
-    async def _docs(self, request: Request) -> Response:
-        return page.response()
-
-    async def _root(self, request: Request) -> Response:
-        return Response(307, b"", TEXT, ((b"location", b"/docs"),))
 
     def _log(self, request: Request, status: int, taken: float) -> None:
         facts: dict[str, Any] = {

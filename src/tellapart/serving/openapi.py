@@ -149,6 +149,7 @@ def document(options: Options) -> dict[str, Any]:
                     ],
                 }
             },
+            "/v1/models": _get("models", "What each model answers, and from what."),
             "/health": _get("health", "Whether the server lives, and its models."),
             "/ready": _get("ready", "Whether it answers predictions (503: not)."),
             "/metrics": {

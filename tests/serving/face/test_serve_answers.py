@@ -223,6 +223,9 @@ def test_health_ready_metrics_and_descriptions(ask: httpx.Client, red: bytes) ->
             shown = path.replace("{name}", "colors").replace("{version}", "1")
             answer = ask.request(method, shown, content=b"{}" if method == "post" else None)
             assert answer.status_code not in (404, 405, 500), (method, shown)
+    models = {(one["name"], one["version"]): one for one in ask.get("/v1/models").json()["models"]}
+    assert models["sizes", 1]["columns"] == ["width", "height", "color"]
+    assert models["colors", 2]["labels"] == ["blue", "green", "red"]
     page = ask.get("/docs")
     assert "script-src 'sha256-" in page.headers["content-security-policy"]
     assert "http://" not in page.text.replace("http://www.w3.org", "")
