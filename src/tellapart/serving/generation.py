@@ -43,6 +43,8 @@ class Generation:
         self._wanted = 0
         self._batches: list[Batch] = []
         self._cost: list[float] = []
+        self._interval = 0.0
+        self._busy_since = 0.0
         self._failures = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,9 +89,13 @@ class Generation:
         return self.barren or self._failures > 1
 
     def wait(self, place: int) -> float:
-        """Seconds until a job of this model that comes now would be begun, as things go."""
-        workers = max(1, len(self.ready))
-        return (len(self.queue) + self.held) * self._cost[place] / workers
+        """Seconds until a job of this model that comes now would be begun, as things go.
+
+        By how fast jobs were done when all workers had work; until that is known, by what one of
+        them takes.
+        """
+        each = max(self._interval, self._cost[place] / max(1, len(self.ready)))
+        return (len(self.queue) + self.held) * each
 
     def dispatch(self) -> None:
         """Give waiting jobs to workers that can take some."""
@@ -183,14 +189,26 @@ class Generation:
         self.dispatch()
 
     def worker_answered(self, worker: WorkerLink, answers: list[tuple[Ticket, Answer]]) -> None:
+        self._measure(len(answers))
         for ticket, answer in answers:
+            if answer.probabilities:
+                spent = answer.seconds.decode + answer.seconds.infer / answer.batch
+                self._cost[ticket.place] += _NEWS * (spent - self._cost[ticket.place])
             self._finish(ticket, answer)
-        if answers:
-            ticket, answer = answers[0]
-            spent = answer.seconds.decode + answer.seconds.infer / answer.batch
-            self._cost[ticket.place] += _NEWS * (spent - self._cost[ticket.place])
-            self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=len(answers))
+        ticket, answer = answers[0]
+        self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=len(answers))
         self.dispatch()
+        if not all(link.load for link in self.ready):
+            self._busy_since = 0.0
+
+    def _measure(self, jobs: int) -> None:
+        """Learn how fast jobs are done, by the clock, from answers while all had work."""
+        now = time.monotonic()
+        if self._busy_since:
+            spent = (now - self._busy_since) / jobs
+            old = self._interval or spent
+            self._interval = old + (1 - (1 - _NEWS) ** jobs) * (spent - old)
+        self._busy_since = now
 
     def _finish(self, ticket: Ticket, answer: Answer) -> None:
         if ticket.timer is not None:

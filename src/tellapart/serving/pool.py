@@ -31,6 +31,8 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 #: Seconds between looks for workers that hang.
 _LOOK = 0.25
+#: The wait may be as much of the time that a job has; the rest is for what is not foreseen.
+_TRUST = 0.5
 #: Seconds before bundles that could not be loaded anew are tried again; doubled up to a minute.
 _PAUSE = 1.0
 #: How often a child that died while it loaded is started again.
@@ -174,7 +176,7 @@ class Pool:
             why = f"{waiting} jobs wait"
         elif generation.queue.bytes > self._most_bytes:
             why = f"{generation.queue.bytes / 1e6:,.0f} MB wait"
-        elif now + wait > min((job.deadline for job in jobs), default=math.inf):
+        elif now + wait / _TRUST > min((job.deadline for job in jobs), default=math.inf):
             why = f"the {waiting} jobs that wait will take {wait:.1f} s"
         elif not generation.ready and generation.struggling:
             why = "no worker runs"
