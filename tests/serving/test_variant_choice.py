@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -200,31 +201,64 @@ def test_odd_variants_in_a_manifest_count_as_none(manifest: Manifest, said: Any)
     assert variant.int8_facts(replace(manifest, raw={**manifest.raw, "variants": said})) is None
 
 
-def test_openvino_answers_alike_and_keeps_what_it_compiled(
-    colors_bundle: Path, tmp_path: Path
+@pytest.mark.parametrize("batch", [0, 1, 4])
+def test_openvino_answers_alike_whatever_it_plans_for(
+    colors_bundle: Path, tmp_path: Path, batch: int
 ) -> None:
     pytest.importorskip("openvino")
     model = opened(colors_bundle)[1]
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    exact = Session(model).run(pictures, ["probabilities", "familiarity"])
+    pictures = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+    names = ["probabilities", "familiarity", "map"]
+    exact = Session(model).run(pictures, names)
+    for keep in (None, tmp_path / "kept", tmp_path / "kept"):
+        session = Session(model, engine="openvino", threads=1, cache_dir=keep, batch=batch)
+        for count in (7, 1, 4, 3):
+            found = session.run(pictures[:count], names)
+            for name in names:
+                assert found[name].shape == exact[name][:count].shape
+                assert np.abs(found[name] - exact[name][:count]).max() < 1e-5
+    assert len(list((tmp_path / "kept").iterdir())) == len({1, batch}) - (batch == 0)
 
-    def answers() -> dict[str, np.ndarray]:
-        session = Session(model, engine="openvino", threads=1, cache_dir=tmp_path / "kept")
-        return session.run(pictures, ["probabilities", "familiarity"])
 
-    for name, value in answers().items():
-        assert np.abs(value - exact[name]).max() < 1e-5
-    (kept,) = (tmp_path / "kept").iterdir()
+def test_many_threads_may_ask_one_session(colors_bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    model = opened(colors_bundle)[1]
+    session = Session(model, engine="openvino", threads=1, cache_dir=tmp_path, batch=4)
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    exact = Session(model).run(pictures, ["probabilities"])["probabilities"]
+
+    def ask(start: int) -> float:
+        found = session.run(pictures[start : start + 5], ["probabilities"])["probabilities"]
+        return float(np.abs(found - exact[start : start + 5]).max())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(ask, [n % 36 for n in range(200)])) < 1e-5
+
+
+def test_what_was_compiled_is_kept_and_damage_is_seen(colors_bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    model = opened(colors_bundle)[1]
+    picture = np.full((1, 32, 32, 3), 99, np.uint8)
+    exact = Session(model).run(picture, ["probabilities"])["probabilities"]
+
+    def off(batch: int = 1) -> float:
+        session = Session(model, engine="openvino", threads=1, cache_dir=tmp_path, batch=batch)
+        taken = session.run(np.repeat(picture, batch, 0), ["probabilities"])["probabilities"]
+        return float(np.abs(taken - exact).max())
+
+    assert off() < 1e-5
+    (kept,) = tmp_path.iterdir()
     whole, stamp = kept.read_bytes(), kept.stat().st_mtime_ns
-    answers()
-    assert kept.stat().st_mtime_ns == stamp, "it was loaded, not compiled again"
+    assert off() < 1e-5 and kept.stat().st_mtime_ns == stamp, "loaded, not compiled again"
     for damaged in (whole[:-1], b"", whole[:32] + b"x" + whole[33:], whole[::-1]):
         kept.write_bytes(damaged)
-        for name, value in answers().items():
-            assert np.abs(value - exact[name]).max() < 1e-5
-        assert kept.read_bytes()[:32] != damaged[:32] or kept.stat().st_size == len(whole)
-    Session(model, engine="openvino", precision="bf16", cache_dir=tmp_path / "kept")
-    assert len(list((tmp_path / "kept").iterdir())) == 2, "each precision has a file of its own"
+        assert off() < 1e-5 and kept.stat().st_size == len(whole), "compiled and kept anew"
+    assert off(batch=4) < 1e-5
+    (larger,) = set(tmp_path.iterdir()) - {kept}
+    larger.write_bytes(larger.read_bytes()[:-1])
+    assert off(batch=4) < 1e-5
+    Session(model, engine="openvino", precision="bf16", cache_dir=tmp_path, batch=1)
+    assert len(list(tmp_path.iterdir())) == 3, "each precision and size has a file of its own"
 
 
 def test_a_cache_that_cannot_be_written_is_no_fault(colors_bundle: Path, tmp_path: Path) -> None:

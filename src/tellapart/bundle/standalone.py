@@ -19,6 +19,7 @@ MODULES = (
     "bundle/__init__.py",
     "bundle/answering.py",
     "bundle/archive.py",
+    "bundle/compiled.py",
     "bundle/manifest.py",
     "bundle/occlusion.py",
     "bundle/overlay.py",

@@ -21,7 +21,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from tellapart.bundle.session import Session
+    from tellapart.serving.variant import Choice
 
 #: Pictures that go through together where all are answered.
 _TOGETHER = 4
@@ -48,19 +52,12 @@ def _serve(began: float, out: TextIO) -> None:
     first = json.loads(sys.stdin.readline())["load"]
     import numpy as np
 
-    from tellapart.bundle.archive import open_archive
-    from tellapart.bundle.predictor import read_model
-    from tellapart.serving.variant import Choice, open_session
+    from tellapart.serving.variant import Choice
 
-    path = Path(first["bundle"])
-    with open_archive(path) as archive:
-        manifest, model = read_model(archive)
     cache = Path(first["cache_dir"]) if first["cache_dir"] else None
     choice = replace(Choice(**first["choice"]), cache_dir=cache)
-    session = open_session(path, manifest, model, choice)
-    del model
+    session, names = _opened(Path(first["bundle"]), choice)
     pictures = np.load(first["pictures"], mmap_mode="r")
-    names = [name for name in ("probabilities", "familiarity") if name in manifest.outputs]
 
     def run(start: int, count: int) -> Any:
         return session.run(np.take(pictures, range(start, start + count), 0, mode="wrap"), names)
@@ -76,8 +73,26 @@ def _serve(began: float, out: TextIO) -> None:
             ]
             np.save(request["answer"], np.concatenate(found))
             _say(out, {"answered": len(pictures)})
-        else:
-            _say(out, _timed(run, **request["time"]))
+            continue
+        batch = request["time"]["batch"]
+        if choice.engine == "openvino" and batch != choice.max_batch:
+            choice = replace(choice, max_batch=batch)  # it plans for this size
+            del session
+            session, names = _opened(Path(first["bundle"]), choice)
+        _say(out, _timed(run, **request["time"]))
+
+
+def _opened(path: Path, choice: Choice) -> tuple[Session, list[str]]:
+    """The session that serves so, and the outputs that answers are made of."""
+    from tellapart.bundle.archive import open_archive
+    from tellapart.bundle.predictor import read_model
+    from tellapart.serving.variant import open_session
+
+    with open_archive(path) as archive:
+        manifest, model = read_model(archive)
+    usual = ("probabilities", "familiarity")
+    names = [str(name) for name in usual if name in manifest.outputs]
+    return open_session(path, manifest, model, choice), names
 
 
 def _timed(run: Callable[[int, int], Any], batch: int, seconds: float) -> dict[str, Any]:

@@ -45,9 +45,8 @@ class Choice:
     threads: int = 1
     #: Worker processes; 0: as many as cores.
     workers: int = 0
-    #: Pictures that go through the model together at most. In f32 one thread answers two together
-    #: as fast as eight, and eight take twice the memory.
-    max_batch: int = 2
+    #: Pictures that go through the model together at most.
+    max_batch: int = 4
     device: str = "cpu"
     #: Where compiled models are kept; None: nowhere.
     cache_dir: Path | None = None
@@ -152,6 +151,7 @@ def open_session(bundle_path: Path, manifest: Manifest, model: bytes, choice: Ch
         precision=choice.precision,
         device=choice.device,
         cache_dir=choice.cache_dir if choice.engine == "openvino" else None,
+        batch=choice.max_batch if manifest.picture is not None else 0,
     )
 
 
