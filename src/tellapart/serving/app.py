@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -32,6 +33,7 @@ from tellapart.serving.request import (
     Scope,
     Send,
     problem,
+    stopping,
 )
 from tellapart.settings import Settings
 
@@ -128,6 +130,10 @@ class App:
             await self._send(request, response, send)
         except Disconnected:
             pass
+        except asyncio.CancelledError:
+            # The server stops and has no patience left: this is the last thing that it does here.
+            status = 503
+            await self._send(request, problem(stopping()), send)
         finally:
             taken = time.monotonic() - began
             self.metrics.open -= 1

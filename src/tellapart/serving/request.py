@@ -252,6 +252,16 @@ def problem(error: TellapartError) -> Response:
     return Response(status, encode(error.to_dict()), JSON, headers)
 
 
+def stopping() -> OverloadedError:
+    """The error for a request that the end of the server cuts off."""
+    return OverloadedError(
+        "The server stops before this request is answered.",
+        expected="a server that goes on",
+        do="Ask again in 5 s.",
+        retry_after=5.0,
+    )
+
+
 def overloaded(retry_after: float) -> OverloadedError:
     """The error for a request that is turned away because the server has enough to do."""
     return OverloadedError(

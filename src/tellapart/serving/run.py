@@ -81,6 +81,7 @@ class Server:
         self._grpc: GrpcFace | None = None
         self._seen = watching.look(child.bundles)
         self._stop = asyncio.Event()
+        self._stopped: float | None = None
         self._reload = asyncio.Event()
 
     async def run(self) -> int:
@@ -107,7 +108,7 @@ class Server:
                 task.cancel()
             await asyncio.gather(starting, stopping, return_exceptions=True)
             systemd.notify("STOPPING=1")
-            whole = await self._pool.drain()
+            whole = await self._pool.drain(self._patience())
             self._log.event("stopped", whole=whole)
 
     def _make_face(self) -> Face:
@@ -217,7 +218,13 @@ class Server:
             self._log.event(name, jobs=jobs)
         self._since.clear()
 
+    def _patience(self) -> float:
+        """Seconds of the drain that are left."""
+        since = 0.0 if self._stopped is None else time.monotonic() - self._stopped
+        return max(0.0, self._options.drain - since)
+
     def _asked_to_stop(self) -> None:
+        self._stopped = self._stopped or time.monotonic()
         if self._stop.is_set() and self._face is not None:
             self._face.force_exit = True  # asked twice: no patience left
         self._stop.set()

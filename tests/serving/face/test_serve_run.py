@@ -118,6 +118,28 @@ def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
     assert not server.socket.exists()
 
 
+def test_what_the_drain_cuts_off_is_told_so(
+    start_server: Any, trap_bundle: Path, draw: Any
+) -> None:
+    server = start_server(trap_bundle, "--no-socket", "--hang", "60", "--drain", "0.5")
+    late: list[httpx.Response] = []
+    picture = draw("white")  # computed for ever
+
+    def ask() -> None:
+        late.append(httpx.post(f"{server.url}/predict", content=picture, timeout=30))
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    server.until(lambda: "tellapart_pool_in_work 1.0" in server.client.get("/metrics").text)
+    server.client.close()
+    server.signal(signal.SIGTERM)
+    waiting.join(30)
+    assert late[0].status_code == 503
+    assert late[0].json()["error"]["code"] == "overloaded"
+    assert server.stop() == 0
+    assert server.events("stopped")[0]["whole"] is False
+
+
 def _other_name(url: str) -> str:
     return url.removeprefix("http://").replace("127.0.0.1", "localhost")
 
