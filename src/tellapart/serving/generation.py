@@ -8,17 +8,19 @@ import os
 import signal
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tellapart.errors import DeadlineError, PictureError, TellapartError, WorkerError
+from tellapart.errors import TellapartError
+from tellapart.serving import faults
 from tellapart.serving.batching import Batch, Queue, Ticket
 from tellapart.serving.jobs import Answer, Seconds
 from tellapart.serving.links import ControlLink, WorkerLink, settled
 from tellapart.serving.models import ModelInfo, Models
 from tellapart.serving.options import Options
 from tellapart.serving.spawn import Child
-from tellapart.serving.wire import error_facts, error_from
+from tellapart.serving.wire import error_from
 
 Tell = Callable[..., None]
 
@@ -50,6 +52,8 @@ class Generation:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loaded: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        #: Workers whose process id is not known yet, in the order in which they are forked.
+        self._unnamed: deque[WorkerLink] = deque()
         self.queue = Queue(options.batch_delay)
         self.links: list[WorkerLink] = []
         #: The workers that can take jobs.
@@ -131,7 +135,7 @@ class Generation:
                 ticket.place = place
                 self.queue.push(ticket)
             elif not ticket.future.done():
-                ticket.future.set_exception(_nobody())
+                ticket.future.set_exception(faults.nobody())
         self.dispatch()
 
     def end_silent(self, now: float) -> None:
@@ -222,7 +226,7 @@ class Generation:
             answer.best = info.labels[odds.index(max(odds))]
             answer.label = None if answer.abstained else answer.best
         elif answer.error is None:
-            ticket.future.set_exception(too_late(self._options.deadline))
+            ticket.future.set_exception(faults.too_late(self._options.deadline))
             return
         waited = max(0.0, ticket.sent - ticket.arrived)
         answer.seconds = Seconds(waited, answer.seconds.decode, answer.seconds.infer)
@@ -240,14 +244,14 @@ class Generation:
         for ticket in [one for one in tickets if one.suspect]:
             tickets.remove(ticket)
             self._tell("poison", model=ticket.info.name, id=ticket.job.id)
-            self._finish(ticket, _poison(ticket.job.kind))
+            self._finish(ticket, faults.poison(ticket.job.kind))
         for ticket in tickets:
             ticket.suspect = True
         self.queue.push_back(tickets)
         if not worker.ready:
             self._failures += 1
         if self._failures >= _PATIENCE:
-            self._fail(_never_ready(self._failures))
+            self._fail(faults.never_ready(self._failures))
         if not self.barren:
             self._later()
         self.dispatch()
@@ -270,6 +274,7 @@ class Generation:
         task.add_done_callback(self._tasks.discard)
 
     async def _fork(self, control: ControlLink, link: WorkerLink) -> None:
+        self._unnamed.append(link)
         try:
             await control.fork(link)
         except OSError:
@@ -283,9 +288,11 @@ class Generation:
             self._fail(error_from(head["failed"]))
         elif "loaded" in head and not self._loaded.done():
             self._loaded.set_result(head["loaded"])
+        elif "forked" in head:
+            self._unnamed.popleft().pid = head["forked"]
         elif "ended" in head:
             pid, code = head["ended"]
-            self._tell("worker_ended", pid=pid, how=_how(code))
+            self._tell("worker_ended", pid=pid, how=faults.how_ended(code))
 
     def _lost(self) -> None:
         """The process that forks is gone."""
@@ -293,64 +300,14 @@ class Generation:
             return
         self.barren = True
         code = self._child.process.poll()
-        self._fail(
-            WorkerError(
-                f"The process that loads the bundles {_how(code)}.",
-                expected="it to load them",
-                do="Look at what it wrote to standard error; run `tellapart verify` on the bundle.",
-            )
-        )
-        self._tell("loader_lost", how=_how(code))
+        self._fail(faults.loader_gone(code))
+        self._tell("loader_lost", how=faults.how_ended(code))
 
     def _fail(self, error: TellapartError) -> None:
         for future in (self._loaded, self._first):
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # looked at: whoever waits for one need not look at the other
-
-
-def too_late(seconds: float) -> DeadlineError:
-    """The error of a job whose deadline has passed."""
-    return DeadlineError(
-        "The answer was not ready in time.",
-        expected=f"an answer within {seconds:g} s",
-        do="Ask again when the server has less to do, or with fewer pictures at once.",
-    )
-
-
-def _poison(kind: str) -> Answer:
-    error = PictureError(
-        f"The {kind} ended two workers, and is not tried again.",
-        expected=f"a {kind} that can be answered",
-        do="Leave it out, and report it if it may be passed on.",
-        reason="poison",
-    )
-    return Answer("", 0, error=error_facts(error), http_status=error.http_status)
-
-
-def _nobody() -> WorkerError:
-    return WorkerError(
-        "The worker that held the job is gone, and its model with it.",
-        expected="an answer",
-        do="Ask again.",
-    )
-
-
-def _never_ready(times: int) -> WorkerError:
-    return WorkerError(
-        f"{times} workers ended one after the other before they were ready.",
-        expected="workers that start",
-        do="Look at what they wrote to standard error; is there enough memory?",
-    )
-
-
-def _how(code: int | None) -> str:
-    if code is None:
-        return "closed its connection"
-    if code < 0:
-        hint = " (often: out of memory)" if code == -signal.SIGKILL else ""
-        return f"was killed by {signal.Signals(-code).name}{hint}"
-    return f"exited with {code}"
 
 
 def _info(facts: dict[str, Any]) -> ModelInfo:

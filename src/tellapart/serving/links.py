@@ -95,7 +95,7 @@ class WorkerLink(asyncio.Protocol):
                     self._answered(wire.read_answer(message), answers)
                 else:
                     facts = wire.read_note(message).get("ready", {})
-                    self.pid, self.ready = facts.get("pid", 0), True
+                    self.pid, self.ready = self.pid or facts.get("pid", 0), True
                     self._owner.worker_ready(self, facts)
         finally:
             if answers:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tellapart.errors import (
-    InputError,
-    OverloadedError,
-    TellapartError,
-    WorkerError,
-)
-from tellapart.serving import spawn
+from tellapart.errors import OverloadedError, TellapartError, WorkerError
+from tellapart.serving import admission, faults, spawn
 from tellapart.serving.batching import Ticket
-from tellapart.serving.generation import Generation, too_late
+from tellapart.serving.generation import Generation
 from tellapart.serving.jobs import Answer, Job
 from tellapart.serving.links import settled
-from tellapart.serving.models import ModelInfo, Models
+from tellapart.serving.models import Models
 from tellapart.serving.options import Options
 from tellapart.serving.spawn import Child
 
@@ -31,8 +25,6 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 #: Seconds between looks for workers that hang.
 _LOOK = 0.25
-#: The wait may be as much of the time that a job has; the rest is for what is not foreseen.
-_TRUST = 0.5
 #: Seconds before bundles that could not be loaded anew are tried again; doubled up to a minute.
 _PAUSE = 1.0
 #: How often a child that died while it loaded is started again.
@@ -60,7 +52,6 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self._closing = False
-        self._most_bytes = options.max_queue_mb * 1e6
         self._counts = dict.fromkeys(
             ("served", "shed", "late", "replaced", "hung", "poison", "reloads"), 0
         )
@@ -80,8 +71,7 @@ class Pool:
         """Whether the next job would be turned away: asked before a body is read."""
         if self._current is None or not self.ready:
             return True
-        queue = self._current.queue
-        return len(queue) >= self.options.max_queue or queue.bytes >= self._most_bytes
+        return admission.full(self._current, self.options)
 
     @property
     def waiting(self) -> int:
@@ -142,12 +132,17 @@ class Pool:
         """Take all jobs of a request, or none of them; raises as `enqueue`."""
         generation = self._current
         if self._closing or generation is None:
-            raise _closed()
+            raise faults.closed()
         infos = [generation.models.find(job.model, job.version) for job in jobs]
         for job, info in zip(jobs, infos, strict=True):
-            _check(job, info)
+            admission.check(job, info)
         now = time.monotonic()
-        self._admit(generation, jobs, infos, now)
+        try:
+            admission.admit(generation, jobs, infos, self.options, now)
+        except OverloadedError:
+            self._counts["shed"] += len(jobs)
+            self._tell("shed", jobs=len(jobs), waiting=len(generation.queue))
+            raise
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Answer]] = []
         for job, info in zip(jobs, infos, strict=True):
@@ -164,36 +159,10 @@ class Pool:
         """`enqueue` and wait."""
         return await self.enqueue(job)
 
-    def _admit(
-        self, generation: Generation, jobs: Sequence[Job], infos: Sequence[ModelInfo], now: float
-    ) -> None:
-        waiting = len(generation.queue)
-        if not waiting and generation.ready:
-            return  # it is begun at once, or next; a request may hold more jobs than the queue
-        wait = generation.wait(generation.places[infos[0].key]) if infos else 0.0
-        why = ""
-        if waiting and waiting + len(jobs) > self.options.max_queue:
-            why = f"{waiting} jobs wait"
-        elif generation.queue.bytes > self._most_bytes:
-            why = f"{generation.queue.bytes / 1e6:,.0f} MB wait"
-        elif now + wait / _TRUST > min((job.deadline for job in jobs), default=math.inf):
-            why = f"the {waiting} jobs that wait will take {wait:.1f} s"
-        elif not generation.ready and generation.struggling:
-            why = "no worker runs"
-        if why:
-            self._counts["shed"] += len(jobs)
-            self._tell("shed", jobs=len(jobs), waiting=waiting)
-            raise OverloadedError(
-                f"The server has as much work as it can take: {why}.",
-                expected=f"at most {self.options.max_queue} waiting",
-                do="Ask again later.",
-                retry_after=max(0.1, wait / 2),
-            )
-
     def _late(self, ticket: Ticket) -> None:
         if ticket.future.done():
             return
-        ticket.future.set_exception(too_late(self.options.deadline))
+        ticket.future.set_exception(faults.too_late(self.options.deadline))
         self._counts["late"] += 1
         self._tell("late", model=ticket.info.name, id=ticket.job.id)
         for generation in self._generations():
@@ -207,7 +176,7 @@ class Pool:
         async with self._reloading:
             old = self._current
             if self._closing or old is None:
-                raise _closed()
+                raise faults.closed()
             try:
                 new = await self._load(old.bundles if bundles is None else bundles, whole=True)
             except TellapartError as error:
@@ -254,7 +223,7 @@ class Pool:
             left += link.take_all()
         for ticket in left:
             if not ticket.future.done():
-                ticket.future.set_exception(_closed())
+                ticket.future.set_exception(faults.closed())
         await generation.close()
 
     def stats(self) -> dict[str, Any]:
@@ -326,32 +295,3 @@ _COUNTED = {
     "worker_hung": "hung",
     "poison": "poison",
 }
-
-
-def _check(job: Job, info: ModelInfo) -> None:
-    """Whether the model takes such a job. Raises `InputError`."""
-    what = expected = ""
-    if job.kind == "tensor":
-        size = info.item_bytes
-        if len(job.payload) != size:
-            what = f"The tensor has {len(job.payload):,} bytes"
-            expected = f"{size:,} bytes: one item of shape {list(info.shape)}"
-    elif job.kind != info.kind:
-        what, expected = f"The model {info.name!r} takes no {job.kind}", f"a {info.kind}"
-    if job.why and info.kind == "row":
-        what, expected = f"The model {info.name!r} gives no map", "a model that answers pictures"
-    for name in job.outputs:
-        if name not in info.outputs:
-            what = f"The model {info.name!r} has no output {name!r}"
-            expected = f"some of {', '.join(info.outputs)}"
-    if what:
-        raise InputError(what + ".", expected=expected, do="Send that, or name another model.")
-
-
-def _closed() -> OverloadedError:
-    return OverloadedError(
-        "The server stops, or has not started yet.",
-        expected="a server that is ready",
-        do="Ask again in a moment.",
-        retry_after=1.0,
-    )

@@ -55,6 +55,7 @@ def main() -> None:
     worker = ForkServer(control, reader).run()
     if worker is not None:
         serve(worker, host)
+    os._exit(0)  # nothing is left to put away, and engines take their time for it
 
 
 class ForkServer:
@@ -99,6 +100,7 @@ class ForkServer:
         pid = os.fork()
         if pid:
             self._pids.add(pid)
+            _send(self._control, {"forked": pid})
         else:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
