@@ -25,8 +25,13 @@ def prediction(info: ModelInfo, answer: Answer) -> dict[str, Any]:
         "label": answer.label,
         "best": answer.best,
         "abstained": answer.abstained,
-        "familiarity": None if known is None or not math.isfinite(known) else _rounded(known),
-        "probabilities": dict(zip(info.labels, map(_rounded, answer.probabilities), strict=True)),
+        "familiarity": None
+        if known is None or not math.isfinite(known)
+        else round(known, _DECIMALS),
+        "probabilities": {
+            label: round(share, _DECIMALS)
+            for label, share in zip(info.labels, answer.probabilities, strict=True)
+        },
     }
     if answer.map is not None:
         found["why"] = _why(info, answer, answer.map)
@@ -83,7 +88,3 @@ def _why(info: ModelInfo, answer: Answer, map: Tensor) -> dict[str, Any]:
         text = base64.b64encode(answer.overlay).decode("ascii")
         found["picture"] = f"data:image/{kind};base64,{text}"
     return found
-
-
-def _rounded(value: float) -> float:
-    return round(value, _DECIMALS)
