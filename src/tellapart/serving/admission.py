@@ -50,8 +50,6 @@ def admit(
 ) -> None:
     """Let jobs of these models in. Raises `OverloadedError` where they would come too late."""
     waiting = len(generation.queue)
-    if not waiting and generation.ready:
-        return  # it is begun at once, or next; a request may hold more jobs than the queue
     wait = generation.wait(generation.places[infos[0].key]) if infos else 0.0
     if waiting and waiting + len(jobs) > options.max_queue:
         why = f"{waiting} jobs wait"

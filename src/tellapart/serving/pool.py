@@ -16,7 +16,7 @@ from tellapart.serving.batching import Ticket
 from tellapart.serving.generation import Generation
 from tellapart.serving.jobs import Answer, Job
 from tellapart.serving.links import settled
-from tellapart.serving.models import Models
+from tellapart.serving.models import ModelInfo, Models
 from tellapart.serving.options import Options
 from tellapart.serving.spawn import Child
 
@@ -130,19 +130,27 @@ class Pool:
 
     def enqueue_all(self, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
         """Take all jobs of a request, or none of them; raises as `enqueue`."""
-        generation = self._current
-        if self._closing or generation is None:
+        generation = self._generation()
+        futures = self._take(generation, jobs)
+        generation.dispatch()
+        return futures
+
+    def _generation(self) -> Generation:
+        if self._closing or self._current is None:
             raise faults.closed()
-        infos = [generation.models.find(job.model, job.version) for job in jobs]
-        for job, info in zip(jobs, infos, strict=True):
-            admission.check(job, info)
+        return self._current
+
+    def _take(self, generation: Generation, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
+        infos = []
+        for job in jobs:
+            info = generation.models.find(job.model, job.version)
+            if job.kind != info.kind or job.why or job.outputs:
+                admission.check(job, info)
+            infos.append(info)
         now = time.monotonic()
-        try:
-            admission.admit(generation, jobs, infos, self.options, now)
-        except OverloadedError:
-            self._counts["shed"] += len(jobs)
-            self._tell("shed", jobs=len(jobs), waiting=len(generation.queue))
-            raise
+        # Where nothing waits, it is begun at once, or next, however many it is.
+        if len(generation.queue) or not generation.ready:
+            self._admit(generation, jobs, infos, now)
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Answer]] = []
         for job, info in zip(jobs, infos, strict=True):
@@ -152,8 +160,17 @@ class Pool:
             ticket.timer = loop.call_later(max(0.0, job.deadline - now), self._late, ticket)
             generation.queue.push(ticket)
             futures.append(future)
-        generation.dispatch()
         return futures
+
+    def _admit(
+        self, generation: Generation, jobs: Sequence[Job], infos: Sequence[ModelInfo], now: float
+    ) -> None:
+        try:
+            admission.admit(generation, jobs, infos, self.options, now)
+        except OverloadedError:
+            self._counts["shed"] += len(jobs)
+            self._tell("shed", jobs=len(jobs), waiting=len(generation.queue))
+            raise
 
     async def submit(self, job: Job) -> Answer:
         """`enqueue` and wait."""
