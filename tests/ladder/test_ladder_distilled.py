@@ -54,7 +54,7 @@ class Watched:
             return learn(climb, rung, task, *others)
 
         monkeypatch.setattr(distilling, "judged", judged)
-        for place in (tuned, teaching, distilled):
+        for place in (tuned, distilled):
             monkeypatch.setattr(place, "learn", learned)
 
     def named(self, word: str) -> list[str]:
@@ -87,8 +87,7 @@ def test_what_several_models_know_is_taught_to_one_network(
         summary = train.run(project.context())
         work = project.context().work
     assert summary["finished"]
-    # What was told before the stop is not told again, and nor is the first judge tuned again.
-    assert seen.named("teaching") == ["pair-0-1", "pair-0-2", "pair-1-2"]
+    # The first judge, tuned before the stop, is not tuned again.
     assert seen.named("judge") + seen.named("the model") == ["0", "1", "2", "whole"]
     row = next(row for row in summary["ladder"] if row["kind"] == "distilled")
     assert row["networks"] == 1
@@ -110,13 +109,11 @@ def _check_nobody_saw_what_it_judges(seen: Watched) -> None:
     assert seen.climb is not None
     fold_of = tuned.folds_of(seen.climb, FOLDS)
     for _, task in seen.lessons:
-        first, *others = task.folder.name.split("-")
-        apart = [int(part) for part in others] if first == "pair" else [first]
-        if first == "whole":
+        if task.folder.name == "whole":
             assert len(task.train) == len(fold_of)
             assert not len(task.out)
             continue
-        held_out = np.isin(fold_of, [int(part) for part in apart])
+        held_out = fold_of == int(task.folder.name)
         np.testing.assert_array_equal(task.out, np.flatnonzero(held_out))
         np.testing.assert_array_equal(task.train, np.flatnonzero(~held_out))
 
@@ -129,17 +126,17 @@ def _check_targets_know_nothing_of_the_fold(climb: Climb) -> None:
     y = climb.judges.y
     for fold in range(FOLDS):
         rest = fold_of != fold
-        before = teaching.targets_without(climb, found, fold_of, fold)
+        before = teaching.targets(climb, found, fold_of, fold)
         wrong = y.copy()
         wrong[: climb.judges.own][~rest] = 1 - wrong[: climb.judges.own][~rest]
         other = replace(climb, judges=replace(climb.judges, y=wrong))
-        after = teaching.targets_without(other, found, fold_of, fold)
+        after = teaching.targets(other, found, fold_of, fold)
         np.testing.assert_array_equal(before[rest], after[rest])
         np.testing.assert_allclose(before.sum(1), 1)
         # Neither the labels alone nor the answers alone.
         assert (np.abs(before[rest].max(1) - 1) > 1e-6).any()
         assert (before[rest].min(1) <= 0.5).all()
-    whole = teaching.targets(climb, found)
+    whole = teaching.targets(climb, found, fold_of)
     labels = np.eye(2)[y[: climb.judges.own]]
     assert (np.abs(whole - labels) <= teaching.SOFT).all()
 

@@ -69,13 +69,13 @@ def seconds(climb: Climb, reserve: Reserve, rung: TunedRung, pictures: int) -> f
     return AROUND + pictures * rung.epochs * area / max(speed, 1e-3)
 
 
-def walk(pieces: Sequence[Piece], deadline: float, later: float = 0.0) -> bool:
+def walk(pieces: Sequence[Piece], deadline: float) -> bool:
     """Do the pieces one after the other, each in its share of the time to `deadline`.
 
-    `later`: seconds that are needed after them. False where the time ran out.
+    False where the time ran out.
     """
     for number, piece in enumerate(pieces):
-        whole = sum(each.seconds for each in pieces[number:]) + later
+        whole = sum(each.seconds for each in pieces[number:])
         if not piece.work((deadline - time.monotonic()) * piece.seconds / whole):
             return False
     return True
@@ -93,11 +93,8 @@ def taught(
     for fold in range(rung.folds + 1):
         name = _WHOLE if fold == rung.folds else str(fold)
         learned = fold_of != fold
-        soft = (
-            teaching.targets(climb, plan.teachers)
-            if name == _WHOLE
-            else teaching.targets_without(climb, plan.teachers, fold_of, fold)
-        )
+        apart = None if name == _WHOLE else fold
+        soft = teaching.targets(climb, plan.teachers, fold_of, apart)
         digest = hashlib.sha256(soft.astype(np.float32).tobytes()).hexdigest()
         before = kept_fold(climb, rung, name, digest)
         if before is not None:

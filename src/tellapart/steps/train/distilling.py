@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -26,25 +26,21 @@ from tellapart.learn.ladder.rungs import (
 from tellapart.steps.train import teaching, tuned
 from tellapart.steps.train.climbing import Climb, Ended
 from tellapart.steps.train.deepening import beside_of, train_speed
-from tellapart.steps.train.distilled import Piece, Planned, judged, seconds, taught, walk
-from tellapart.steps.train.lessons import AROUND, Start, start_of
+from tellapart.steps.train.distilled import Planned, judged, taught
+from tellapart.steps.train.lessons import AROUND
 from tellapart.steps.train.planning import as_asked
 from tellapart.steps.train.reserve import Reserve
 from tellapart.steps.train.rivals import rival_of
 from tellapart.steps.train.teaching import Teacher
 
 #: Of the whole time, what is put aside for it.
-_HELD = 0.35
-#: Tuned teachers at most, each of which is tuned again; more of them tell little more.
+_HELD = 0.3
+#: Tuned teachers at most; more of them tell little more.
 _TEACHERS = 4
 #: Epochs at most: one that learns from answers goes on gaining for long (Beyer et al. 2022,
 #: "Knowledge distillation: a good teacher is patient and consistent").
 _LONGEST = 30
 _NO_TIME = "Nothing was distilled into one network: the time left would not have been enough."
-_TOO_FEW = (
-    "Nothing was distilled into one network: of class {name!r} there are too few pictures to hold "
-    "two parts of all out at once."
-)
 
 
 def held(climb: Climb, reserve: Reserve, networks: Sequence[str]) -> float:
@@ -60,9 +56,9 @@ def held(climb: Climb, reserve: Reserve, networks: Sequence[str]) -> float:
     speed, own = train_speed(climb, reserve, rung.network), climb.judges.own
     looks = _looking(climb, reserve, rung)
     first = left - aside - rung.folds * AROUND - looks
-    then = aside - (2 * rung.folds + 1) * AROUND - looks
-    # One teacher and its three lessons on a third of the pictures each, and the taught networks.
-    for free, pictures in ((first, own * (rung.folds - 1)), (then, own * (rung.folds + 1))):
+    then = aside - (rung.folds + 1) * AROUND - looks
+    # One teacher, and the taught networks.
+    for free, pictures in ((first, own * (rung.folds - 1)), (then, own * rung.folds)):
         if tuned_size(rung, free, pictures, speed) is None:
             return 0.0
     return aside
@@ -75,12 +71,8 @@ def distil(climb: Climb, reserve: Reserve, grown: Sequence[TunedRung], notes: li
         return
     climb.check()
     fold_of = tuned.folds_of(climb, grown[0].folds)
-    lost = teaching.lost(climb, fold_of)
-    if lost:
-        notes.append(_TOO_FEW.format(name=lost))
-        return
     try:
-        found = _planned(climb, reserve, teaching.teachers(climb, grown), fold_of)
+        found = _planned(climb, reserve, teaching.teachers(climb, grown))
         done = found is not None and climb.is_done(found.rung.name)
         if found is None or not (done or _climb(climb, reserve, found, fold_of)):
             notes.append(_NO_TIME)
@@ -90,10 +82,8 @@ def distil(climb: Climb, reserve: Reserve, grown: Sequence[TunedRung], notes: li
         notes.append(f"Nothing was distilled into one network: {error.what}")
 
 
-def _planned(
-    climb: Climb, reserve: Reserve, found: Sequence[Teacher], fold_of: NDArray[np.int64]
-) -> Planned | None:
-    """The network to be taught, by as many teachers as the time allows; None: by none.
+def _planned(climb: Climb, reserve: Reserve, found: Sequence[Teacher]) -> Planned | None:
+    """The network to be taught; None: there is no time for any.
 
     One that is done or was begun stays as it was planned.
     """
@@ -103,26 +93,21 @@ def _planned(
         if not climb.is_done(rung.name) and set(rung.teachers) <= set(known):
             plan = Planned(rung, [known[name] for name in rung.teachers])
             pictures, speed = climb.judges.own * rung.folds, _speed(climb, reserve, rung)
-            free = _free(climb, reserve, plan, fold_of)
+            free = _free(climb, reserve, rung)
             return plan if goes_on(free, rung.train_size, pictures, speed) else None
     networks = [each for each in found if isinstance(each.rung, TunedRung)]
-    for count in range(min(_TEACHERS, len(networks)), 0, -1):
-        chosen = [each for each in found if each not in networks[count:]]
-        names = [each.name for each in chosen]
-        for rung in before:
-            if climb.is_done(rung.name) and set(names) <= set(rung.teachers):
-                return Planned(rung, chosen)
-        sized = _sized(climb, reserve, chosen, fold_of, len(before))
-        if sized is not None:
-            return sized
-    return None
+    chosen = [each for each in found if each not in networks[_TEACHERS:]]
+    names = {each.name for each in chosen}
+    for rung in before:
+        if climb.is_done(rung.name) and names <= set(rung.teachers):
+            return Planned(rung, chosen)
+    return _sized(climb, reserve, chosen, len(before))
 
 
 def _sized(
     climb: Climb,
     reserve: Reserve,
     chosen: Sequence[Teacher],
-    fold_of: NDArray[np.int64],
     number: int,
 ) -> Planned | None:
     """A network of the best teacher's kind, learning at the largest side that the time allows."""
@@ -133,7 +118,7 @@ def _sized(
     recipe = climb.context.recipe
     rung = replace(as_asked(plain, recipe), number=number, teachers=names)
     pictures, speed = climb.judges.own * rung.folds, _speed(climb, reserve, rung)
-    free = _free(climb, reserve, Planned(rung, chosen), fold_of)
+    free = _free(climb, reserve, rung)
     side = tuned_size(rung, free, pictures, speed)
     if side is None:
         return None
@@ -147,13 +132,12 @@ def _speed(climb: Climb, reserve: Reserve, rung: TunedRung) -> float:
     return train_speed(climb, reserve, rung.network)
 
 
-def _free(climb: Climb, reserve: Reserve, plan: Planned, fold_of: NDArray[np.int64]) -> float:
+def _free(climb: Climb, reserve: Reserve, rung: TunedRung) -> float:
     """Seconds that are left for the taught networks' own training."""
-    after = reserve.seconds(plan.rung.passes())
+    after = reserve.seconds(rung.passes())
     climb.budget = climb.budget.with_reserve(max(after, climb.standing))
-    lessons = sum(piece.seconds for piece in _lessons(climb, reserve, plan, fold_of))
-    around = (plan.rung.folds + 1) * AROUND + _looking(climb, reserve, plan.rung)
-    return climb.budget.left - lessons - around
+    around = (rung.folds + 1) * AROUND + _looking(climb, reserve, rung)
+    return climb.budget.left - around
 
 
 def _looking(climb: Climb, reserve: Reserve, rung: TunedRung) -> float:
@@ -162,51 +146,12 @@ def _looking(climb: Climb, reserve: Reserve, rung: TunedRung) -> float:
     return 4.0 + len(climb.judges.rows) * each / rung.networks * (rung.folds + 1)
 
 
-def _lessons(
-    climb: Climb, reserve: Reserve, plan: Planned, fold_of: NDArray[np.int64]
-) -> list[Piece]:
-    """What the teachers have still to be tuned for."""
-    found = []
-    for teacher in plan.teachers:
-        if not isinstance(teacher.rung, TunedRung):
-            continue
-        rung = replace(teacher.rung, epochs=teacher.epochs)
-        starts: list[Start] = []
-        for pair in teaching.pairs(rung.folds):
-            if teaching.known(climb, rung, pair) is None:
-                pictures = int((~np.isin(fold_of, pair)).sum())
-                work = _lesson(climb, rung, pair, fold_of, starts)
-                found.append(Piece(seconds(climb, reserve, rung, pictures), work))
-    return found
-
-
-def _lesson(
-    climb: Climb,
-    rung: TunedRung,
-    pair: tuple[int, int],
-    fold_of: NDArray[np.int64],
-    starts: list[Start],
-) -> Callable[[float], bool]:
-    """Has a teacher tell of a pair of folds; `starts` holds what it begins with, once known."""
-
-    def work(share: float) -> bool:
-        if not starts:
-            starts.append(start_of(climb, rung))
-        return teaching.tell(climb, rung, pair, fold_of, starts[0], share)
-
-    return work
-
-
 def _climb(climb: Climb, reserve: Reserve, plan: Planned, fold_of: NDArray[np.int64]) -> bool:
     """Tune all that is missing and judge it; False where the time ran out."""
     rung, begun = plan.rung, time.monotonic()
     climb.kept.planned[rung.name] = asdict(rung)
     climb.kept.note(climb.budget.spent)
     deadline = climb.budget.deadline - _looking(climb, reserve, rung)
-    sizes = [int((fold_of != fold).sum()) for fold in range(rung.folds + 1)]
-    later = sum(seconds(climb, reserve, rung, pictures) for pictures in sizes)
-    if not walk(_lessons(climb, reserve, plan, fold_of), deadline, later):
-        return False
     made = taught(climb, reserve, plan, fold_of, deadline)
     if made is None:
         return False
