@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tellapart.learn import weights
+from tellapart.learn import int8, weights
 from tellapart.learn.backbone import NAME, Backbone
 from tellapart.steps import StepContext
 from tellapart.steps.train import frozen
@@ -20,6 +20,8 @@ _FIXED: Mapping[str, float] = {"evaluate": 3.0, "compile": 4.0, "package": 1.0}
 #: How often the model answers each checked picture, and at least so many are checked.
 _PASSES: Mapping[str, float] = {"evaluate": 1.0, "compile": 2.5}
 _LEAST_CHECKED, _GOLDEN = 32, 20
+#: Seconds of making the int8 model, which takes fewer pictures the larger the network is.
+_INT8 = 25.0
 #: The embedded network's pictures/s on the machine of `_FIXED`; slower ones count up to so much.
 _REFERENCE, _SLOWEST = 200.0, 4.0
 
@@ -71,4 +73,7 @@ class Reserve:
         """The same for a model that takes `each` seconds a picture."""
         slow = min(_SLOWEST, _REFERENCE / max(self.speed(NAME), 1.0))
         looked = sum(_PASSES.get(step, 0.0) for step in self.steps) * self.pictures * each
-        return looked + max(1.0, slow) * sum(_FIXED.get(step, 0.0) for step in self.steps)
+        fixed = sum(_FIXED.get(step, 0.0) for step in self.steps)
+        if "compile" in self.steps and self.context.recipe.quantized and int8.is_there():
+            fixed += _INT8
+        return looked + max(1.0, slow) * fixed
