@@ -42,11 +42,11 @@ MakeBundle = Callable[..., Path]
 Draw = Callable[..., bytes]
 
 
-def color_model(gain: float, *, trap: bool) -> bytes:
+def color_model(gain: float, *, trap: int | None = None) -> bytes:
     """The mean color of each of 7×7 cells is the feature map; a class is a color.
 
-    With `trap` an all-white picture is computed for ever (a loop without end), and an all-black
-    one ends the process: a division of integers overflows.
+    With `trap` an all-white picture is computed for ever (a loop without end), and one whose
+    brightest channel is `trap` ends the process: a division of integers overflows.
     """
     weight = np.eye(3, dtype=np.float32)[[2, 1, 0]] * gain
     constants: dict[str, Any] = {
@@ -65,7 +65,11 @@ def color_model(gain: float, *, trap: bool) -> bytes:
         helper.make_node("Conv", ["cells", "kernel"], ["map"]),
         helper.make_node("ReduceMax", ["features"], ["familiarity"], axes=[1], keepdims=0),
     ]
-    nodes += _traps(constants) if trap else [helper.make_node("Identity", ["safe"], ["logits"])]
+    if trap is None:
+        nodes.append(helper.make_node("Identity", ["safe"], ["logits"]))
+    else:
+        nodes += _traps(constants)
+        constants["dark"] = np.int32(trap)
     nodes.append(helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1))
     shapes: dict[str, list[Any]] = {
         "logits": ["N", 3],
@@ -104,7 +108,9 @@ def _traps(constants: dict[str, Any]) -> list[onnx.NodeProto]:
     return [
         helper.make_node("Cast", ["image"], ["whole"], to=TensorProto.INT32),
         helper.make_node("ReduceMax", ["whole"], ["brightest"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Min", ["brightest", "one"], ["lit"]),
+        helper.make_node("Sub", ["brightest", "dark"], ["apart"]),
+        helper.make_node("Abs", ["apart"], ["distance"]),
+        helper.make_node("Min", ["distance", "one"], ["lit"]),
         helper.make_node("Mul", ["lit", "two"], ["twice"]),
         helper.make_node("Sub", ["twice", "one"], ["sign"]),
         # The least integer over -1 is no integer: the processor's own division traps.
@@ -181,7 +187,11 @@ def _model(
 def write_bundle(
     folder: Path, kind: str = "colors", *, version: int = 1, gain: float = 8.0, **changes: Any
 ) -> Path:
-    """A bundle `kind`-`version`.zip: colors, trap, shades or sizes; `changes` to its manifest."""
+    """A bundle `kind`-`version`.zip, with `changes` to its manifest.
+
+    `kind`: colors, trap (black pictures end the process), doomed (so do gray ones, which a model
+    is warmed up with), shades or sizes.
+    """
     manifest: dict[str, Any] = {
         "format": 2,
         "name": kind,
@@ -202,8 +212,8 @@ def write_bundle(
         "golden": [{"file": "x", "probabilities": [0, 0, 1], "familiarity": 0}],
         "finished": True,
     }
-    if kind in ("colors", "trap"):
-        model = color_model(gain, trap=kind == "trap")
+    if kind in ("colors", "trap", "doomed"):
+        model = color_model(gain, trap={"colors": None, "trap": 0, "doomed": 127}[kind])
     elif kind == "shades":
         model = gray_model()
         manifest["labels"] = ["dark", "light"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import time
@@ -19,6 +20,7 @@ from tellapart.errors import (
     OverloadedError,
     TellapartError,
     VerificationError,
+    WorkerError,
 )
 
 Start = Callable[..., Any]
@@ -187,3 +189,23 @@ def test_a_bundle_that_cannot_be_loaded_is_said_at_the_start(
     with pytest.raises(kind) as caught:
         start_pool(*bundles, workers=1)
     assert caught.value.do
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="other processors do not trap there"
+)
+def test_workers_that_never_get_ready_are_said_at_the_start(
+    start_pool: Start, make_bundle: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(WorkerError, match="5 workers ended one after the other"):
+        start_pool(make_bundle(tmp_path, "doomed"), workers=1, threads=1)
+
+
+def test_a_reload_to_workers_that_never_get_ready_changes_nothing(
+    slow: Any, make_bundle: Any, draw: Any, tmp_path: Path
+) -> None:
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("other processors do not trap there")
+    with pytest.raises(WorkerError):
+        slow.run(slow.pool.reload([make_bundle(tmp_path, "doomed")]))
+    assert slow.ask(draw("red")).model == "colors" and slow.pool.ready

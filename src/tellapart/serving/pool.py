@@ -104,9 +104,9 @@ class Pool:
             try:
                 await generation.start(whole=whole)
             except WorkerError:
-                # It died, which may have been the kernel's doing: out of memory.
+                # The loader died, which may have been the kernel's doing: out of memory.
                 await generation.close()
-                if attempt == _TRIES:
+                if attempt == _TRIES or not generation.barren:
                     raise
             except BaseException:
                 await generation.close()
