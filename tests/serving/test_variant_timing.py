@@ -19,6 +19,7 @@ from tellapart.bundle import agreement
 from tellapart.bundle.archive import open_archive
 from tellapart.bundle.predictor import read_model
 from tellapart.bundle.write import write_zip
+from tellapart.cli.variants import benchmark as benchmark_verb
 from tellapart.cli.variants import shown
 from tellapart.errors import DataError, InputError, NotFoundError, WorkerError
 from tellapart.report import variants as drawing
@@ -250,3 +251,17 @@ def test_a_process_that_fails_says_why_and_leaves_nothing_behind(tmp_path: Path)
     load = {"bundle": str(tmp_path / "gone.zip"), "choice": {}, "cache_dir": "", "pictures": ""}
     with pytest.raises(WorkerError, match="no bundle at"):
         Group(load, 2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"seconds": 0.0}, {"seconds": float("nan")}, {"out": Path("plot.jpg")}],
+    ids=["no time", "no number", "no png"],
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_measured(
+    whole: Path, options: dict[str, Any], home: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        benchmark_verb(str(whole), **options)
+    assert next(iter(options)) in caught.value.what
+    assert not (home / "cache").exists()
