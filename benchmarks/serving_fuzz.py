@@ -27,11 +27,13 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     found = material(data, small)
     count, portion = (160, 160) if small else (BODIES, PORTION)
     tally = _Tally(found)
-    with servers.ours(found) as server:
+    with servers.ours(found, "--workers", "2") as server:
+        server.whole(2)
         before = {process.pid for process in server.workers()}
         asked = mutants(count)
         for start in range(0, count, portion):
             tally.portion(server, [next(asked) for _ in range(min(portion, count - start))])
+        server.whole(2)
         after = {process.pid for process in server.workers()}
         files = found.pictures[MIDDLE]
         judged = measure.once_each(server, measure.pictures(files))

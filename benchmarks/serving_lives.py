@@ -27,6 +27,7 @@ from benchmarks import main, spread
 from benchmarks.beside.chains import Rows
 from benchmarks.serving import measure, servers
 from benchmarks.serving.material import MIDDLE, Material, material
+from tellapart.serving import options
 
 CLIENTS = 8
 #: Seconds between two blows.
@@ -50,11 +51,13 @@ def run(data: Path, small: bool) -> dict[str, Any]:
 
 
 class _Blows:
-    """Struck one after another by a thread, once a phase has begun, which goes on until the end."""
+    """Struck one after another by a thread, once a phase has begun, which goes on until the end.
 
-    def __init__(self, blow: Callable[[int], None], count: int, apart: float, end: Path) -> None:
+    A blow gives the moment (of `time.perf_counter`) at which it was struck.
+    """
+
+    def __init__(self, blow: Callable[[int], float], count: int, apart: float, end: Path) -> None:
         self.blow, self.count, self.apart, self.end = blow, count, apart, end
-        #: Of `time.perf_counter`.
         self.moments: list[float] = []
         self.failed: BaseException | None = None
 
@@ -69,8 +72,7 @@ class _Blows:
         try:
             for number in range(self.count):
                 time.sleep(self.apart)
-                self.moments.append(time.perf_counter())
-                self.blow(number)
+                self.moments.append(self.blow(number))
             time.sleep(self.apart)
         except BaseException as error:
             self.failed = error
@@ -93,26 +95,31 @@ def _struck(found: Material, workers: int, what: str, plan: tuple[int, float]) -
     apart += HANG if number == signal.SIGSTOP else 0.0
     files = found.pictures[MIDDLE]
     requests = measure.pictures(files)
-    options = ("--workers", str(workers), "--hang", str(HANG))
+    asked = ("--workers", str(workers), "--hang", str(HANG))
     with (
         tempfile.TemporaryDirectory() as temporary,
-        servers.ours(found, *options) as server,
+        servers.ours(found, *asked) as server,
     ):
+        server.whole(workers)
         measure.drive(server, requests, [{"clients": CLIENTS, "seconds": 1}])
 
-        def blow(turn: int) -> None:
+        def blow(turn: int) -> float:
+            server.whole(workers)
             alive = sorted(server.workers(), key=lambda process: process.pid)
             spawner = what == "spawner killed"
-            (server.spawner() if spawner else alive[turn % len(alive)]).send_signal(number)
+            struck = server.spawner() if spawner else alive[turn % len(alive)]
+            moment = time.perf_counter()
+            struck.send_signal(number)
+            return moment
 
         struck = _Blows(blow, blows, apart, Path(temporary) / "end")
         (measured,) = measure.drive(server, requests, [struck.phase], meanwhile=struck.begin)
-        whole = _until(lambda: len(server.workers()) == workers)
+        whole = server.whole(workers)
         status, _ = server.get("/health")
     if struck.failed is not None:
         raise struck.failed
     moments = struck.moments
-    silences = [_silence(measured, moment, apart) for moment in moments]
+    silences = _silences(measured, moments)
     lost = {code: n for code, n in measured.statuses.items() if code != "200"}
     return {
         "blows": len(moments),
@@ -123,20 +130,19 @@ def _struck(found: Material, workers: int, what: str, plan: tuple[int, float]) -
         "longest_silence_s": spread(silences),
         "waited_longest_ms": round(max(measured.took(), default=0.0), 1),
         "healthy_afterwards": status == 200,
-        "all_workers_afterwards": whole is not None,
+        "all_workers_afterwards": whole,
     }
 
 
-def _silence(measured: measure.Measured, moment: float, apart: float) -> float:
-    """The longest time in which nothing was answered, from a blow to shortly before the next."""
-    since = moment - measured.start
-    ends = [
-        reply.at + reply.took / 1000
-        for reply in measured.replies
-        if reply.status == 200 and since < reply.at + reply.took / 1000 < since + apart - 0.2
-    ]
-    times = [since, *sorted(ends), since + apart - 0.2]
-    return max(b - a for a, b in itertools.pairwise(times))
+def _silences(measured: measure.Measured, moments: list[float]) -> list[float]:
+    """After each blow, until the next or the end: the longest time in which nothing was answered."""
+    struck = [moment - measured.start for moment in moments]
+    ends = sorted(r.at + r.took / 1000 for r in measured.replies if r.status == 200)
+    found = []
+    for since, until in itertools.pairwise([*struck, measured.seconds]):
+        times = [since, *(end for end in ends if since < end < until), until]
+        found.append(max(b - a for a, b in itertools.pairwise(times)))
+    return found
 
 
 def _reloaded(found: Material, blows: int) -> dict[str, Any]:
@@ -146,19 +152,22 @@ def _reloaded(found: Material, blows: int) -> dict[str, Any]:
         current = Path(temporary) / "current.zip"
         shutil.copy(found.bundles[0], current)
         with servers.ours(found, bundles=[current]) as server:
+            server.whole(options.cores())
             measure.drive(server, requests, [{"clients": CLIENTS, "seconds": 1}])
             before = server.pss_mb()
             took: list[float] = []
 
-            def blow(turn: int) -> None:
+            def blow(turn: int) -> float:
                 fresh = Path(temporary) / "fresh.zip"
                 version = (turn + 1) % 2
                 shutil.copy(found.bundles[version], fresh)
                 fresh.replace(current)
+                moment = time.perf_counter()
                 server.process.send_signal(signal.SIGHUP)
                 seconds = _until(lambda: _serves(server) == version + 1)
                 if seconds is not None:
                     took.append(seconds)
+                return moment
 
             struck = _Blows(blow, blows, 1.0, Path(temporary) / "end")
             (measured,) = measure.drive(server, requests, [struck.phase], meanwhile=struck.begin)

@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks import main
 from benchmarks.serving import measure, mixed, servers
 from benchmarks.serving.material import material
+from tellapart.serving import options
 
 REQUESTS = 24_000
 PORTIONS = 4
@@ -52,6 +53,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
         mix = mixed.requests(found, Path(temporary))
         requests = [asked.request for asked in mix]
         with servers.ours(found, "--deadline", f"{DEADLINE:g}") as server:
+            server.whole(options.cores())
             seconds = 1.0 if small else 8.0
             phase = {"clients": 16, "seconds": seconds}
             warm, calm = measure.drive(server, requests, [phase, phase])

@@ -46,6 +46,8 @@ def _turn(found: Material, home: Path | None, how: bare.How, small: bool) -> dic
     seconds = 0.7 if small else SECONDS
     row: dict[str, Any] = {"runs_on": vars(how), "sizes": {}}
     with servers.ours(found, home=home) as server:
+        if not server.whole(how.processes):
+            raise RuntimeError(f"not all of the {how.processes} workers came up")
         for size in (MIDDLE,) if small else SIZES:
             row["sizes"][size] = _size(server, found, size, how, seconds, home)
     return row

@@ -136,13 +136,19 @@ def _server(
 ) -> AbstractContextManager[servers.Server]:
     if setting is not None:
         return servers.contender(name, setting, found)
-    return servers.ours(found, home=choosing.chosen_home(found) if name == "chosen" else None)
+    return servers.ours(found, home=_home(name, found))
+
+
+def _home(name: str, found: Material) -> Path | None:
+    return choosing.chosen_home(found) if name == "chosen" else None
 
 
 def _turn(
     name: str, setting: dict[str, Any] | None, found: Material, small: bool
 ) -> dict[str, Any]:
     with _server(name, setting, found) as server:
+        if setting is None:
+            server.whole(choosing.how(found, _home(name, found)).processes)
         row: dict[str, Any] = {"ready_s": round(server.ready_s, 2), "sizes": {}}
         for size in (MIDDLE,) if small else SIZES:
             row["sizes"][size] = _size(server, found, size, name != "chosen", small)

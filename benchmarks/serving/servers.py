@@ -54,6 +54,15 @@ class Server:
         """The processes that answer: those with an engine mapped that have no children."""
         return [process for process in self.processes()[1:] if _answers(process)]
 
+    def whole(self, count: int, patience: float = 30.0) -> bool:
+        """Wait until so many workers answer: it is ready with the first."""
+        until = time.monotonic() + patience
+        while len(self.workers()) != count:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+        return True
+
     def spawner(self) -> psutil.Process:
         """The process that workers are forked from."""
         (found,) = {process.ppid() for process in self.workers()}
