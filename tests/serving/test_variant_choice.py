@@ -19,7 +19,7 @@ from tellapart.bundle.manifest import Manifest, sha256
 from tellapart.bundle.predictor import Bundle, read_model
 from tellapart.bundle.session import Session
 from tellapart.bundle.write import write_zip
-from tellapart.errors import InputError, MissingExtraError, VerificationError
+from tellapart.errors import InputError, MissingExtraError, NotFoundError, VerificationError
 from tellapart.serving import variant
 from tellapart.serving.variant import Choice
 from tellapart.settings import Settings
@@ -191,7 +191,7 @@ def test_the_int8_model_is_read_and_compared_with_its_sum(
     other = replace(manifest, raw={**manifest.raw, "variants": {"int8": {**facts, "sha256": "0"}}})
     with pytest.raises(VerificationError, match=r"variants/int8\.onnx"):
         variant.read_int8(quantized, other)
-    with pytest.raises(VerificationError, match="names no"):
+    with pytest.raises(NotFoundError, match="has no int8 model"):
         variant.read_int8(colors_bundle, opened(colors_bundle)[0])
     assert Bundle.load(quantized).labels == Bundle.load(colors_bundle).labels
 

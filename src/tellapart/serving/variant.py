@@ -20,7 +20,7 @@ from typing import Any, get_args
 from tellapart.bundle.archive import MODEL_LIMIT, open_archive, refuse
 from tellapart.bundle.manifest import Manifest, sha256, to_json
 from tellapart.bundle.session import EngineName, Precision, Session
-from tellapart.errors import StorageError
+from tellapart.errors import NotFoundError, StorageError
 from tellapart.settings import Settings
 
 #: The quantized model's name in a bundle that has one.
@@ -139,8 +139,7 @@ def compiled_dir(settings: Settings) -> Path:
 def open_session(bundle_path: Path, manifest: Manifest, model: bytes, choice: Choice) -> Session:
     """A session as `choice` says; `model` is the bundle's own, used where int8 is not chosen.
 
-    Raises `VerificationError` where the bundle lacks the quantized model, or it is damaged, and
-    what `Session` raises.
+    Raises what `read_int8` and `Session` raise.
     """
     if choice.int8:
         model = read_int8(bundle_path, manifest)
@@ -163,10 +162,17 @@ def int8_facts(manifest: Manifest) -> Mapping[str, Any] | None:
 
 
 def read_int8(bundle_path: Path, manifest: Manifest) -> bytes:
-    """The quantized model of a bundle, compared with the manifest's sum. `VerificationError`."""
+    """The quantized model of a bundle, compared with the sum that its manifest names.
+
+    Raises `NotFoundError` where the bundle has none, `VerificationError` where it is damaged.
+    """
     facts = int8_facts(manifest)
     if facts is None:
-        raise refuse(bundle_path, [f"manifest.json names no {INT8!r}"])
+        raise NotFoundError(
+            f"The bundle {manifest.name!r} has no int8 model.",
+            expected=f"{INT8} in it, and its facts in the manifest",
+            do="Make it with `tellapart compile NAME --int8`, or choose another precision.",
+        )
     with open_archive(bundle_path) as archive:
         data = archive.read(INT8, MODEL_LIMIT)
     if sha256(data) != facts.get("sha256"):
