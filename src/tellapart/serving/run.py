@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import signal
@@ -135,6 +136,7 @@ class Server:
             if grpc is not None:
                 self._listening.addresses.append(await grpc.start())
             self._tell_ready(time.monotonic() - began)
+            gc.freeze()  # what was imported stays: the collector need not walk it again and again
             stopping = asyncio.ensure_future(self._stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
