@@ -135,7 +135,7 @@ def _struck(found: Material, workers: int, what: str, plan: tuple[int, float]) -
 
 
 def _silences(measured: measure.Measured, moments: list[float]) -> list[float]:
-    """After each blow, until the next or the end: the longest time in which nothing was answered."""
+    """After each blow, until the next or the end: the longest time without any answer."""
     struck = [moment - measured.start for moment in moments]
     ends = sorted(r.at + r.took / 1000 for r in measured.replies if r.status == 200)
     found = []
