@@ -85,6 +85,40 @@ def test_the_deadline_ends_the_wait(slow: Any, held: Any, draw: Any) -> None:
     assert slow.ask(draw("red")).label == "red"
 
 
+def test_a_cancelled_job_leaves_the_queue_at_once(slow: Any, held: Any, draw: Any) -> None:
+    futures = slow.begin(*[draw("red")] * 5)
+    assert slow.stats()["waiting"] == 3
+    for future in futures[2:]:
+        future.cancel()
+    slow.until(lambda: slow.stats()["waiting"] == 0)
+    assert not slow.pool.full
+
+
+def test_a_job_that_comes_while_the_only_worker_is_replaced_is_answered(
+    slow: Any, draw: Any
+) -> None:
+    (pid,) = slow.pids()
+    os.kill(pid, signal.SIGKILL)
+    for _ in range(20):
+        assert not slow.pool.full
+        assert slow.ask(draw("red")).label == "red"
+    slow.until(lambda: pid not in slow.pids())
+
+
+def test_a_worker_with_threads_is_replaced_though_its_bundle_is_gone(
+    start_pool: Start, make_bundle: Any, draw: Any, tmp_path: Path
+) -> None:
+    bundle = make_bundle(tmp_path, "colors")
+    running = start_pool(bundle, workers=1, threads=2)
+    bundle.unlink()
+    (pid,) = running.pids()
+    os.kill(pid, signal.SIGKILL)
+    running.until(lambda: bool(running.pids()) and pid not in running.pids())
+    answer = running.ask(draw("navy"))
+    assert answer.label == "blue" and answer.info.labels == ("blue", "green", "red")
+    running.stop()
+
+
 def test_what_could_not_be_answered_in_time_is_not_taken(slow: Any, held: Any, draw: Any) -> None:
     futures = slow.begin(*[draw("red")] * 3)
     with pytest.raises(OverloadedError, match="wait will take"):

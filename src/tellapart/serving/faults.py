@@ -66,6 +66,24 @@ def loader_gone(code: int | None) -> WorkerError:
     )
 
 
+def too_slow(seconds: float) -> WorkerError:
+    """The error of bundles that take for ever to load."""
+    return WorkerError(
+        f"The bundles were not loaded after {seconds:g} s.",
+        expected="workers that start",
+        do="Look at what they wrote to standard error, and at what else the machine does.",
+    )
+
+
+def not_started(error: OSError) -> WorkerError:
+    """The error of a process that the system did not start."""
+    return WorkerError(
+        f"The process that loads the bundles cannot be started: {error.strerror or error}.",
+        expected="room for another process and its files",
+        do="Look at the limits of processes, open files and memory.",
+    )
+
+
 def closed() -> OverloadedError:
     """The error of a job that comes before the server has started, or while it stops."""
     return OverloadedError(

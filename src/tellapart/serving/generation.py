@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from tellapart.errors import TellapartError
 from tellapart.serving import faults
@@ -23,6 +23,7 @@ from tellapart.serving.spawn import Child
 from tellapart.serving.wire import error_from
 
 Tell = Callable[..., None]
+T = TypeVar("T")
 
 #: Seconds that loading may take, and a worker until it is ready.
 _LOADING = 120.0
@@ -71,16 +72,23 @@ class Generation:
         Raises what the bundles cannot be loaded for, and `WorkerError`.
         """
         self._control = ControlLink(self._child.control, self._heard, self._lost)
-        facts = await asyncio.wait_for(self._loaded, _LOADING)
+        facts = await self._within(self._loaded)
         self._wanted = facts["workers"]
         self._batches = [Batch(*each) for each in facts["batches"]]
         # The first alone: it is ready sooner, and leaves what it compiled for the others to load.
         self._spawn()
-        await asyncio.wait_for(self._first, _LOADING)
+        await self._within(self._first)
         for _ in range(self._wanted - 1):
             self._spawn()
         if whole:
             await settled(lambda: len(self.ready) == self._wanted, 1.0)
+
+    @staticmethod
+    async def _within(future: asyncio.Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(future, _LOADING)
+        except TimeoutError:
+            raise faults.too_slow(_LOADING) from None
 
     @property
     def held(self) -> int:
@@ -215,11 +223,9 @@ class Generation:
         self._busy_since = now
 
     def _finish(self, ticket: Ticket, answer: Answer) -> None:
-        if ticket.timer is not None:
-            ticket.timer.cancel()
         if ticket.future.done():
             return
-        info = ticket.info
+        info = answer.info = ticket.info
         answer.model, answer.version = info.name, info.version
         odds = answer.probabilities
         if odds:

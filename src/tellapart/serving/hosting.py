@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 
 from tellapart import images, telemetry
-from tellapart.bundle.archive import open_archive, refuse
+from tellapart.bundle.archive import open_archive
 from tellapart.bundle.manifest import Manifest, sha256
 from tellapart.bundle.predictor import read_model
 from tellapart.bundle.session import Session
-from tellapart.errors import InputError
+from tellapart.errors import InputError, StorageError
 from tellapart.serving import variant
 from tellapart.serving.batching import Batch
 from tellapart.serving.hosted import Hosted
@@ -38,6 +40,8 @@ class Loaded:
     choice: Choice
     batch: Batch
     session: Session | None
+    #: The model itself, where workers open their own sessions.
+    kept: IO[bytes] | None
 
 
 class Host:
@@ -90,8 +94,17 @@ def load(wanted: Mapping[str, Any]) -> Host:
             workers = choice.workers or cores()
         choice = _asked(choice, wanted, workers)
         batch = _batch(choice, wanted, manifest)
-        session = variant.open_session(path, manifest, model, choice) if _shared(choice) else None
-        loaded.append(Loaded(path, manifest, digest, choice, batch, session))
+        if choice.engine == "openvino":
+            choice = replace(choice, max_batch=batch.most)  # it is laid out for just these
+        if choice.int8:
+            model = variant.read_int8(path, manifest)
+        session, kept = None, None
+        if _shared(choice):
+            plain = replace(choice, int8=False)  # the model at hand is the one to run
+            session = variant.open_session(path, manifest, model, plain)
+        else:
+            kept = _keep(model)
+        loaded.append(Loaded(path, manifest, digest, choice, batch, session, kept))
     _warm_decoder()
     return Host(loaded, workers, int(wanted["max_pixels"]))
 
@@ -118,6 +131,8 @@ def _batch(choice: Choice, wanted: Mapping[str, Any], manifest: Manifest) -> Bat
         return Batch(wanted["max_batch"], lead=0)
     if choice.applied or choice.device != "cpu":
         return Batch(choice.max_batch, lead=0)
+    if choice.engine == "openvino" and not manifest.rows:
+        return Batch(choice.max_batch)
     return Batch(_ROWS if manifest.rows else _PICTURES)
 
 
@@ -126,12 +141,26 @@ def _shared(choice: Choice) -> bool:
     return choice.engine == "onnxruntime" and choice.device == "cpu" and choice.threads == 1
 
 
+def _keep(model: bytes) -> IO[bytes]:
+    """A file without a name: workers open the same model, whatever becomes of the bundle."""
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as workers are forked
+        file.write(model)
+        file.flush()
+    except OSError as error:
+        raise StorageError(
+            f"The model cannot be kept for the workers: {error.strerror or error}.",
+            expected=f"{len(model):,} bytes of room in {tempfile.gettempdir()!r}",
+            do="Make room, or set TMPDIR to another folder.",
+        ) from error
+    return file
+
+
 def _reopened(item: Loaded) -> Session:
-    with open_archive(item.path) as archive:
-        manifest, model = read_model(archive)
-    if sha256(model) != item.sha256:
-        raise refuse(item.path, ["it is not the one that the server has loaded: reload it"])
-    return variant.open_session(item.path, manifest, model, item.choice)
+    if item.kept is None:
+        raise RuntimeError("neither a session nor a model was kept")
+    model = os.pread(item.kept.fileno(), os.fstat(item.kept.fileno()).st_size, 0)
+    return variant.open_session(item.path, item.manifest, model, replace(item.choice, int8=False))
 
 
 def _warm_decoder() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from tellapart.serving.models import ModelInfo
+
 Kind = Literal["picture", "row", "tensor"]
 
 
@@ -76,3 +78,5 @@ class Answer:
     seconds: Seconds = NO_TIME
     #: How many were answered together.
     batch: int = 1
+    #: The model that answered, as it was loaded then; set by the pool.
+    info: ModelInfo | None = None

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,10 @@ class Pool:
     @property
     def full(self) -> bool:
         """Whether the next job would be turned away: asked before a body is read."""
-        if self._current is None or not self.ready:
+        if self._closing or self._current is None:
             return True
-        return admission.full(self._current, self.options)
+        stuck = not self._current.ready and self._current.struggling
+        return stuck or admission.full(self._current, self.options)
 
     @property
     def waiting(self) -> int:
@@ -99,7 +101,10 @@ class Pool:
     ) -> Generation:
         for attempt in itertools.count(1):
             if child is None:
-                child = await asyncio.to_thread(spawn.start, self.options, bundles)
+                try:
+                    child = await asyncio.to_thread(spawn.start, self.options, bundles)
+                except OSError as error:
+                    raise faults.not_started(error) from error
             generation = Generation(child, self.options, self._tell)
             try:
                 await generation.start(whole=whole)
@@ -158,6 +163,7 @@ class Pool:
             place = generation.places[info.key]
             ticket = Ticket(next(self._numbers), job, info, place, future, now)
             ticket.timer = loop.call_later(max(0.0, job.deadline - now), self._late, ticket)
+            future.add_done_callback(partial(_let_go, generation, ticket))
             generation.queue.push(ticket)
             futures.append(future)
         return futures
@@ -182,8 +188,6 @@ class Pool:
         ticket.future.set_exception(faults.too_late(self.options.deadline))
         self._counts["late"] += 1
         self._tell("late", model=ticket.info.name, id=ticket.job.id)
-        for generation in self._generations():
-            generation.queue.drop(ticket)
 
     async def reload(self, bundles: Sequence[Path] | None = None) -> Models:
         """Load bundles (default: the same paths anew) beside the old ones, then switch over.
@@ -287,7 +291,7 @@ class Pool:
                 try:
                     await self.reload()
                     pause = _PAUSE
-                except TellapartError:
+                except Exception:  # whatever it is, hung workers must be looked for on
                     pause = min(60.0, 2 * pause)
                 again = time.monotonic() + pause
 
@@ -304,6 +308,15 @@ class Pool:
             # A failing observer must not fail what it observes.
             with contextlib.suppress(Exception):
                 self._on_event(event, facts)
+
+
+def _let_go(generation: Generation, ticket: Ticket, future: asyncio.Future[Answer]) -> None:
+    """A job is answered, late or given up: its picture is kept no longer."""
+    if ticket.timer is not None:
+        ticket.timer.cancel()
+        ticket.timer = None
+    if future.cancelled() or future.exception() is not None:
+        generation.queue.drop(ticket)
 
 
 _COUNTED = {
