@@ -160,7 +160,7 @@ def test_larger_networks_get_fewer_pictures() -> None:
 
 
 def test_without_nncf_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError) as caught:
         int8.quantize(small_network(), [], lambda picture: picture)
     assert "tellapart[int8]" in caught.value.do
