@@ -65,7 +65,8 @@ def run(data: Path, small: bool) -> dict[str, Any]:
             }
             scale = Scale(server, 0.2 if small else 1.0)
             scale.start()
-            portions, resting = [], []
+            time.sleep(0.1 if small else 3.0)
+            portions, resting = [], [server.pss_mb()]
             for number in range(PORTIONS):
                 portions += measure.drive(server, requests, [{**flood, "seed": number}])
                 time.sleep(0.1 if small else 3.0)
@@ -85,8 +86,9 @@ def run(data: Path, small: bool) -> dict[str, Any]:
         "wrong_afterwards": mixed.wrong(mix, after),
         "turned_away_afterwards": sum(r.status in mixed.TURNED_AWAY for r in after.replies),
         "healthy_afterwards": alive == 200,
-        "pss_mb": {"at_rest_after_each_portion": resting, "most": most},
+        "pss_mb": {"at_rest_before_and_after_each_portion": resting, "most": most},
         "growth_at_rest": round(resting[-1] / resting[0] - 1, 4),
+        "growth_at_rest_after_the_first_portion": round(resting[-1] / resting[1] - 1, 4),
         "load_core_ms": round(1000 * sum(one.load_cpu_s for one in portions) / len(replies), 3),
     }
 
@@ -101,7 +103,8 @@ def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 def _fates(mix: list[mixed.Asked], replies: list[measure.Reply]) -> dict[str, Any]:
     statuses = Counter(reply.status for reply in replies)
     shed = sorted(reply.took for reply in replies if reply.status == 503)
-    accepted = sorted(reply.took for reply in replies if reply.status not in (0, 503))
+    # What is answered with another 4xx never waited for a worker.
+    accepted = sorted(reply.took for reply in replies if reply.status in (200, 504))
     return {
         "by_kind": dict(sorted(Counter(mix[reply.item].what for reply in replies).items())),
         "statuses": {str(status): n for status, n in sorted(statuses.items())},

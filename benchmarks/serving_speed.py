@@ -76,9 +76,11 @@ def _size(
         measure.once_each(server, requests), found.expected(files), exact=home is None
     )
     row: dict[str, Any] = {"bare_one": alone(processes=1), "closed": {}, "open": {}}
+    first = alone()
     for clients in CLIENTS:
         row["closed"][str(clients)] = judge.look(served(clients=clients)).figures()
-    row["bare_all"] = alone()
+    # The better of two, as the server's is: one before its measurements, one after.
+    row["bare_all"] = max(first, alone(), key=lambda one: float(one["per_second"]))
     row["bare_all_of_4"] = alone(batch=4)
     capacity = max(1.0, row["closed"]["8"]["per_second"])
     for share in SHARES:

@@ -18,7 +18,9 @@ def chosen_home(material: Material) -> Path:
     told = home / "told.json"
     if not told.exists():
         home.mkdir(exist_ok=True)
-        words = tellapart("benchmark", str(material.bundle), "--apply", "--json")
+        # Of the folder that it learned from the training pictures are left out.
+        words = tellapart("benchmark", str(material.bundle), "--apply", "--json", "--quiet")
+        words += ["--pictures", str(material.learned)]
         _, done = timed(words, env={**os.environ, "TELLAPART_HOME": str(home)})
         told.write_text(done.stdout.splitlines()[-1])
     return home

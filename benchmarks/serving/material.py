@@ -35,6 +35,8 @@ class Material:
     """Paths of what is measured with; read-only by agreement."""
 
     folder: Path
+    #: The folder that the bundles learned from: they hold its test pictures back from learning.
+    learned: Path
     #: Where the bundles lie, the older first.
     bundles: tuple[Path, ...]
     #: A TELLAPART_HOME in which nothing was chosen by measurement.
@@ -72,12 +74,14 @@ def material(data: Path, small: bool) -> Material:
         folder.mkdir(parents=True)
         found = _make(data, small, folder)
         done.write_text(json.dumps(found))
-    return _read(folder, json.loads(done.read_text()))
+    learned = folder / "learned" if small else data / SET
+    return _read(folder, learned, json.loads(done.read_text()))
 
 
-def _read(folder: Path, found: dict[str, Any]) -> Material:
+def _read(folder: Path, learned: Path, found: dict[str, Any]) -> Material:
     return Material(
         folder,
+        learned,
         tuple(folder / name for name in found["bundles"]),
         folder / "home",
         {size: tuple(folder / name for name in names) for size, names in found["pictures"].items()},
