@@ -21,7 +21,7 @@ class Worker:
 
 def ticket(number: int, arrived: float = 0.0, *, suspect: bool = False) -> Ticket:
     future = cast("asyncio.Future[Any]", None)
-    made = Ticket(number, Job(b"1234", 1.0), cast(Any, None), 0, future, arrived)
+    made = Ticket(number, Job(b"1234", 1.0), cast(Any, None), 0, future, arrived, cost=0.5)
     made.suspect = suspect
     return made
 
@@ -127,7 +127,7 @@ def test_every_job_is_given_once_and_no_worker_gets_too_many(
         worker.load += len(tickets)
         worker.alone = tickets[0].suspect
         seen += [one.number for one in tickets]
-    assert queue.bytes == 4 * len(queue)
+    assert queue.bytes == 4 * len(queue) and queue.seconds == len(queue) / 2
     assert len(seen) == len(set(seen)) and len(seen) + len(queue) == waiting + suspects
     assert all(w.load <= max(2 * size, old) for w, old in zip(workers, before, strict=True))
     if any(old == 0 for old in before):

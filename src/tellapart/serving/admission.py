@@ -44,13 +44,12 @@ def full(generation: Generation, options: Options) -> bool:
 def admit(
     generation: Generation,
     jobs: Sequence[Job],
-    infos: Sequence[ModelInfo],
     options: Options,
     now: float,
 ) -> None:
-    """Let jobs of these models in. Raises `OverloadedError` where they would come too late."""
+    """Let these jobs in. Raises `OverloadedError` where they would come too late."""
     waiting = len(generation.queue)
-    wait = generation.wait(generation.places[infos[0].key]) if infos else 0.0
+    wait = generation.wait()
     if waiting and waiting + len(jobs) > options.max_queue:
         why = f"{waiting} jobs wait"
     elif generation.queue.bytes > options.max_queue_mb * 1e6:

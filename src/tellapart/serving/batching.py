@@ -49,6 +49,8 @@ class Ticket:
     place: int
     future: asyncio.Future[Answer]
     arrived: float
+    #: Seconds of a worker's time that it is expected to take.
+    cost: float = 0.0
     timer: asyncio.TimerHandle | None = None
     sent: float = 0.0
     #: True: it was with a worker that died, and is tried once more by itself.
@@ -77,20 +79,21 @@ class Queue:
         self._delay = delay
         self._waiting: OrderedDict[int, Ticket] = OrderedDict()
         self._suspects: deque[Ticket] = deque()
-        #: Bytes of the payloads that wait.
+        #: Bytes of the payloads that wait, and seconds of a worker's time.
         self.bytes = 0
+        self.seconds = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._suspects)
 
     def push(self, ticket: Ticket) -> None:
         self._waiting[ticket.number] = ticket
-        self.bytes += len(ticket.job.payload)
+        self._count(ticket, 1)
 
     def push_back(self, tickets: Iterable[Ticket]) -> None:
         """Jobs of a worker that died: those that may have killed it wait apart."""
         for ticket in sorted(tickets, key=lambda ticket: ticket.number, reverse=True):
-            self.bytes += len(ticket.job.payload)
+            self._count(ticket, 1)
             if ticket.suspect:
                 self._suspects.appendleft(ticket)
             else:
@@ -103,7 +106,7 @@ class Queue:
             self._suspects.remove(ticket)
         elif self._waiting.pop(ticket.number, None) is None:
             return False
-        self.bytes -= len(ticket.job.payload)
+        self._count(ticket, -1)
         return True
 
     def clear(self) -> list[Ticket]:
@@ -111,7 +114,7 @@ class Queue:
         found = [*self._suspects, *self._waiting.values()]
         self._suspects.clear()
         self._waiting.clear()
-        self.bytes = 0
+        self.bytes, self.seconds = 0, 0.0
         return found
 
     def holds_until(self, now: float, size: int) -> float | None:
@@ -143,8 +146,12 @@ class Queue:
         return least, [self._taken(self._waiting.popitem(last=False)[1]) for _ in range(count)]
 
     def _taken(self, ticket: Ticket) -> Ticket:
-        self.bytes -= len(ticket.job.payload)
+        self._count(ticket, -1)
         return ticket
+
+    def _count(self, ticket: Ticket, sign: int) -> None:
+        self.bytes += sign * len(ticket.job.payload)
+        self.seconds = max(0.0, self.seconds + sign * ticket.cost)
 
     @staticmethod
     def _survey(workers: Sequence[W], spared: W | None) -> tuple[W | None, int, int]:

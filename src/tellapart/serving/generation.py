@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from tellapart.errors import TellapartError
 from tellapart.serving import faults
 from tellapart.serving.batching import Batch, Queue, Ticket
-from tellapart.serving.jobs import Answer, Seconds
+from tellapart.serving.jobs import Answer, Job, Seconds
 from tellapart.serving.links import ControlLink, WorkerLink, settled
 from tellapart.serving.models import ModelInfo, Models
 from tellapart.serving.options import Options
@@ -31,6 +31,8 @@ _LOADING = 120.0
 _PATIENCE = 5
 #: Seconds before another is forked after some have died while they started: at most.
 _BACK_OFF = 5.0
+#: How many runs of the model a map by occlusion takes, about.
+_OCCLUSION = 100
 #: How much of the last batch goes into the mean of what a job costs.
 _NEWS = 0.1
 
@@ -65,6 +67,8 @@ class Generation:
         self.closed = False
         #: Whether the process that forks is gone: dead workers are not replaced any more.
         self.barren = False
+        #: Whether another has taken its place: it gets no more jobs.
+        self.retired = False
 
     async def start(self, *, whole: bool = False) -> None:
         """Return when a worker is ready; `whole`: when all are, or a second has passed.
@@ -100,14 +104,20 @@ class Generation:
         """Whether workers die one after the other, or cannot be replaced."""
         return self.barren or self._failures > 1
 
-    def wait(self, place: int) -> float:
-        """Seconds until a job of this model that comes now would be begun, as things go.
+    def cost(self, job: Job, info: ModelInfo) -> float:
+        """Seconds of a worker's time that a job is expected to take."""
+        each = self._cost[self.places[info.key]]
+        return each * _OCCLUSION if job.why and "map" not in info.outputs else each
 
-        By how fast jobs were done when all workers had work; until that is known, by what one of
-        them takes.
+    def wait(self) -> float:
+        """Seconds until a job that comes now would be begun, as things go.
+
+        By how fast jobs were done when all workers had work, and by what one of each kind takes:
+        whichever is longer.
         """
-        each = max(self._interval, self._cost[place] / max(1, len(self.ready)))
-        return (len(self.queue) + self.held) * each
+        seconds = self.queue.seconds + sum(link.seconds for link in self.links)
+        by_clock = (len(self.queue) + self.held) * self._interval
+        return max(by_clock, seconds / max(1, len(self.ready)))
 
     def dispatch(self) -> None:
         """Give waiting jobs to workers that can take some."""
@@ -138,12 +148,14 @@ class Generation:
     def adopt(self, tickets: Iterable[Ticket]) -> None:
         """Take over jobs of a generation that has no workers any more."""
         for ticket in tickets:
+            if ticket.future.done():
+                continue
             place = self.places.get(ticket.info.key)
-            if place is not None:
-                ticket.place = place
-                self.queue.push(ticket)
-            elif not ticket.future.done():
+            if place is None:
                 ticket.future.set_exception(faults.nobody())
+                continue
+            ticket.place, ticket.info = place, self.models.find(*ticket.info.key)
+            self.queue.push(ticket)
         self.dispatch()
 
     def end_silent(self, now: float) -> None:
@@ -170,7 +182,9 @@ class Generation:
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
-        for link in self.links:
+        for link in list(self.links):
+            if self.barren:
+                self._kill(link)  # one that hangs would not find its connection closed
             link.close()
         if self._control is not None:
             self._control.close()
@@ -208,7 +222,9 @@ class Generation:
                 self._cost[ticket.place] += _NEWS * (spent - self._cost[ticket.place])
             self._finish(ticket, answer)
         ticket, answer = answers[0]
-        self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=len(answers))
+        done = sum(1 for _, one in answers if one.probabilities or one.error)
+        if done:
+            self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=done)
         self.dispatch()
         if not all(link.load for link in self.ready):
             self._busy_since = 0.0
@@ -260,6 +276,10 @@ class Generation:
             self._fail(faults.never_ready(self._failures))
         if not self.barren:
             self._later()
+        elif self.retired and not self.links:
+            for ticket in self.queue.clear():
+                if not ticket.future.done():
+                    ticket.future.set_exception(faults.nobody())
         self.dispatch()
 
     def _later(self) -> None:

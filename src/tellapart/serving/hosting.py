@@ -112,16 +112,18 @@ def load(wanted: Mapping[str, Any]) -> Host:
 def _asked(choice: Choice, wanted: Mapping[str, Any], workers: int) -> Choice:
     """`choice`, but for what the user asked for by name."""
     changes: dict[str, Any] = {}
-    if wanted["engine"] != "auto":
-        changes["engine"] = wanted["engine"]
+    if wanted["engine"] not in ("auto", choice.engine):
+        # What was measured or is usual with the other engine may be unknown to this one.
+        changes.update(engine=wanted["engine"], precision="f32", int8=False)
     if wanted["precision"] != "auto":
-        changes["int8"] = wanted["precision"] == "int8"
-        changes["precision"] = "f32" if changes["int8"] else wanted["precision"]
-    elif choice.engine != changes.get("engine", choice.engine):
-        changes.update(precision="f32")  # the other engine's may be unknown to this one
+        int8 = wanted["precision"] == "int8"
+        changes.update(int8=int8, precision="f32" if int8 else wanted["precision"])
+    if any(getattr(choice, name) != value for name, value in changes.items()):
+        changes.update(applied=False, reason="as asked for", max_batch=Choice.max_batch)
+    applied = changes.get("applied", choice.applied)
     if wanted["threads"]:
         changes["threads"] = wanted["threads"]
-    elif not choice.applied or wanted["workers"]:
+    elif not applied or workers != (choice.workers or cores()):
         changes["threads"] = max(1, cores() // workers)
     return replace(choice, **changes)
 

@@ -47,6 +47,11 @@ class WorkerLink(asyncio.Protocol):
     def load(self) -> int:
         return len(self._held)
 
+    @property
+    def seconds(self) -> float:
+        """What its jobs are expected to take."""
+        return sum(ticket.cost for ticket in self._held.values())
+
     def send(self, tickets: Sequence[Ticket], now: float) -> None:
         """Give it jobs."""
         if self._transport is None:
@@ -150,8 +155,11 @@ class ControlLink:
         """End a worker, whatever it does; only its parent can be sure that the number is its."""
         try:
             self._control.sendall(wire.pack_note({"kill": pid}))
+        except BlockingIOError:
+            pass  # it is asked again
         except OSError:
             self.close()
+            self._lost()
 
     def close(self) -> None:
         """Let go: the process ends, and its workers with it."""

@@ -17,7 +17,7 @@ from tellapart.serving.batching import Ticket
 from tellapart.serving.generation import Generation
 from tellapart.serving.jobs import Answer, Job
 from tellapart.serving.links import settled
-from tellapart.serving.models import ModelInfo, Models
+from tellapart.serving.models import Models
 from tellapart.serving.options import Options
 from tellapart.serving.spawn import Child
 
@@ -83,7 +83,7 @@ class Pool:
     @property
     def retry_after(self) -> float:
         """Seconds until the work at hand will be done, as things go: 0.1 up."""
-        wait = self._current.wait(0) if self._current is not None and self.ready else 1.0
+        wait = self._current.wait() if self._current is not None and self.ready else 1.0
         return max(0.1, wait)
 
     async def start(self) -> None:
@@ -155,24 +155,23 @@ class Pool:
         now = time.monotonic()
         # Where nothing waits, it is begun at once, or next, however many it is.
         if len(generation.queue) or not generation.ready:
-            self._admit(generation, jobs, infos, now)
+            self._admit(generation, jobs, now)
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Answer]] = []
         for job, info in zip(jobs, infos, strict=True):
             future: asyncio.Future[Answer] = loop.create_future()
             place = generation.places[info.key]
-            ticket = Ticket(next(self._numbers), job, info, place, future, now)
+            cost = generation.cost(job, info)
+            ticket = Ticket(next(self._numbers), job, info, place, future, now, cost)
             ticket.timer = loop.call_later(max(0.0, job.deadline - now), self._late, ticket)
             future.add_done_callback(partial(_let_go, generation, ticket))
             generation.queue.push(ticket)
             futures.append(future)
         return futures
 
-    def _admit(
-        self, generation: Generation, jobs: Sequence[Job], infos: Sequence[ModelInfo], now: float
-    ) -> None:
+    def _admit(self, generation: Generation, jobs: Sequence[Job], now: float) -> None:
         try:
-            admission.admit(generation, jobs, infos, self.options, now)
+            admission.admit(generation, jobs, self.options, now)
         except OverloadedError:
             self._counts["shed"] += len(jobs)
             self._tell("shed", jobs=len(jobs), waiting=len(generation.queue))
@@ -203,9 +202,14 @@ class Pool:
             except TellapartError as error:
                 self._tell("reload_failed", error=error.to_dict()["error"])
                 raise
-            self._current = new
+            try:
+                self._generation()
+            except OverloadedError:  # it was told to stop meanwhile
+                await new.close()
+                raise
+            self._current, old.retired = new, True
             self._retired.add(old)
-            if not old.links:
+            if not old.ready:
                 new.adopt(old.queue.clear())
             self._run(self._retire(old))
             self._counts["reloads"] += 1
@@ -228,6 +232,7 @@ class Pool:
         done = await settled(lambda: not self._busy(), most)
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(self._end(one) for one in self._generations()))
         if self._child is not None:  # never started
             self._child.control.close()
