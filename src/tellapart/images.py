@@ -12,6 +12,7 @@ import importlib
 import re
 import threading
 import warnings
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -65,6 +66,8 @@ _UPRIGHT = {
 }
 _CROP = 0.875
 _PAD = 127
+#: Pixels converted together where a picture is not plain RGB.
+_STRIP = 2**20
 #: Pillow shrinks by whole factors first down to this multiple of the wanted size.
 _REDUCING_GAP = 3.0
 _BEGINNINGS = (
@@ -106,7 +109,7 @@ def decode(
                 image.draft(None, (2 * hint, 2 * hint))
             return to_rgb(image)
         except Exception as error:
-            raise _refusal(_name(data), raw, error) from None
+            raise _refusal(_name(data), raw, error, max_pixels) from None
 
 
 def prepare(
@@ -218,30 +221,56 @@ def _flatten(image: Image.Image) -> Image.Image:
         return _from_numbers(image)
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(layered, mask=layered.getchannel("A"))
-        return white
-    return image.convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = Image.new("RGB", image.size, "white")
+    for top, strip in _strips(image):
+        layered = strip.convert("RGBA")
+        white.paste(layered, (0, top), layered.getchannel("A"))
+    return white
 
 
 def _from_numbers(image: Image.Image) -> Image.Image:
-    values = np.asarray(image.convert("I") if image.mode.startswith("I;") else image, np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
+    low, high = _range(image)
+    transparent = image.info.get("transparency")
+    out = Image.new("L", image.size)
+    for top, strip in _strips(image):
+        values = _numbers(strip)
+        scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
+        gray = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+        if isinstance(transparent, int):
+            gray[values == transparent] = 255
+        out.paste(Image.fromarray(gray), (0, top))
+    return out.convert("RGB")
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
+    """What becomes black and what becomes white."""
     if image.mode.startswith("I;") or image.format == "PNG":
-        low, high = 0.0, 65535.0
-    elif low >= 0:
+        return 0.0, 65535.0
+    ends = [
+        (float(values.min()), float(values.max()))
+        for values in (_numbers(strip) for _, strip in _strips(image))
+    ]
+    low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+    if low >= 0:
         ceilings = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
         fitting = [ceiling for ceiling in ceilings if high <= ceiling]
         low, high = (0.0, fitting[0]) if fitting else (low, high)
-    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
-    gray = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        gray[values == transparent] = 255
-    return Image.fromarray(gray).convert("RGB")
+    return low, high
+
+
+def _numbers(image: Image.Image) -> np.ndarray:
+    values = np.asarray(image.convert("I") if image.mode.startswith("I;") else image, np.float64)
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """(top, rows from there on): copies of a large picture would take many times its memory."""
+    width, height = image.size
+    rows = max(1, _STRIP // max(1, width))
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(height, top + rows)))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -267,23 +296,23 @@ def _read(data: bytes | Path) -> bytes:
 def _open(raw: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Read the header and check the size before a single pixel is decoded."""
     if not raw:
-        raise _error(name, "it has no bytes", "empty")
+        raise _error(name, "it has no bytes", "empty", max_pixels)
     try:
         image = Image.open(BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
         if not (raw.startswith(_BEGINNINGS) or raw[4:12] == b"ftypavif"):
             what = f"it begins with {raw[:12]!r}, as no picture does"
-            raise _error(name, what, "not_a_picture") from None
+            raise _error(name, what, "not_a_picture", max_pixels) from None
         if _ends_early(raw):
-            raise _error(name, "the file ends too early", "truncated") from None
-        raise _error(name, "its header is damaged", "unreadable") from None
+            raise _error(name, "the file ends too early", "truncated", max_pixels) from None
+        raise _error(name, "its header is damaged", "unreadable", max_pixels) from None
     except Exception as error:
-        raise _refusal(name, raw, error) from None
+        raise _refusal(name, raw, error, max_pixels) from None
     width, height = image.size
     if width * height > max_pixels or max(width, height) > MAX_SIDE:
         raise _error(name, f"it is {width:,} × {height:,} pixels", "too_large", max_pixels)
     if not width or not height:
-        raise _error(name, f"it is {width} × {height} pixels", "unreadable")
+        raise _error(name, f"it is {width} × {height} pixels", "unreadable", max_pixels)
     return image
 
 
@@ -303,14 +332,15 @@ def _ends_early(raw: bytes) -> bool:
     return False
 
 
-def _refusal(name: str, raw: bytes, error: Exception) -> PictureError:
+def _refusal(name: str, raw: bytes, error: Exception, max_pixels: int) -> PictureError:
     if isinstance(error, PictureError):
         return error
     if isinstance(error, (Image.DecompressionBombError, MemoryError)):
-        return _error(name, f"it is too large to decode ({error})", "too_large")
+        return _error(name, f"it is too large to decode ({error})", "too_large", max_pixels)
     message = str(error) or type(error).__name__
     cut = _TRUNCATED.search(message) or _ends_early(raw)
-    return _error(name, f"decoding failed ({message})", "truncated" if cut else "unreadable")
+    reason = "truncated" if cut else "unreadable"
+    return _error(name, f"decoding failed ({message})", reason, max_pixels)
 
 
 def _error(name: str, what: str, reason: str, max_pixels: int = MAX_PIXELS) -> PictureError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -310,3 +312,47 @@ def test_global_state_of_pillow_is_left_alone() -> None:
     before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
     images.load(_save(_scene(), "JPEG"))
     assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I", "F", "LA", "PA", "RGBA", "P"])
+def test_strips_give_what_the_whole_gives(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    values = rng.integers(0, 60_000, (37, 23))
+    if mode in ("I;16", "I;16B"):
+        picture = Image.frombytes(mode, (23, 37), values.astype("<u2").tobytes())
+    elif mode in ("I", "F"):
+        picture = Image.fromarray(values.astype(np.int32 if mode == "I" else np.float32))
+    else:
+        colors = rng.integers(0, 256, (37, 23, 4), dtype=np.uint8)
+        picture = Image.fromarray(colors).convert("RGBA" if mode == "P" else mode)
+        if mode == "P":
+            picture = picture.convert("RGB").quantize(16)
+            picture.info["transparency"] = 3
+    whole = np.asarray(images.to_rgb(picture))
+    monkeypatch.setattr(images, "_STRIP", 5 * 23)
+    assert np.array_equal(np.asarray(images.to_rgb(picture)), whole)
+    assert len(np.unique(whole)) > 10
+
+
+def test_a_large_picture_of_deep_numbers_takes_little_more_than_its_pixels(tmp_path: Path) -> None:
+    file = tmp_path / "deep.png"
+    Image.new("I;16", (4000, 4000), 300).save(file)
+    script = (
+        "import resource, sys, pathlib\n"
+        "from tellapart import images\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "images.load(pathlib.Path(sys.argv[1]))\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 4000**2)\n"
+    )
+    if sys.platform != "linux":
+        pytest.skip("ru_maxrss counts in another unit")
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 14  # bytes a pixel: 2 as stored, 1 gray, 4 as RGB, and strips
+
+
+def test_a_refusal_says_the_callers_own_limit() -> None:
+    with pytest.raises(PictureError) as caught:
+        images.load(b"no picture", max_pixels=5_000_000)
+    assert "at most 5 megapixels" in caught.value.expected
