@@ -3,8 +3,10 @@
 The bare loop is the same decoder and the same session in as many processes, without a server
 (`benchmarks/serving/bare.py`). Both live on the same machine and take turns; the load generator
 runs there too, and its core time is reported. `f32` is ONNX Runtime, `chosen` the variant that
-`tellapart benchmark --apply` chose. An open loop's share is of the rate that 8 clients had just
-reached; its latencies count from the moment when a request was due.
+`tellapart benchmark --apply` chose. `of_bare` is the better rate of 8 and 32 clients as a share of
+the bare loop's better one of two; `less_the_generator` leaves out the core time that the generator
+took, and `core_time_of_bare` compares the core time of one answer. An open loop's share is of the
+rate that 8 clients had just reached; its latencies count from the moment when a request was due.
 """
 
 from __future__ import annotations

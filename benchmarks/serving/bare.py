@@ -106,6 +106,7 @@ def _main() -> None:
         precision=asked["precision"],
         int8=asked["int8"],
         threads=asked["threads"],
+        max_batch=asked["batch"],
         cache_dir=Settings(home=Path(asked["home"])).cache_dir / "openvino",
     )
     session = variant.open_session(path, manifest, model, choice)
