@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import struct
 import subprocess
 import sys
@@ -298,10 +300,52 @@ def test_calls_are_counted_and_logged_like_requests(call: Client, server: Any) -
     assert counted and float(counted[0].split()[-1]) >= 1
 
 
+def body_bytes(server: Any) -> float:
+    lines = server.client.get("/metrics").text.splitlines()
+    (found,) = (line for line in lines if line.startswith("tellapart_body_bytes_total "))
+    return float(found.split()[-1])
+
+
+def test_a_message_counts_as_a_body_does(call: Client, server: Any, draw: Draw) -> None:
+    before, red = body_bytes(server), texts(draw("red"))
+    call("ModelInfer", model_name="colors", inputs=[image([1])], raw_input_contents=[red])
+    assert len(red) < body_bytes(server) - before < len(red) + 1000
+
+
+def test_messages_and_bodies_are_held_to_one_budget(
+    start_server: Callable[..., Any], colors_bundle: Path, draw: Draw
+) -> None:
+    """Four bodies that do not end leave no room beside them for a message; then there is."""
+    room = ("--max-body", 1, "--max-queue-mb", 0.1)
+    server = start_server(colors_bundle, "--grpc-port", 0, *room)
+    client = Client(address(server))
+    message = texts(draw("red") + bytes(600_000))
+    good = {"model_name": "colors", "inputs": [image([1])], "raw_input_contents": [message]}
+    assert client("ModelInfer", **good).model_name == "colors"
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 990000\r\n\r\n"
+    with contextlib.ExitStack() as held:
+        for _ in range(4):
+            connection = held.enter_context(socket.create_connection(server.address, 10))
+            connection.sendall(head + bytes(980_000))
+        with pytest.raises(grpc.RpcError) as caught:
+            server.until(lambda: not client("ModelInfer", **good))  # as soon as they have come
+        assert caught.value.code().name == "UNAVAILABLE"
+        assert "grpc-retry-pushback-ms" in dict(caught.value.trailing_metadata())
+
+    def answered() -> bool:
+        with contextlib.suppress(grpc.RpcError):
+            return bool(client("ModelInfer", **good).model_name)
+        return False
+
+    server.until(answered)  # as soon as the server has seen that they are gone
+    client.close()
+    assert server.stop() == 0
+
+
 def test_tokens_are_asked_for_and_too_often_is_too_often(
     start_server: Callable[..., Any], colors_bundle: Path, draw: Draw
 ) -> None:
-    slow = ("--rate", 0.01, "--burst", 1)
+    slow = ("--rate", 0.01, "--burst", 3)
     server = start_server(colors_bundle, "--grpc-port", 0, *slow, TELLAPART_SERVE_TOKENS=TOKEN)
     good = {
         "model_name": "colors",
@@ -315,7 +359,8 @@ def test_tokens_are_asked_for_and_too_often_is_too_often(
         assert stranger.refused(name, **fields)[0] == "UNAUTHENTICATED"
     stranger.close()
     known = Client(address(server), ("authorization", f"Bearer {TOKEN}"))
-    assert known("ModelInfer", **good).model_name == "colors"
+    for _ in range(3):
+        assert known("ModelInfer", **good).model_name == "colors"
     with pytest.raises(grpc.RpcError) as caught:
         known("ModelInfer", **good)
     assert caught.value.code().name == "RESOURCE_EXHAUSTED"

@@ -200,6 +200,7 @@ class GrpcFace:
         info = self._model(asked.model_name, asked.model_version)
         request.model = info.name
         self._predictor.begin()
+        self._take(asked.ByteSize(), request)
         deadline = self._predictor.deadline()
         if left is not None:  # a client that has given up waits for nothing
             deadline = min(deadline, time.monotonic() + left)
