@@ -17,9 +17,13 @@ _DECIMALS, _MAP_DECIMALS = 6, 4
 
 
 def prediction(info: ModelInfo, answer: Answer) -> dict[str, Any]:
-    """One answer: what the model says, or its error."""
+    """One answer: what the model says, or its error.
+
+    `info` is what was asked; the model that answered may be a newer one of that name.
+    """
     if answer.error is not None:
         return {"error": answer.error}
+    info = answer.info or info
     known = answer.familiarity
     found: dict[str, Any] = {
         "label": answer.label,
@@ -40,7 +44,7 @@ def prediction(info: ModelInfo, answer: Answer) -> dict[str, Any]:
 
 def single(info: ModelInfo, answer: Answer) -> dict[str, Any]:
     """The answer to a request for one picture or row."""
-    return {"model": info.name, "version": info.version, **prediction(info, answer)}
+    return {**_named(answer.info or info), **prediction(info, answer)}
 
 
 def several(info: ModelInfo, found: Sequence[Answer | TellapartError]) -> dict[str, Any]:
@@ -48,7 +52,12 @@ def several(info: ModelInfo, found: Sequence[Answer | TellapartError]) -> dict[s
     rows = [
         one.to_dict() if isinstance(one, TellapartError) else prediction(info, one) for one in found
     ]
-    return {"model": info.name, "version": info.version, "predictions": rows}
+    told = (one.info for one in found if isinstance(one, Answer) and one.info is not None)
+    return {**_named(next(told, info)), "predictions": rows}
+
+
+def _named(info: ModelInfo) -> dict[str, Any]:
+    return {"model": info.name, "version": info.version}
 
 
 def heat(map: Tensor, place: int) -> list[list[float]]:

@@ -132,8 +132,10 @@ class App:
             pass
         except asyncio.CancelledError:
             # The server stops and has no patience left: this is the last thing that it does here.
-            status = 503
-            await self._send(request, problem(stopping()), send)
+            if not request.answered:
+                status = 503
+                request.read = True  # no time is left to read on
+                await self._send(request, problem(stopping()), send)
         finally:
             taken = time.monotonic() - began
             self.metrics.open -= 1
@@ -148,13 +150,17 @@ class App:
         """What its route answers; every error an answer too."""
         try:
             request.route, handler, parts = self._find(request)
-            if request.path not in _OPEN:
+            # A browser's preflight brings no token.
+            if request.path not in _OPEN and request.method != "OPTIONS":
                 self.gate.admit(request)
             return await handler(request, **parts)
         except TellapartError as error:
-            if request.path.startswith("/v2"):
-                return inference_protocol.problem(error)
-            return problem(error)
+            form = inference_protocol.problem if request.path.startswith("/v2") else problem
+            answer = form(error)
+            if answer.status == 405:
+                allowed = error.expected.replace(" or ", ", ").encode("ascii")
+                answer = answer._replace(headers=(*answer.headers, (b"allow", allowed)))
+            return answer
         except Disconnected:
             raise
         except Exception as error:
@@ -218,6 +224,7 @@ class App:
         linger = not request.read and self._unread(request)
         if linger:
             headers.append((b"connection", b"close"))
+        request.answered = True
         start = {"type": "http.response.start", "status": response.status, "headers": headers}
         await send(start)
         if linger:

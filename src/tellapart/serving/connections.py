@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from tellapart.errors import RequestError, TellapartError
 from tellapart.serving.options import Options
-from tellapart.serving.request import LOCAL, WAITING, overloaded, problem
+from tellapart.serving.request import LOCAL, WAITING, Waiting, overloaded, problem
 
 #: Bytes that a request's line and headers may have together.
 _MOST_HEADERS = 65_536
@@ -32,13 +32,15 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         #: Since when the client owes us the rest of a request; None: it is our turn.
         self.since: float | None = self.loop.time()
-        #: What the request being answered waits for: cancelled where the client goes.
-        self.waiting: list[asyncio.Future[Any]] = []
+        #: What the request being answered waits for.
+        self.waiting = Waiting()
         #: The request being answered, or the last that was.
         self.running: RequestResponseCycle | None = None
         #: Since when the client has not taken what we wrote.
         self.stuck: float | None = None
+        #: Bytes received that are no body, such as headers, trailers and the frames of chunks.
         self.heading = 0
+        self.in_body = False
         sock = transport.get_extra_info("socket")
         self.local = sock is not None and sock.family == socket.AF_UNIX
         if len(self.connections) > self.options.max_connections:
@@ -50,8 +52,7 @@ class Connection(HttpToolsProtocol):
             # uvicorn tells its newest request alone, which may be one that waits its turn.
             self.running.disconnected = True
             self.running.message_event.set()
-        for future in self.waiting:
-            future.cancel()
+        self.waiting.end()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
@@ -82,14 +83,25 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_PIPELINED:
             self.transport.abort()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What stands behind a body in chunks (trailers) must not pass for a header.
+        if not self.in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self.heading = -(1 << 62)  # a body has bounds of its own
+        self.in_body = True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        # The body has a bound of its own, and in chunks of one byte each costs six.
+        self.heading = max(self.heading - 9 * len(body), -_MOST_HEADERS)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.since = None
         self.heading = 0
+        self.in_body = False
 
     def check(self, now: float) -> None:
         """End it where the client lets us wait too long: for its request, or to take the answer."""

@@ -26,8 +26,9 @@ from tellapart.settings import Settings
 if TYPE_CHECKING:
     from tellapart.fetch import Fetcher
 
-#: URLs being fetched at once, over all requests; the next is turned away.
-_AT_ONCE = 64
+#: URLs being fetched at once, over all requests, and those that may wait for their turn: the
+#: next is turned away. What is being fetched is in no budget yet.
+_AT_ONCE, _MOST = 4, 128
 
 
 class UnreachableError(FetchError):
@@ -45,6 +46,7 @@ class Elsewhere:
         self._fetcher: Fetcher | None = None
         self._opening = asyncio.Lock()
         self._busy = 0
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def content(self, item: Item, *, local: bool, deadline: float) -> bytes | TellapartError:
         """The bytes of a picture by URL or path, or why there are none.
@@ -81,15 +83,19 @@ class Elsewhere:
                 do="Send its bytes.",
                 status=403,
             )
-        if self._busy >= _AT_ONCE:
+        if self._busy >= _MOST:
             raise overloaded(1.0)
         self._busy += 1
         try:
             fetcher = await self._open()
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                found = await fetcher.get(
-                    url, max_bytes=self._options.max_body, headers=headers, robots=headers is None
-                )
+                async with self._turns:
+                    found = await fetcher.get(
+                        url,
+                        max_bytes=self._options.max_body,
+                        headers=headers,
+                        robots=headers is None,
+                    )
             return found.data
         except TimeoutError:
             raise DeadlineError(
@@ -128,14 +134,16 @@ def read_file(path: bytes, most: int) -> bytes:
     try:
         # Not to wait at a pipe, nor to be fooled between looking and opening.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as stream:  # noqa: PTH123 - a descriptor
-            facts = os.fstat(handle)
-            if stat.S_ISREG(facts.st_mode):
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise _unusable(shown, "is no regular file", "not_a_picture")
+            with open(handle, "rb", closefd=False) as stream:
                 data = stream.read(most + 1)
-                if len(data) <= most:
-                    return data
-                raise _unusable(shown, f"has more than {most:,} bytes", "too_large")
-        raise _unusable(shown, "is no regular file", "not_a_picture")
+        finally:
+            os.close(handle)
+        if len(data) > most:
+            raise _unusable(shown, f"has more than {most:,} bytes", "too_large")
+        return data
     except (FileNotFoundError, NotADirectoryError, ValueError):
         raise NotFoundError(
             f"There is no file {shown!r}.",

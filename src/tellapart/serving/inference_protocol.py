@@ -25,8 +25,9 @@ from tellapart.serving.request import (
 )
 from tellapart.serving.tensors import Output
 
-#: Brackets and commas of a request: a picture of 224 × 224 as JSON has 200,000.
-_MOST_MARKS = 4_000_000
+#: Brackets and commas of a request: a picture of 224 × 224 as JSON has 200,000;
+#: binary data has no such bound.
+_MOST_MARKS = 1_000_000
 _HEADER_LENGTH = b"inference-header-content-length"
 _BINARY = b"application/octet-stream"
 
@@ -102,7 +103,16 @@ class InferenceProtocol:
             )
         self._model(name, "")
         await self._predictor.body(request)
-        await self._reload()
+        try:
+            await self._reload()
+        except TellapartError:
+            # What was wrong is in the log: it may name paths of this machine.
+            raise RequestError(
+                "The bundles cannot be loaded.",
+                expected="bundles that are whole",
+                do="Look into the server's log; the models that were there go on answering.",
+                status=409,
+            ) from None
         return json_response({})
 
     async def unload(self, request: Request, name: str) -> Response:
@@ -121,6 +131,9 @@ class InferenceProtocol:
         self._predictor.begin()
         data = await self._predictor.body(request)
         deadline = self._predictor.deadline()
+        # Other bundles may have been loaded while the body came. From here on nothing is awaited
+        # until the jobs are with the pool.
+        info = self._model(name, version)
         head, tail = _parted(data, request)
         del data
         asked = bodies.parse(head, _MOST_MARKS)
@@ -136,7 +149,8 @@ class InferenceProtocol:
             job.payload, job.outputs = payload, raw
             jobs.append(job)
         found = await self._predictor.ask(request, jobs)
-        return _answered(info, asked.get("id"), good(found), outputs)
+        told = good(found)
+        return _answered(told[0].info or info, asked.get("id"), told, outputs)
 
     def _model(self, name: str, version: str) -> ModelInfo:
         return self._pool.models.find(name, number(version) if version else None)

@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from tellapart.errors import InputError, RequestError, TellapartError
 from tellapart.serving import bodies
@@ -35,7 +35,8 @@ class Control(NamedTuple):
     from_name: str
     to_name: str
     key: str
-    choices: tuple[str, ...]
+    #: How the project spells each choice, by its spelling without case.
+    choices: Mapping[str, str]
 
 
 class LabelStudio:
@@ -91,13 +92,20 @@ class LabelStudio:
         for at in range(0, len(tasks), _TOGETHER):
             part = tasks[at : at + _TOGETHER]
             deadline = self._predictor.deadline() if at else deadline
-            items = await asyncio.gather(*(self._item(task, control, deadline) for task in part))
-            jobs = [self._predictor.job(info, request, "picture", False, deadline) for _ in part]
-            found = await self._predictor.run(request, items, jobs, deadline)
+            request.got = 0  # each part may be as large as a body
+            items = await asyncio.gather(
+                *(self._item(request, task, control, deadline) for task in part)
+            )
+            contents = await self._predictor.contents(request, items, deadline)
+            # Other bundles may have been loaded while the pictures came.
+            info = self._model(value.get("model_version"))
+            found = await self._predictor.run(request, info, contents, deadline)
             results += [_result(info, one, control) for one in found]
         return json_response({"results": results, "model_version": _version(info)})
 
-    async def _item(self, task: Any, control: Control, deadline: float) -> Item | TellapartError:
+    async def _item(
+        self, request: Request, task: Any, control: Control, deadline: float
+    ) -> Item | TellapartError:
         data = task.get("data") if isinstance(task, dict) else None
         address = data.get(control.key) if isinstance(data, dict) else None
         if not isinstance(address, str):
@@ -107,11 +115,11 @@ class LabelStudio:
                 do="Check the tasks and the labeling configuration.",
             )
         try:
-            return await self._located(address, deadline)
+            return await self._located(request, address, deadline)
         except InputError as error:
             return error
 
-    async def _located(self, address: str, deadline: float) -> Item:
+    async def _located(self, request: Request, address: str, deadline: float) -> Item:
         """The picture at an address; one on Label Studio's own server is got with its key."""
         if address.startswith("/") and not self._home:
             raise InputError(
@@ -120,14 +128,27 @@ class LabelStudio:
                 do="Set both and start the server again.",
             )
         full = urljoin(f"{self._home}/", address) if self._home else address
-        own = self._home and urlsplit(full)[:2] == urlsplit(self._home)[:2]
-        if not own or not self._key:
+        if not self._key or not self._is_upload(full):
             return bodies.address(full)
         headers = {"Authorization": f"Token {self._key}"}
         got = await self._predictor.elsewhere.get(full, deadline=deadline, headers=headers)
         if isinstance(got, TellapartError):
             raise InputError(got.what, expected=got.expected, do=got.do)
+        request.hold(len(got), self._predictor.budget)
         return Item("picture", got)
+
+    def _is_upload(self, address: str) -> bool:
+        """Whether the key may be lent: for files on Label Studio's own server, nothing else."""
+        home, asked = urlsplit(self._home), urlsplit(address)
+        path = unquote(asked.path)
+        below = path.removeprefix(home.path)
+        return (
+            bool(self._home)
+            and asked[:2] == home[:2]
+            and path.startswith(home.path)
+            and below.startswith(("/data/", "/storage-data/"))
+            and ".." not in path.split("/")
+        )
 
     async def _json(self, request: Request) -> dict[str, Any]:
         value = bodies.parse(await self._predictor.body(request))
@@ -163,7 +184,8 @@ def find_control(config: str) -> Control:
     for control in root.iter("Choices"):
         target = control.get("toName", "")
         if pictures.get(target) and control.get("name"):
-            choices = tuple(one.get("value", "") for one in control.iter("Choice"))
+            values = [one.get("value", "") for one in control.iter("Choice")]
+            choices = {value.casefold(): value for value in values} | {v: v for v in values}
             return Control(control.get("name", ""), target, pictures[target], choices)
     raise _no_control("it has no Choices for an Image")
 
@@ -180,8 +202,7 @@ def _no_control(why: str) -> InputError:
 
 def _choice(label: str, control: Control) -> str | None:
     """How the project spells a label; None where it does not have it."""
-    spelled = {choice.casefold(): choice for choice in control.choices}
-    return label if label in control.choices else spelled.get(label.casefold())
+    return control.choices.get(label) or control.choices.get(label.casefold())
 
 
 def _result(info: ModelInfo, found: Answer | TellapartError, control: Control) -> dict[str, Any]:

@@ -55,20 +55,24 @@ class Tokens:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def admits(self, authorization: bytes) -> bool:
-        """Whether an `Authorization` header holds one: `Bearer TOKEN`, or as Basic's password."""
+    def fitting(self, authorization: bytes) -> str | None:
+        """Which one an `Authorization` header holds, as a digest in hex; None: none of them.
+
+        `Bearer TOKEN`, or as Basic's password.
+        """
         scheme, _, given = authorization.strip().partition(b" ")
         token = given.strip()
         if scheme.lower() == b"basic":
             try:
                 token = base64.b64decode(token, validate=True).partition(b":")[2]
             except binascii.Error:
-                return False
+                return None
         elif scheme.lower() != b"bearer":
-            return False
+            return None
         digest = _digest(token)
         # All are compared, so that the time tells nothing of which one fits.
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+        fits = sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+        return digest.hex() if fits else None
 
 
 class Gate:
@@ -85,24 +89,28 @@ class Gate:
         """
         if request.local:
             return
-        if self._tokens and not self._tokens.admits(request.headers.get(b"authorization", b"")):
+        token = None
+        if self._tokens:
+            token = self._tokens.fitting(request.headers.get(b"authorization", b""))
+        if self._rate is not None:
+            # Who has a token is known by it, wherever it is used from; others, and who tries
+            # tokens, by their address.
+            self._paced(token or network(request.client), self._rate)
+        if self._tokens and token is None:
             raise RequestError(
                 "The request has no valid token.",
                 expected="the header `Authorization: Bearer TOKEN`",
                 do="Send one of the server's tokens.",
                 status=401,
             )
-        if self._rate is not None:
-            self._paced(request, self._rate)
 
     def trusts(self, request: Request) -> bool:
         """Whether it may change what the server does: by the local socket, or with a token."""
         return request.local or bool(self._tokens)  # `admit` has seen the token
 
-    def _paced(self, request: Request, rate: Rate) -> None:
-        # Who has a token is known by it, wherever it is used from; others by their address.
-        token = request.headers.get(b"authorization") if self._tokens else None
-        short = rate.wait(network(request.client) if token is None else _digest(token).hex())
+    @staticmethod
+    def _paced(client: str, rate: Rate) -> None:
+        short = rate.wait(client)
         if short:
             raise RequestError(
                 "This client asks too often.",

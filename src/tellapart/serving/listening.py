@@ -12,9 +12,14 @@ from pathlib import Path
 from tellapart.errors import InputError
 from tellapart.serving.options import Options
 
+_BACKLOG = 2048
+
 
 class Listening:
-    """Bound sockets, not yet listening: who connects too early is refused, not kept waiting."""
+    """Sockets that listen, so that no other server can take them while the models are loaded.
+
+    Who connects before the server is ready waits for it.
+    """
 
     def __init__(self, options: Options) -> None:
         """Raises `InputError` where an address cannot be had."""
@@ -60,6 +65,7 @@ class Listening:
                 if family == socket.AF_INET6:
                     bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 bound.bind((place[0], port, *place[2:]))
+                bound.listen(_BACKLOG)
                 bound.setblocking(False)
                 port = bound.getsockname()[1]  # any free one, but the same for all addresses
         except (OSError, UnicodeError) as error:
@@ -82,6 +88,7 @@ class Listening:
         before = os.umask(0o177)
         try:
             bound.bind(str(path))
+            bound.listen(_BACKLOG)
         except OSError as error:
             raise InputError(
                 f"The socket {str(path)!r} cannot be made: {_why(error)}.",

@@ -7,9 +7,15 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from tellapart.errors import DeadlineError, InputError, TellapartError
+from tellapart.errors import (
+    DeadlineError,
+    InputError,
+    OverloadedError,
+    RequestError,
+    TellapartError,
+)
 from tellapart.serving import answers, bodies
-from tellapart.serving.bodies import Asked, Item
+from tellapart.serving.bodies import Item
 from tellapart.serving.elsewhere import Elsewhere
 from tellapart.serving.jobs import Answer, Job
 from tellapart.serving.metrics import Metrics
@@ -25,6 +31,7 @@ from tellapart.serving.request import (
     json_response,
     overloaded,
     problem,
+    too_large,
 )
 
 #: Bodies of the largest size that there is room for beside what waits.
@@ -54,7 +61,10 @@ class Predictor:
         """`POST /predict`, in its own shape. Raises `TellapartError`."""
         query = request.query("model", "version", "why")
         why = flag("why", query.get("why"))
-        info = self.model(name or query.get("model", ""), version, query.get("version"))
+        name = name or query.get("model", "")
+        if version is None and "version" in query:
+            version = number(query["version"])
+        info = self.pool.models.find(name, version)
         self.begin()
         data = await self.body(request)
         deadline = self.deadline()
@@ -63,34 +73,18 @@ class Predictor:
         del data  # the picture alone is kept while it waits
         if asked.tasks is not None and self.on_tasks is not None:
             return await self.on_tasks(request, asked.tasks, deadline)
-        return await self.predict(request, info, asked, why, deadline)
-
-    async def predict(
-        self, request: Request, info: ModelInfo, asked: Asked, why: bool, deadline: float
-    ) -> Response:
-        """What a body that was read is answered. Raises `TellapartError`."""
-        if why:
-            self._check_why(info)
-        first = asked.items[0]
-        if isinstance(first, Item) and first.kind == info.kind and not asked.many:
-            # Nearly all requests: one picture that is here already.
-            job = self.job(info, request, info.kind, why, deadline)
-            job.payload = first.content
-            return single(info, (await self.ask(request, (job,)))[0])
         items = [
             one if isinstance(one, TellapartError) else fitting(info, one) for one in asked.items
         ]
-        jobs = [self.job(info, request, info.kind, why, deadline) for _ in items]
-        found = await self.run(request, items, jobs, deadline)
+        contents = await self.contents(request, items, deadline)
+        # Other bundles may have been loaded while the body and the pictures came.
+        info = self.pool.models.find(name, version)
+        if why:
+            self._check_why(info)
+        found = await self.run(request, info, contents, deadline, why=why)
         if asked.many:
             return json_response(answers.several(info, found))
         return single(info, found[0])
-
-    def model(self, name: str, version: int | None, text: str | None = None) -> ModelInfo:
-        """The model asked for. Raises `NotFoundError`, `InputError`."""
-        if version is None and text is not None:
-            version = number(text)
-        return self.pool.models.find(name, version)
 
     def begin(self) -> None:
         """Raises `OverloadedError` where the pool is full: before the body is read."""
@@ -103,6 +97,14 @@ class Predictor:
 
     async def body(self, request: Request) -> bytes:
         """The request's body, within bounds."""
+        coding = request.header(b"content-encoding").strip().lower()
+        if coding not in ("", "identity"):
+            raise RequestError(
+                f"The body is encoded as {coding!r:.80}.",
+                expected="a body without Content-Encoding: pictures are compressed already",
+                do="Send it as it is.",
+                status=415,
+            )
         data = await request.body(self.options.max_body, self.budget)
         self.metrics.body_bytes += len(data)
         return data
@@ -122,29 +124,24 @@ class Predictor:
     async def run(
         self,
         request: Request,
-        items: Sequence[Item | TellapartError],
-        jobs: Sequence[Job],
+        info: ModelInfo,
+        contents: Sequence[bytes | TellapartError],
         deadline: float,
+        *,
+        why: bool = False,
     ) -> list[Answer | TellapartError]:
-        """Each item's answer, or its error. Raises `OverloadedError`.
+        """Each content's answer, or its error. Raises `OverloadedError`.
 
-        Pictures by URL or path are got first, all at a time.
+        `info` must have been looked up since the last `await`: jobs name its version.
         """
-        contents = await self._contents(request, items, deadline)
-        found: list[Answer | TellapartError] = []
-        ready: list[Job] = []
-        for job, content in zip(jobs, contents, strict=True):
-            if isinstance(content, TellapartError):
-                found.append(content)
-            else:
+        jobs = []
+        for content in contents:
+            if isinstance(content, bytes):
+                job = self.job(info, request, info.kind, why, deadline)
                 job.payload = content
-                ready.append(job)
-        if not found:
-            return await self.ask(request, ready)
-        told = iter(await self.ask(request, ready) if ready else [])
-        return [
-            content if isinstance(content, TellapartError) else next(told) for content in contents
-        ]
+                jobs.append(job)
+        told = iter(await self.ask(request, jobs) if jobs else [])
+        return [next(told) if isinstance(one, bytes) else one for one in contents]
 
     async def ask(self, request: Request, jobs: Sequence[Job]) -> list[Answer | TellapartError]:
         """The pool's answers. Raises `OverloadedError`, and `DeadlineError` where all were late."""
@@ -165,18 +162,49 @@ class Predictor:
             raise found[0] if isinstance(found[0], TellapartError) else AssertionError
         return found
 
-    async def _contents(
+    async def contents(
         self, request: Request, items: Sequence[Item | TellapartError], deadline: float
     ) -> list[bytes | TellapartError]:
+        """The bytes of each item; those by URL or path are got. Raises `OverloadedError`.
+
+        All of a request's together have the size of a body at most.
+        """
         if not any(isinstance(one, Item) and one.kind in ("url", "path") for one in items):
             return [one.content if isinstance(one, Item) else one for one in items]
+        places = [
+            place
+            for place, one in enumerate(items)
+            if isinstance(one, Item) and one.kind in ("url", "path")
+        ]
+        getting: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._get(request, items[place], deadline)) for place in places
+        ]
+        got = dict(zip(places, await request.wait(getting), strict=True))
+        found: list[bytes | TellapartError] = []
+        for place, one in enumerate(items):
+            content = got.get(place, one.content if isinstance(one, Item) else one)
+            if isinstance(content, OverloadedError) or not isinstance(
+                content, bytes | TellapartError
+            ):
+                raise content
+            found.append(content)
+        return found
 
-        async def content(one: Item | TellapartError) -> bytes | TellapartError:
-            if isinstance(one, TellapartError) or one.kind in ("picture", "row"):
-                return one if isinstance(one, TellapartError) else one.content
-            return await self.elsewhere.content(one, local=request.local, deadline=deadline)
-
-        return list(await asyncio.gather(*map(content, items)))
+    async def _get(
+        self, request: Request, item: Item | TellapartError, deadline: float
+    ) -> bytes | TellapartError:
+        if isinstance(item, TellapartError):
+            return item
+        left = self.options.max_body - request.got
+        if left <= 0:
+            return too_large(self.options.max_body)
+        content = await self.elsewhere.content(item, local=request.local, deadline=deadline)
+        if isinstance(content, bytes):
+            request.got += len(content)
+            if request.got > self.options.max_body:
+                return too_large(self.options.max_body)
+            request.hold(len(content), self.budget)
+        return content
 
     def _check_why(self, info: ModelInfo) -> None:
         if not self.options.why or info.kind == "row":

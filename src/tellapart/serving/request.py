@@ -18,7 +18,7 @@ Send = Callable[[Any], Awaitable[None]]
 JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
 #: Whether a connection came over the Unix socket stands in the scope under this key.
 LOCAL = "tellapart.local"
-#: And under this one the list of futures to cancel where the client goes.
+#: And under this one the connection's `Waiting`.
 WAITING = "tellapart.waiting"
 _TRUE, _FALSE = frozenset(("1", "true", "yes", "on", "")), frozenset(("0", "false", "no", "off"))
 _MOST_FIELDS = 64
@@ -27,6 +27,23 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 class Disconnected(Exception):  # noqa: N818 - nothing is wrong: the client has gone
     """The client has gone before its request was read."""
+
+
+class Waiting:
+    """What a connection's request waits for."""
+
+    __slots__ = ("futures", "gone")
+
+    def __init__(self) -> None:
+        self.futures: Sequence[asyncio.Future[Any]] = ()
+        #: Whether the client has gone.
+        self.gone = False
+
+    def end(self) -> None:
+        """The client has gone: nobody waits any more."""
+        self.gone = True
+        for future in self.futures:
+            future.cancel()
 
 
 class Budget:
@@ -65,6 +82,8 @@ class Request:
         "_receive",
         "_scope",
         "_waiting",
+        "answered",
+        "got",
         "headers",
         "held",
         "id",
@@ -91,8 +110,12 @@ class Request:
         self.model = ""
         #: Bytes of its body that count against the budget.
         self.held = 0
+        #: Bytes of pictures that it only named.
+        self.got = 0
+        #: Whether an answer has begun.
+        self.answered = False
         #: What is cancelled where the client goes.
-        self._waiting: list[Any] = scope.get(WAITING, [])
+        self._waiting: Waiting = scope.get(WAITING) or Waiting()
         #: Whether the body has been read to its end.
         self.read = False
 
@@ -153,7 +176,7 @@ class Request:
         if (self.length or 0) > limit:
             raise too_large(limit)
         first = await self._piece()
-        self._hold(len(first), budget)
+        self.hold(len(first), budget)
         if self.read and len(first) <= limit:
             return first
         parts = bytearray(first)
@@ -161,14 +184,16 @@ class Request:
             if self.read:
                 return bytes(parts)
             piece = await self._piece()
-            self._hold(len(piece), budget)
+            self.hold(len(piece), budget)
             parts += piece
         raise too_large(limit)
 
     async def wait(self, futures: Sequence[asyncio.Future[T]]) -> list[T | BaseException]:
         """The results of all, or their errors. Raises `Disconnected` where the client goes."""
-        self._waiting += futures
+        self._waiting.futures = futures
         try:
+            if self._waiting.gone:
+                raise asyncio.CancelledError
             if len(futures) == 1:
                 return [await futures[0]]
             found = await asyncio.gather(*futures, return_exceptions=True)
@@ -176,16 +201,17 @@ class Request:
                 raise Disconnected
             return found
         except asyncio.CancelledError:
+            for future in futures:
+                future.cancel()
             task = asyncio.current_task()
             if task is not None and task.cancelling():  # the server stops
-                for future in futures:
-                    future.cancel()
                 raise
             raise Disconnected from None
         finally:
-            self._waiting.clear()
+            self._waiting.futures = ()
 
-    def _hold(self, size: int, budget: Budget) -> None:
+    def hold(self, size: int, budget: Budget) -> None:
+        """Count bytes of this request until it is answered. Raises `OverloadedError`."""
         budget.take(size)
         self.held += size
 

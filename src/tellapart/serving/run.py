@@ -183,16 +183,21 @@ class Server:
         """Whether other bundles lie at the paths than when they were last loaded, or tried to."""
         try:
             return watching.look(watching.bundles(self._options.bundles)) != self._seen
-        except TellapartError:
-            return False  # the folder is being filled: the next look will tell
+        except (TellapartError, OSError):
+            return False  # the folder is being filled or gone: the next look will tell
 
     async def _reloading(self) -> None:
         while True:
             await self._reload.wait()
             self._reload.clear()
-            # The old models go on answering: a bad bundle costs nobody's request.
-            with contextlib.suppress(TellapartError):
+            # The old models go on answering: a bad bundle costs nobody's request, and nothing
+            # that goes wrong here is the end of looking for the next.
+            try:
                 await self._load_anew()
+            except TellapartError:
+                pass  # logged where it was raised
+            except Exception as error:
+                self._log.event("reload_failed", error={"what": repr(error)})
 
     async def _load_anew(self) -> None:
         """Load what lies at the bundles' paths now. Raises as `Pool.reload`, logged already."""

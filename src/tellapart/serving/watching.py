@@ -26,7 +26,14 @@ def bundles(paths: Iterable[Path]) -> tuple[Path, ...]:
         if not path.is_dir() or (path / _MANIFEST).is_file():
             found.append(path)
             continue
-        newest = _newest(path)
+        try:
+            newest = _newest(path)
+        except OSError as error:
+            raise NotFoundError(
+                f"The folder {str(path)!r} cannot be read: {error.strerror or error}.",
+                expected="a folder of bundles that the server may read",
+                do="Check its rights, or give the path of a bundle.",
+            ) from None
         if not newest:
             raise NotFoundError(
                 f"The folder {str(path)!r} holds no bundle.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import socket
 import stat
 import threading
@@ -15,7 +16,7 @@ import pytest
 
 from tellapart.errors import OverloadedError, RequestError
 from tellapart.serving.limits import Rate, Tokens, network
-from tellapart.serving.request import WAITING, Budget, Disconnected, Request
+from tellapart.serving.request import WAITING, Budget, Disconnected, Request, Waiting
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,59 @@ def test_a_large_body_is_refused_before_it_is_read(server: Any) -> None:
     assert streamed.startswith(b"HTTP/1.1 413")
     # What is sent whole all the same gets its answer, not a reset connection.
     assert server.client.post("/predict", content=b"x" * 300_000, headers=GOOD).status_code == 413
+
+
+def test_trailers_are_bounded_and_no_headers(server: Any, draw: Any) -> None:
+    red = draw("red")
+    head = (
+        b"POST /predict HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n"
+    )
+    body = b"%x\r\n%b\r\n0\r\n" % (len(red), red)
+    sneaked = server.raw(head + b"\r\n" + body + b"authorization: Bearer first-token\r\n\r\n")
+    assert sneaked.startswith(b"HTTP/1.1 401")
+    head += b"authorization: Bearer first-token\r\n\r\n"
+    assert server.raw(head + body + b"\r\n").startswith(b"HTTP/1.1 200")
+    tiny = b"".join(b"1\r\n%c\r\n" % byte for byte in red) + b"0\r\n\r\n"
+    assert server.raw(head + tiny).startswith(b"HTTP/1.1 200")
+    before = _front_memory(server)
+    with socket.create_connection(server.address, timeout=20) as connection:
+        connection.sendall(head + body + b"x-trailer: ")
+        with contextlib.suppress(OSError):
+            for _ in range(600):
+                connection.sendall(b"y" * 65536)
+    assert _front_memory(server) - before < 20e6
+
+
+def _front_memory(server: Any) -> float:
+    pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
+    return float(pages) * 4096
+
+
+def test_a_preflight_needs_no_token(start_server: Any, colors_bundle: Path) -> None:
+    server = start_server(
+        *(colors_bundle, "--no-socket", "--cors", "https://page.example"),
+        TELLAPART_SERVE_TOKENS="t",
+    )
+    asked = {
+        "origin": "https://page.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+    }
+    found = server.client.options("/predict", headers=asked)
+    assert found.status_code == 204
+    assert "authorization" in found.headers["access-control-allow-headers"]
+    assert server.client.post("/predict", headers=asked).status_code == 401
+
+
+def test_a_folder_named_by_path_costs_no_descriptor(server: Any) -> None:
+    open_files = Path(f"/proc/{server.process.pid}/fd")
+    with server.local() as local:
+        assert local.post("/predict", json={"path": "/"}).status_code == 422
+        before = len(list(open_files.iterdir()))
+        for _ in range(10):
+            found = local.post("/predict", json={"path": "/"})
+        assert "no regular file" in found.json()["error"]["what"]
+        assert len(list(open_files.iterdir())) <= before
 
 
 def test_nothing_is_sent_for_nothing(server: Any) -> None:
@@ -173,7 +227,13 @@ def test_clients_are_told_apart_by_what_they_own() -> None:
     assert network("::ffff:10.0.0.1") == "10.0.0.1"
     assert network("unknown") == "unknown"
     assert not Tokens([])
-    assert not Tokens(["a"]).admits(b"Bearer ")
+    tokens = Tokens(["a", "b"])
+    assert tokens.fitting(b"Bearer ") is None
+    spelled = {
+        tokens.fitting(one) for one in (b"Bearer a", b"bearer   a", b"Basic eDph", b"Basic eTph")
+    }
+    assert len(spelled) == 1 and None not in spelled
+    assert tokens.fitting(b"Bearer b") not in spelled
 
 
 def test_a_body_that_comes_in_pieces_is_counted() -> None:
@@ -203,7 +263,7 @@ def test_a_body_that_comes_in_pieces_is_counted() -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_what_nobody_waits_for_any_more_is_cancelled(count: int) -> None:
     async def go_away() -> None:
-        waiting: list[asyncio.Future[int]] = []
+        waiting = Waiting()
         scope = {
             "method": "POST",
             "path": "/",
@@ -213,10 +273,13 @@ def test_what_nobody_waits_for_any_more_is_cancelled(count: int) -> None:
         }
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in range(count)]
-        loop.call_soon(lambda: [one.cancel() for one in waiting])
+        loop.call_soon(waiting.end)
         with pytest.raises(Disconnected):
             await Request(scope, None).wait(futures)  # type: ignore[arg-type]
         assert all(one.cancelled() for one in futures)
-        assert not waiting
+        later = loop.create_future()
+        with pytest.raises(Disconnected):  # begun after the client has gone
+            await Request(scope, None).wait([later])  # type: ignore[arg-type]
+        assert later.cancelled()
 
     asyncio.run(go_away())

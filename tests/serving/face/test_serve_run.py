@@ -90,6 +90,10 @@ def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
     server.until(lambda: server.client.post("/predict", content=draw("red")).json()["version"] == 2)
     (versions / "colors-3.zip").write_bytes(b"no zip")
     server.until(lambda: server.events("reload_failed"))
+    with server.local() as local:
+        refused = local.post("/v2/repository/models/colors/load")
+        assert refused.status_code == 409
+        assert str(tmp_path) not in refused.text
     assert server.client.post("/predict", content=draw("red")).json()["version"] == 2
     (versions / "colors-3.zip").unlink()
     before = len(server.events("reloaded"))
@@ -116,6 +120,55 @@ def test_a_server_lives_from_ready_through_reloads_to_a_drained_end(
     assert server.process.wait(20) == 0
     assert server.events("stopped")[0]["whole"] is True
     assert not server.socket.exists()
+
+
+def test_a_request_whose_body_comes_while_others_are_loaded_is_answered(
+    start_server: Any, make_bundle: Any, draw: Any, tmp_path: Path
+) -> None:
+    """Its model is looked up when it is whole: in the bundles that are there by then."""
+    folder = tmp_path / "versions"
+    folder.mkdir()
+    make_bundle(folder, "colors")
+    server = start_server(folder, "--no-socket")
+    red = draw("red")
+    head = b"POST /predict HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+    with socket.create_connection(server.address, timeout=30) as connection:
+        connection.sendall(head % len(red) + red[:20])
+        server.until(lambda: "tellapart_requests_open 2.0" in server.client.get("/metrics").text)
+        make_bundle(folder, "colors", version=2)
+        server.signal(signal.SIGHUP)
+        server.until(lambda: server.events("reloaded"))
+        connection.sendall(red[20:])
+        found = b""
+        while part := connection.recv(65536):
+            found += part
+    assert found.startswith(b"HTTP/1.1 200"), found
+    assert b'"version":2' in found
+
+
+def test_of_two_servers_started_at_once_one_is_told(colors_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    command = [sys.executable, "-m", "tellapart", "serve", str(colors_bundle), "--workers", "1"]
+    both = [
+        subprocess.Popen(
+            [*command, "--port", "-1", "--socket", str(path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TELLAPART_HOME": str(tmp_path)},
+        )
+        for _ in range(2)
+    ]
+    deadline = time.monotonic() + 60
+    while not any(one.poll() is not None for one in both) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (loser,) = [one for one in both if one.poll() is not None]
+    (winner,) = [one for one in both if one is not loser]
+    assert loser.returncode == 2
+    assert winner.stdout is not None and winner.stdout.readline().startswith("ready: unix:")
+    winner.terminate()
+    winner.communicate(timeout=30)
+    loser.communicate(timeout=30)
 
 
 def test_what_the_drain_cuts_off_is_told_so(
