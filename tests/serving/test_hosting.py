@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tellapart.errors import InputError
-from tellapart.serving import hosting
+from tellapart.serving import hosting, worker
+from tellapart.serving.jobs import Job
 from tellapart.serving.options import cores
 from tellapart.serving.variant import Choice
+from tellapart.serving.wire import Reader, read_note
 
 AUTO = {"engine": "auto", "precision": "auto", "threads": 0, "workers": 0, "max_batch": 0}
 MEASURED = Choice(
@@ -62,3 +65,29 @@ def test_a_loaded_model_keeps_a_session_or_its_bytes(colors_bundle: Path) -> Non
         assert host.models[0].seconds > 0
     with pytest.raises(InputError, match="no bundle to serve"):
         hosting.load({**wanted, "bundles": []})
+
+
+def test_long_work_gives_a_sign_of_life_once_a_second(
+    shades_bundle: Path, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    clock = iter(range(1000))  # each look at it is two seconds later
+    pulse = worker._Pulse(theirs)
+    monkeypatch.setattr(worker.time, "monotonic", lambda: next(clock) * 2.0)
+    wanted = {
+        **AUTO,
+        "bundles": [str(shades_bundle)],
+        "device": "cpu",
+        "max_pixels": 10_000,
+        "workers": 1,
+        "threads": 1,
+    }
+    host = hosting.load(wanted)
+    host.open()
+    host.models[0].alive = pulse
+    with ours, theirs:
+        (answer,) = host.models[0].answer([Job(draw("white"), 1e9, why=True)])
+        signs = Reader().feed(ours.recv(1 << 16))
+    assert answer.map is not None
+    # Before the decode, where no time has passed, and before each batch of the map by occlusion.
+    assert len(signs) == 3 and all(read_note(one) == {"alive": 1} for one in signs)

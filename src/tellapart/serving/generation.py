@@ -215,14 +215,16 @@ class Generation:
         self.dispatch()
 
     def worker_answered(self, worker: WorkerLink, answers: list[tuple[Ticket, Answer]]) -> None:
-        self._measure(len(answers))
+        # A worker only says of those that are late that they are.
+        done = sum(1 for _, answer in answers if answer.probabilities or answer.error)
+        if done:
+            self._measure(done)
         for ticket, answer in answers:
             if answer.probabilities:
                 spent = answer.seconds.decode + answer.seconds.infer / answer.batch
                 self._cost[ticket.place] += _NEWS * (spent - self._cost[ticket.place])
             self._finish(ticket, answer)
         ticket, answer = answers[0]
-        done = sum(1 for _, one in answers if one.probabilities or one.error)
         if done:
             self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=done)
         self.dispatch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -52,6 +52,8 @@ class Hosted:
         self._mapped = "map" in manifest.outputs
         #: What one item takes, as far as is known before the first.
         self.seconds = 0.0
+        #: Called between the parts of long work.
+        self.alive: Callable[[], None] = _nobody_listens
 
     def warm_up(self, batch: Batch) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Run on plain gray (or zeros); dtype and shape (one item's) of every output."""
@@ -98,6 +100,7 @@ class Hosted:
         return [answers.get(id(item)) or self._failed(item) for item in items]
 
     def _decoded(self, job: Job) -> _Item:
+        self.alive()
         began = time.perf_counter()
         item = _Item(job)
         try:
@@ -186,6 +189,7 @@ class Hosted:
 
     def _occluded(self, picture: np.ndarray) -> np.ndarray:
         def probabilities(batch: np.ndarray) -> np.ndarray:
+            self.alive()
             return self._session.run(batch, ["probabilities"])["probabilities"]
 
         return occlusion.maps(picture, probabilities, batch=BATCH)
@@ -210,6 +214,10 @@ class Hosted:
             http_status=error.http_status,
             seconds=Seconds(0.0, item.decode, 0.0),
         )
+
+
+def _nobody_listens() -> None:
+    pass
 
 
 def _tensor(value: np.ndarray) -> Tensor:

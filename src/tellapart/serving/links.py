@@ -98,8 +98,9 @@ class WorkerLink(asyncio.Protocol):
             for message in messages:
                 if message[0] == ANSWER:
                     self._answered(wire.read_answer(message), answers)
-                else:
-                    facts = wire.read_note(message).get("ready", {})
+                    continue
+                facts = wire.read_note(message).get("ready")
+                if facts is not None and not self.ready:  # else it is a sign of life
                     self.pid, self.ready = self.pid or facts.get("pid", 0), True
                     self._owner.worker_ready(self, facts)
         finally:

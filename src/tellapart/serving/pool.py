@@ -296,7 +296,9 @@ class Pool:
                 try:
                     await self.reload()
                     pause = _PAUSE
-                except Exception:  # whatever it is, hung workers must be looked for on
+                except Exception as error:  # whatever it is, hung workers must be looked for on
+                    if not isinstance(error, TellapartError):  # of which reload has told
+                        self._tell("reload_failed", error={"code": "error", "what": repr(error)})
                     pause = min(60.0, 2 * pause)
                 again = time.monotonic() + pause
 

@@ -29,6 +29,8 @@ from tellapart.serving.jobs import Answer
 from tellapart.serving.wire import Reader, Task
 
 _CHUNK = 1 << 20
+#: Seconds between signs of life.
+_BEAT = 1.0
 #: How much of the last answer goes into the mean of what one takes.
 _NEWS = 0.1
 #: Seconds that workers get to end by themselves when the front is gone.
@@ -135,9 +137,13 @@ def serve(connection: socket.socket, host: Host) -> None:
     seconds = [model.seconds for model in host.models]
     facts = {"pid": os.getpid(), "models": host.facts(), "seconds": seconds}
     _write(connection, wire.pack_note({"ready": facts}))
+    pulse = _Pulse(connection)
+    for model in host.models:
+        model.alive = pulse
     inbox = _Inbox(connection)
     while tasks := inbox.next(lambda place: host.batches[place].size(seconds[place])):
         place = tasks[0].model
+        pulse.last = time.monotonic()
         answers = _answers(host, place, tasks)
         # Of what could not be read nothing is learned: it takes next to no time.
         for answer in [one for _, one in answers if one.probabilities]:
@@ -155,6 +161,20 @@ def _answers(host: Host, place: int, tasks: Sequence[Task]) -> list[tuple[int, A
     found = model.answer([task.job for task in timely]) if timely else []
     answers = [(task.number, one) for task, one in zip(timely, found, strict=True)]
     return answers + [(t.number, Answer("", 0)) for t in tasks if t.job.deadline <= now]
+
+
+class _Pulse:
+    """Tells the front, once a second, that work which takes long still goes on."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.last = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self.last > _BEAT:
+            self.last = now
+            _write(self._connection, wire.pack_note({"alive": 1}))
 
 
 class _Inbox:
