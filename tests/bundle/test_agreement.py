@@ -47,11 +47,36 @@ def test_half_a_point_may_be_lost(count: int, lost: int, good: bool) -> None:
     assert any("points" in fault for fault in found.faults) is not good
 
 
-def test_of_few_pictures_one_alone_is_no_fault_and_two_are() -> None:
-    right, exact = np.zeros(60, np.int64), odds([0] * 60, sure=0.5)
-    assert compare(exact, odds([1] + [0] * 59, sure=0.5), right).faults == []
-    faults = compare(exact, odds([1, 1] + [0] * 58, sure=0.5), right).faults
-    assert "agrees on 96.7 % of 60 pictures" in faults and any("points" in f for f in faults)
+@pytest.mark.parametrize(
+    ("count", "differ", "good"),
+    [(8, 0, True), (8, 1, False), (60, 1, False), (99, 1, False), (100, 1, True), (185, 1, True)],
+)
+def test_the_share_counts_however_few_the_pictures_are(count: int, differ: int, good: bool) -> None:
+    exact = odds([0] * count, sure=0.4)
+    found = compare(exact, odds([1] * differ + [0] * (count - differ), sure=0.4))
+    assert (not found.faults) is good
+
+
+def test_a_fault_of_few_pictures_says_how_little_they_prove() -> None:
+    exact = odds([0] * 8)
+    (fault,) = compare(exact, odds([1] + [0] * 7)).faults
+    assert "agrees on 87.5 % of 8 pictures" in fault and "52.9 % to 97.8 %" in fault
+    many = odds([0] * 1000)
+    (fault,) = compare(many, odds([1] * 50 + [0] * 950)).faults
+    assert fault == "agrees on 95.0 % of 1000 pictures"
+
+
+@pytest.mark.parametrize(("known", "good"), [(185, True), (100, True), (99, False), (4, False)])
+def test_one_lost_picture_of_a_hundred_with_a_class_is_the_least_that_can_differ(
+    known: int, good: bool
+) -> None:
+    right = np.array([0] * known + [-1] * (400 - known))
+    exact = odds([0] * 400, sure=0.34)
+    found = compare(exact, odds([1] + [0] * 399, sure=0.34), right)
+    assert found.points == pytest.approx(100 / known)
+    assert any("points" in fault for fault in found.faults) is not good
+    two = compare(exact, odds([1, 1] + [0] * 398, sure=0.34), right)
+    assert any("points" in fault for fault in two.faults)
 
 
 def test_calibration_must_be_kept() -> None:
