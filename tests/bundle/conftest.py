@@ -263,6 +263,12 @@ def tiny_files() -> Maker:
 
 
 @pytest.fixture(scope="session")
+def make_model() -> Callable[..., bytes]:
+    """`tiny_model`: makes the tiny classifier, of other labels or another gain."""
+    return tiny_model
+
+
+@pytest.fixture(scope="session")
 def draw() -> Callable[..., bytes]:
     """`picture`: draws a PNG of one color."""
     return picture

@@ -16,7 +16,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from tellapart.bundle import Bundle, verify
-from tellapart.bundle.manifest import Manifest, read_sums, sums_text, to_json
+from tellapart.bundle.manifest import Manifest, read_sums, sha256, sums_text, to_json
 from tellapart.bundle.write import write_zip
 from tellapart.errors import TellapartError, VerificationError
 
@@ -233,3 +233,49 @@ def test_any_bytes_as_sums(data: bytes) -> None:
 def test_json_holds_no_nan() -> None:
     with pytest.raises(ValueError, match="Out of range"):
         to_json({"a": float("nan")})
+
+
+GARBAGE = b"not a model"
+
+
+def with_int8(
+    path: Path, make: Maker, model: bytes | None, digest: str = "", **more: object
+) -> Path:
+    """A tiny bundle with `model` as its int8 model; None: the manifest alone names one."""
+    file = "variants/int8.onnx"
+    facts = {"file": file, "sha256": digest or sha256(model or b""), **more}
+    files = make(variants={"int8": facts})
+    write_zip(path, {**files, file: model} if model is not None else files)
+    return path
+
+
+def test_an_int8_model_is_proven_too(
+    tmp_path: Path, tiny_files: Maker, make_model: Callable[..., bytes]
+) -> None:
+    path, rough = tmp_path / "a.zip", make_model(gain=6.0)
+    report = verify(with_int8(path, tiny_files, rough))
+    assert report.max_difference < 1e-5  # of the exact model
+    refused(with_int8(path, tiny_files, None), "'variants/int8.onnx' is missing")
+    refused(with_int8(path, tiny_files, rough, "0" * 64), "int8.onnx' is not what manifest.json")
+    refused(with_int8(path, tiny_files, GARBAGE), "'int8'", "cannot be loaded")
+    # A model of other classes, and one that says other things.
+    refused(with_int8(path, tiny_files, make_model(("a", "b"))), "'int8'", "for 3 labels")
+    other = make_model(gain=-8.0)
+    refused(with_int8(path, tiny_files, other), "'int8'", "at most 0.5")
+    recorded = {"agreement": {"largest": 0.9999}}
+    verify(with_int8(path, tiny_files, other, **recorded))
+
+
+def test_a_variant_that_was_left_out_is_no_file_too_few(tmp_path: Path, tiny_files: Maker) -> None:
+    path = tmp_path / "a.zip"
+    write_zip(path, tiny_files(variants={"int8": {"left_out": "agrees on 90 %"}}))
+    verify(path)
+
+
+@pytest.mark.parametrize("odd", [[], 1, None, {"int8": 3}, {"int8": {"file": ["x"]}}])
+def test_variants_in_another_form_are_refused(
+    odd: object, tmp_path: Path, tiny_files: Maker
+) -> None:
+    path = tmp_path / "a.zip"
+    write_zip(path, tiny_files(variants=odd))
+    refused(path)

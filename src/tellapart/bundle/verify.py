@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tellapart.bundle.archive import Archive, open_archive, refuse
+from tellapart.bundle.archive import MODEL_LIMIT, Archive, open_archive, refuse
 from tellapart.bundle.manifest import NEWER, TOLERANCE, Manifest, read_sums
 from tellapart.bundle.predictor import (
     LABELS,
@@ -21,13 +22,17 @@ from tellapart.bundle.predictor import (
     Session,
     read_model,
 )
-from tellapart.errors import TellapartError
+from tellapart.errors import TellapartError, VerificationError
 
 #: Every bundle has these beside its data set.
 REQUIRED = (MANIFEST, MODEL, LABELS, SUMS)
 
 #: Longest text of labels in the model's metadata that is parsed: parsing takes many times its size.
 _NAMES_LIMIT = 2**20
+
+#: How far a variant's probability may be from the exact model's, where nothing greater is recorded:
+#: one that rounds moves them by as much as a class that is not sure, other models by more.
+_VARIANT_TOLERANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,10 @@ def verify(path: str | Path, *, engine: EngineName = "onnxruntime", threads: int
     """Check a bundle, zip or folder: names, sums, manifest, labels, golden pictures or rows.
 
     A file too many counts like a file too few. Golden examples must get their probabilities and
-    familiarity within 1e-3. An unfinished training is no fault: the report says so. Raises
-    `NotFoundError`, or `VerificationError` that lists every problem found.
+    familiarity within 1e-3. A variant that the manifest names, such as the int8 model, must be
+    there, have the sum that it names, run, and answer them about alike. An unfinished training is
+    no fault: the report says so. Raises `NotFoundError`, or `VerificationError` that lists every
+    problem found.
     """
     with open_archive(path) as archive:
         problems = [problem for problem in [archive.seal_problem()] if problem]
@@ -73,6 +80,7 @@ def verify(path: str | Path, *, engine: EngineName = "onnxruntime", threads: int
         problems += _format_problems(archive, manifest)
         bundle = Bundle(manifest, session, archive.path)
         worst = _golden(archive, manifest, bundle, problems)
+        problems += _variant_problems(archive, manifest, engine, threads)
         if problems:
             raise refuse(archive.path, problems)
     return Report(
@@ -142,6 +150,47 @@ def _format_problems(archive: Archive, manifest: Manifest) -> list[str]:
     return problems
 
 
+def _variant_problems(
+    archive: Archive, manifest: Manifest, engine: EngineName, threads: int
+) -> list[str]:
+    """What is wrong with other models that the manifest promises; one left out has no `file`."""
+    problems: list[str] = []
+    for name, facts in _variants(manifest, problems):
+        file = facts["file"]
+        if not isinstance(file, str) or file not in archive:
+            problems.append(f"the file {str(file)[:200]!r} is missing")
+            continue
+        if archive.sha256(file) != facts.get("sha256"):
+            problems.append(f"the content of {file!r} is not what manifest.json says")
+            continue  # no engine's parser gets it
+        try:
+            session = Session(archive.read(file, MODEL_LIMIT), engine=engine, threads=threads)
+        except VerificationError as error:
+            problems.append(f"the variant {name!r}: {error.what}")
+            continue
+        agreed = facts.get("agreement")
+        largest = agreed.get("largest") if isinstance(agreed, Mapping) else None
+        room = max(_VARIANT_TOLERANCE, largest if isinstance(largest, float) else 0.0)
+        found: list[str] = []
+        bundle = Bundle(manifest, session, archive.path)
+        _golden(archive, manifest, bundle, found, room)
+        problems += [f"the variant {name!r}: {problem}" for problem in found]
+    return problems
+
+
+def _variants(manifest: Manifest, problems: list[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Names and facts of the variants that name a file; what is not well-formed is a problem."""
+    variants = manifest.raw.get("variants", {})
+    if not isinstance(variants, Mapping):
+        problems.append("manifest.json: `variants` is not an object")
+        return
+    for name, facts in variants.items():
+        if not isinstance(facts, Mapping):
+            problems.append(f"manifest.json: the variant {name[:200]!r} is not an object")
+        elif "file" in facts:
+            yield name[:200], facts
+
+
 def labels_text(labels: tuple[str, ...] | list[str]) -> str:
     """The content of `labels.txt`: one label a line, in the model's order."""
     return "".join(" ".join(label.splitlines()) + "\n" for label in labels)
@@ -156,7 +205,13 @@ def _names(text: str) -> tuple[str, ...] | None:
         return None
 
 
-def _golden(archive: Archive, manifest: Manifest, bundle: Bundle, problems: list[str]) -> float:
+def _golden(
+    archive: Archive,
+    manifest: Manifest,
+    bundle: Bundle,
+    problems: list[str],
+    tolerance: float = TOLERANCE,
+) -> float:
     """Predict each golden example again, one at a time as they were; the largest difference."""
     worst = 0.0
     for number, golden in enumerate(manifest.golden):
@@ -177,10 +232,10 @@ def _golden(archive: Archive, manifest: Manifest, bundle: Bundle, problems: list
         if found.familiarity is not None and golden.familiarity is not None:
             away = max(away, abs(found.familiarity - golden.familiarity))
         away = float(away)
-        if not away <= TOLERANCE:
+        if not away <= tolerance:
             problems.append(
                 f"the golden {name} is answered {away:.2g} away from what the "
-                f"manifest says (at most {TOLERANCE:g})"
+                f"manifest says (at most {tolerance:g})"
             )
         worst = max(worst, away)
     return worst
