@@ -88,7 +88,6 @@ def test_systemd_takes_the_unit(
         "Type": "notify",
         "Restart": "always",
         "NoNewPrivileges": "yes",
-        "MemoryMax": "2G",
         "OOMPolicy": "continue",
         "TimeoutStopSec": "80",
         "KillMode": "mixed",
@@ -102,6 +101,50 @@ def test_systemd_takes_the_unit(
         # The pictures' folder is below one that is hidden.
         assert any(str(tmp_path) in one for one in found["BindReadOnlyPaths"])
     assert not (home / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "memory"),
+    [
+        (("--cpus", 1), "--workers=1 --threads=1", "2G"),
+        (("--cpus", 0.5), "--workers=1 --threads=1", "2G"),
+        (("--cpus", 31.5), "--workers=32 --threads=1", "8704M"),
+        (("--cpus", 4, "--option=--workers=2"), "--workers=2 --threads=2", "2G"),
+        (("--cpus", 14, "--option=--threads=2"), "--threads=2 --workers=7", "2304M"),
+        (("--cpus", 1, "--option=--workers=3", "--option=--threads=2"), "--threads=2", "2G"),
+        (("--cpus", 32, "--memory", "1G"), "--workers=32 --threads=1", "1G"),
+        (("--option=--workers=30.0",), "--workers=30.0", "8G"),
+    ],
+)
+def test_workers_are_as_many_as_it_has_cores_for_and_memory_is_for_them(
+    words: tuple[object, ...],
+    command: str,
+    memory: str,
+    home: Path,
+    make_bundle: MakeBundle,
+    tmp_path: Path,
+    service: Callable[..., Ran],
+) -> None:
+    code, text, _ = service("install", make_bundle(tmp_path), "--user", *words, "--dry-run")
+    assert code == 0
+    said = keys(text)["ExecStart"][0].replace('"', "")
+    assert said.endswith(command)
+    assert keys(text)["MemoryMax"] == [memory]
+
+
+def test_files_that_options_name_are_those_of_the_folder_it_is_installed_from(
+    home: Path,
+    make_bundle: MakeBundle,
+    tmp_path: Path,
+    service: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ("--option=--socket=a/s.sock", "--option=--tokens-file=tokens")
+    text = service("install", make_bundle(tmp_path), "--user", *options, "--dry-run")[1]
+    command = keys(text)["ExecStart"][0]
+    assert f'"--socket={tmp_path}/a/s.sock"' in command
+    assert f'"--tokens-file={tmp_path}/tokens"' in command
 
 
 def test_a_service_of_the_users_without_namespaces_keeps_what_works_without() -> None:
@@ -216,6 +259,13 @@ def test_with_now_it_is_started_and_what_systemd_says_is_told(
         (("--run-as", "alice"), 2, "--run-as"),
         (("--option=--prot=1",), 2, "'--prot'"),
         (("--option", "words"), 2, "'words'"),
+        (("--option=--port=abc",), 2, "--port=abc"),
+        (("--option=--watch",), 2, "'--watch'"),
+        (("--option=--engine", "--option=--no-urls"), 2, "'--engine'"),
+        (("--option=--no-urls=yes",), 2, "--no-urls"),
+        (("--option=--drain=0",), 2, "drain"),
+        (("--option=--log=much",), 2, "'much'"),
+        (("--option=--help",), 2, "'--help'"),
         (("none.zip",), 3, "none.zip"),
     ],
 )

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,16 +18,23 @@ import typer
 
 import tellapart
 from tellapart.cli.units import unusable
+from tellapart.serving.options import Options
 from tellapart.serving.unit import Scope, Unit
 
 _SIZE = re.compile(r"[1-9][0-9]{0,14}[KMGT]?")
+#: MB that a server may need: its front with what waits, each worker with a large picture; at least.
+_FRONT, _WORKER, _LEAST = 512, 256, 2048
+#: Options of `serve` that name files, which a service would look for from the root folder.
+_PATHS = ("--socket", "--tokens-file")
 
 
 class Limits(NamedTuple):
     """What the service may use, and whose rights it has."""
 
-    memory: str
-    cpus: float
+    #: Empty: as much as its workers may need.
+    memory: str = ""
+    #: None: all cores of this machine.
+    cpus: float | None = None
     #: Empty: nobody in particular.
     run_as: str = ""
 
@@ -41,11 +49,15 @@ def serve_unit(
     """
     if limits.run_as and scope == "user":
         raise unusable("--run-as was given for a service of yours.", "--system with --run-as")
-    if not _SIZE.fullmatch(limits.memory):
+    if limits.memory and not _SIZE.fullmatch(limits.memory):
         raise unusable(f"--memory is {limits.memory!r}.", "bytes, or a number with K, M, G or T")
-    if not 0.01 <= limits.cpus <= 4096:
+    if limits.cpus is not None and not 0.01 <= limits.cpus <= 4096:
         raise unusable(f"--cpus is {limits.cpus:g}.", "a number of cores from 0.01 up")
-    _check_options(options)
+    asked = _check_options(options)
+    shares = _shares(asked, limits.cpus)
+    options = [*map(_absolute, options), *(f"{name}={shares[name]}" for name in shares)]
+    cores = float(os.cpu_count() or 1) if limits.cpus is None else limits.cpus
+    workers = asked["workers"] or shares.get("--workers") or math.ceil(cores)
     paths = [_bundle(text) for text in bundles]
     return Unit(
         name=name,
@@ -55,8 +67,8 @@ def serve_unit(
         reads=(*map(_folder, paths), *_program_folders()),
         writes=() if scope == "system" else (_cache(),),
         environment=_environment(scope, name),
-        memory=limits.memory,
-        cpus=limits.cpus,
+        memory=limits.memory or _memory(workers),
+        cpus=cores,
         devices=given(options).get("--device") == "cuda",
         stop_seconds=_stop_seconds(options),
         namespaces=scope == "system" or _has_namespaces(),
@@ -67,6 +79,25 @@ def serve_unit(
 def given(options: Sequence[str]) -> dict[str, str]:
     """Options of `serve` and their values."""
     return {name: value for name, _, value in (text.partition("=") for text in options)}
+
+
+def _absolute(option: str) -> str:
+    name, equals, value = option.partition("=")
+    return f"{name}={Path(value).absolute()}" if equals and name in _PATHS else option
+
+
+def _shares(asked: Mapping[str, Any], cpus: float | None) -> dict[str, int]:
+    """Workers and threads for a share of the cores: `serve` would count all of the machine's."""
+    if cpus is None:
+        return {}
+    workers = asked["workers"] or math.ceil(cpus / (asked["threads"] or 1))
+    found = {"workers": workers, "threads": max(1, math.floor(cpus / workers))}
+    return {f"--{name}": number for name, number in found.items() if not asked[name]}
+
+
+def _memory(workers: int) -> str:
+    most = max(_LEAST, _FRONT + _WORKER * workers)
+    return f"{most}M" if most % 1024 else f"{most // 1024}G"
 
 
 def _bundle(text: str) -> Path:
@@ -114,16 +145,36 @@ def _stop_seconds(options: Sequence[str]) -> int:
     return 30
 
 
-def _check_options(options: Sequence[str]) -> None:
-    """Against what `serve` takes, so that a typo does not become a service that cannot start."""
+def _check_options(options: Sequence[str]) -> dict[str, Any]:
+    """As `serve` reads them, so that a typo does not become a service that cannot start."""
     from tellapart.cli.app import build
 
     app: Any = build()
     verbs: Any = app if hasattr(app, "commands") else typer.main.get_command(app)
-    known = {name for each in verbs.commands["serve"].params for name in each.opts}
-    for name in given(options):
+    verb = verbs.commands["serve"]
+    known = {name for each in verb.params for name in each.opts if name.startswith("-")}
+    for text in options:
+        name = text.partition("=")[0]
         if name not in known:
             raise unusable(f"--option is {name!r}.", "an option of `tellapart serve`")
+        _parsed(verb, [text], text)  # alone: none may take the next one for its value
+    found = _parsed(verb, options, " ".join(options))
+    knobs = {field.name for field in fields(Options)} - {"bundles", "port", "socket", "tokens"}
+    Options(**{name: value for name, value in found.items() if name in knobs and value is not None})
+    return found
+
+
+def _parsed(verb: Any, options: Sequence[str], said: str) -> dict[str, Any]:
+    """What `serve` would get. Raises `InputError`."""
+    try:
+        with verb.make_context("serve", ["bundle.zip", *options]) as context:
+            return dict(context.params)
+    except Exception as error:
+        speak = getattr(error, "format_message", None)  # Typer's own, or Click's of the same name
+        if speak is None:
+            raise
+        what = f"--option is {said!r}: {speak()}"
+        raise unusable(what, "options as `tellapart serve` takes them") from error
 
 
 def _cache() -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -100,8 +99,13 @@ def install(
         ),
     ] = None,
     memory: Annotated[
-        str, typer.Option("--memory", metavar="SIZE", help="The most memory it gets, such as 2G.")
-    ] = "2G",
+        str,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="The most memory it gets, such as 4G; 512M and 256M a worker, at least 2G.",
+        ),
+    ] = "",
     cpus: Annotated[
         float | None, typer.Option("--cpus", metavar="N", help="The most cores it gets; all.")
     ] = None,
@@ -118,7 +122,7 @@ def install(
 ) -> None:
     """Write a hardened systemd unit that keeps `tellapart serve` running; start nothing."""
     scope = scope_of(user)
-    limits = Limits(memory, float(os.cpu_count() or 1) if cpus is None else cpus, run_as)
+    limits = Limits(memory, cpus, run_as)
     unit = serve_unit(bundles, option or (), scope, name, limits)
     place = place_of(scope, name)
     if dry_run:
