@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from tellapart.bundle.predictor import Bundle, read_model
 from tellapart.bundle.session import Session
 from tellapart.bundle.write import write_zip
 from tellapart.errors import InputError, MissingExtraError, NotFoundError, VerificationError
-from tellapart.serving import variant
+from tellapart.serving import hosting, variant
 from tellapart.serving.variant import Choice
 from tellapart.settings import Settings
 
@@ -38,17 +39,23 @@ def manifest(colors_bundle: Path) -> Manifest:
     return opened(colors_bundle)[0]
 
 
-@pytest.fixture
-def quantized(colors_bundle: Path, tmp_path: Path) -> Path:
-    """The same bundle with another model (its classes surer) as its int8 variant."""
-    with open_archive(colors_bundle) as archive:
+def with_int8(source: Path, path: Path, model: bytes, **facts: Any) -> Path:
+    """The bundle `source` with `model` as its int8 variant."""
+    with open_archive(source) as archive:
         files = {name: archive.read(name) for name in archive.names if name != "SHA256SUMS"}
     raw = json.loads(files["manifest.json"])
-    facts = {"file": variant.INT8, "sha256": sha256(files["model.onnx"])}
-    files["manifest.json"] = json.dumps({**raw, "variants": {"int8": facts}}).encode()
-    files[variant.INT8] = files["model.onnx"]
-    write_zip(tmp_path / "with.zip", files)
-    return tmp_path / "with.zip"
+    said = {"file": variant.INT8, "sha256": sha256(model), **facts}
+    files["manifest.json"] = json.dumps({**raw, "variants": {"int8": said}}).encode()
+    files[variant.INT8] = model
+    write_zip(path, files)
+    return path
+
+
+@pytest.fixture
+def quantized(colors_bundle: Path, make_bundle: Callable[..., Path], tmp_path: Path) -> Path:
+    """The same bundle with another model (its classes less sure) as its int8 variant."""
+    other = opened(make_bundle(tmp_path / "other", gain=1.0))[1]
+    return with_int8(colors_bundle, tmp_path / "with.zip", other)
 
 
 def test_without_a_measurement_the_exact_model_serves(
@@ -73,11 +80,84 @@ def test_an_applied_choice_is_found_again(manifest: Manifest, settings: Settings
     assert [p.name for p in path.parent.iterdir()] == [path.name], "nothing half-written is left"
 
 
+def test_a_choice_is_not_used_for_another_int8_model(
+    manifest: Manifest, settings: Settings
+) -> None:
+    def beside(digest: str) -> Manifest:
+        facts = {"file": variant.INT8, "sha256": digest}
+        return replace(manifest, raw={**manifest.raw, "variants": {"int8": facts}})
+
+    one, two = beside("a" * 64), beside("b" * 64)
+    int8 = replace(OURS, precision="f32", int8=True)
+    path = variant.apply(DIGEST, settings, int8, {}, variant.int8_sum(one))
+    assert variant.choice(one, DIGEST, settings).int8
+    for other in (two, manifest):
+        found = variant.choice(other, DIGEST, settings)
+        assert not found.applied and not found.int8, "made anew, or left out"
+    # Each has its own file, and what stands in one is compared too.
+    variant.apply(DIGEST, settings, OURS, {}, variant.int8_sum(two))
+    assert variant.choice(one, DIGEST, settings).int8
+    assert variant.choice(two, DIGEST, settings).precision == "bf16"
+    assert path != variant.applied_path(settings, DIGEST)
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "int8": "c" * 64}))
+    found = variant.choice(one, DIGEST, settings)
+    assert not found.applied and "int8 model" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, ""),
+        ({"agrees": True, "faults": []}, ""),
+        ({"agrees": False, "faults": ["agrees on 95.0 % of 200 pictures"]}, "95.0 %"),
+        ({"agrees": False}, "disagrees"),
+        ({"agrees": False, "faults": 5}, "disagrees"),
+        ({"agreement": {"top1": 0.9497, "pictures": 179}}, "95.0 %"),
+        ({"agreement": {"top1": 1.0, "pictures": 179}}, ""),
+        ({"agreement": {"top1": "?"}}, ""),
+    ],
+)
+def test_what_the_manifest_says_against_an_int8_model_is_found(
+    manifest: Manifest, said: dict[str, Any], told: str
+) -> None:
+    facts = {"file": variant.INT8, "sha256": "a" * 64, **said}
+    faults = variant.int8_faults(
+        replace(manifest, raw={**manifest.raw, "variants": {"int8": facts}})
+    )
+    assert told in "; ".join(faults) and bool(faults) is bool(told)
+    assert variant.int8_faults(manifest) == []
+
+
+def test_an_int8_model_that_disagrees_is_served_with_a_warning(
+    colors_bundle: Path, tmp_path: Path, home: Path
+) -> None:
+    model = opened(colors_bundle)[1]
+    faults = ["agrees on 95.0 % of 200 pictures"]
+    path = with_int8(colors_bundle, tmp_path / "bad.zip", model, agrees=False, faults=faults)
+    wanted = {"bundles": [str(path)], "device": "cpu", "max_pixels": 1000, "workers": 1}
+    wanted |= {"engine": "auto", "threads": 1, "max_batch": 0}
+
+    def told(precision: str) -> dict[str, Any]:
+        host = hosting.load({**wanted, "precision": precision})
+        host.open()
+        (facts,) = host.facts()
+        return dict(facts["runs_on"])
+
+    assert "95.0 %" in told("int8")["warning"]
+    assert "warning" not in told("auto")
+    manifest, model = opened(path)
+    settings, digest = Settings.from_env(), sha256(model)
+    variant.apply(digest, settings, replace(OURS, precision="f32", int8=True), {}, digest)
+    found = variant.choice(manifest, digest, settings)
+    assert not found.int8 and "disagrees" in found.reason
+
+
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
         ("machine", {"processor": "another", "instructions": "0", "cores": 2}, "processor"),
         ("libraries", {"onnxruntime": "0.1"}, "versions"),
+        ("form", 1, "form"),
         ("form", 99, "form"),
         ("choice", None, "damaged"),
         ("choice", {"engine": "another"}, "engine is 'another'"),
@@ -121,7 +201,7 @@ JSON = st.recursive(
 )
 PARTS = st.fixed_dictionaries(
     {
-        "form": st.just(1),
+        "form": st.just(variant._FORM),
         "machine": st.just(variant.machine()) | JSON,
         "libraries": st.just(variant.libraries()) | JSON,
         "choice": JSON
@@ -184,10 +264,12 @@ def test_the_int8_model_is_read_and_compared_with_its_sum(
 ) -> None:
     manifest, model = opened(quantized)
     facts = variant.int8_facts(manifest)
-    assert facts is not None and variant.read_int8(quantized, manifest) == model
+    assert facts is not None and variant.read_int8(quantized, manifest) != model
     session = variant.open_session(quantized, manifest, b"not used", Choice(int8=True))
-    blank = np.zeros((1, 32, 32, 3), np.uint8)
-    assert session.run(blank, ["probabilities"])["probabilities"].shape == (1, 3)
+    red = np.full((1, 32, 32, 3), (230, 30, 20), np.uint8)
+    found = session.run(red, ["probabilities"])["probabilities"]
+    exact = Session(model).run(red, ["probabilities"])["probabilities"]
+    assert found.shape == (1, 3) and np.abs(found - exact).max() > 0.01
     other = replace(manifest, raw={**manifest.raw, "variants": {"int8": {**facts, "sha256": "0"}}})
     with pytest.raises(VerificationError, match=r"variants/int8\.onnx"):
         variant.read_int8(quantized, other)

@@ -225,6 +225,17 @@ def test_decoding_counts_because_one_worker_does_it_on_one_core() -> None:
     assert exact.best == ONE and exact.most == pytest.approx(2 / 0.012)
 
 
+def test_an_int8_model_that_disagreed_when_it_was_made_is_never_chosen() -> None:
+    exact = row("onnxruntime", "f32", {ONE: [100]})
+    int8 = row("onnxruntime", "f32", {ONE: [900]})
+    int8.choice = Choice(int8=True)
+    int8.known = ["agrees on 95.0 % of 200 pictures"]
+    found = benchmark(exact, int8)
+    assert found.chosen is exact
+    assert int8.faults == ["when it was made: agrees on 95.0 % of 200 pictures"]
+    assert "when it was made" in shown(found)
+
+
 def test_where_a_variant_fails_the_others_go_on() -> None:
     exact = row("onnxruntime", "f32", {ONE: [100]})
     broken = Measured(Choice(engine="openvino"), None, error="It does not run here")

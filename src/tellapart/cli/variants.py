@@ -80,7 +80,10 @@ def benchmark(
         from tellapart.report import variants
 
         variants.plot(figures, out, settings.cache_dir)
-    path = variant.apply(found.model_sha256, settings, found.choice, figures) if apply else None
+    path = None
+    if apply:
+        model, int8 = found.model_sha256, found.int8_sha256
+        path = variant.apply(model, settings, found.choice, figures, int8)
     if json:
         emit({**figures, "applied": None if path is None else str(path)})
         return

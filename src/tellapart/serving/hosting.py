@@ -199,6 +199,15 @@ def _facts(
             "device": choice.device,
             "max_batch": item.batch.most,
             "reason": choice.reason,
+            **_warning(manifest, choice),
         },
         "sha256": item.sha256,
     }
+
+
+def _warning(manifest: Manifest, choice: Choice) -> dict[str, str]:
+    """What people must know who have asked for the int8 model by name."""
+    faults = variant.int8_faults(manifest) if choice.int8 else []
+    if not faults:
+        return {}
+    return {"warning": f"the int8 model does not answer as the exact one: {'; '.join(faults)}"}

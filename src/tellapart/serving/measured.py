@@ -36,6 +36,8 @@ class Measured:
     #: MB of one worker after each slice, by setup; seconds from start to ready, one a round.
     memory: dict[Setup, float] = field(default_factory=dict)
     ready: list[float] = field(default_factory=list)
+    #: What was found against it when it was made, on other pictures than now.
+    known: list[str] = field(default_factory=list)
     #: Why it could not be run; empty: it ran.
     error: str = ""
 
@@ -48,7 +50,7 @@ class Measured:
         """Why it may not be chosen; empty: it may."""
         if self.error or self.agreement is None:
             return [self.error or "was not compared"]
-        return self.agreement.faults
+        return [*self.agreement.faults, *(f"when it was made: {fault}" for fault in self.known)]
 
     @property
     def best(self) -> Setup | None:
@@ -118,6 +120,8 @@ class Benchmark:
     pictures: int
     origin: str
     notes: list[str]
+    #: Of the int8 model beside it; empty: there is none.
+    int8_sha256: str = ""
 
     @property
     def reference(self) -> Measured:
@@ -162,6 +166,7 @@ class Benchmark:
             "name": self.name,
             "version": self.version,
             "model": self.model_sha256,
+            "int8": self.int8_sha256 or None,
             "machine": variant.machine(),
             "libraries": variant.libraries(),
             "pictures": self.pictures,

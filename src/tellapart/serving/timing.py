@@ -57,7 +57,11 @@ def measure(
     with open_archive(bundle) as archive:
         manifest, model = read_model(archive)
         held = heldout.gather(archive, manifest, pictures)
-    variants = [Measured(choice, decode=held.decode) for choice in candidates(manifest)]
+    against = variant.int8_faults(manifest)
+    variants = [
+        Measured(choice, decode=held.decode, known=against if choice.int8 else [])
+        for choice in candidates(manifest)
+    ]
     setups = [Setup(w, t, b) for w, t in layouts(variant.cores()) for b in batches]
     total = len(variants) * (1 + rounds)
     done = 0
@@ -89,6 +93,7 @@ def measure(
         len(held.pictures),
         held.origin,
         _notes(held, manifest),
+        variant.int8_sum(manifest),
     )
 
 

@@ -1,8 +1,9 @@
 """Which of a model's variants serves on this machine: engine, precision, int8, threads, batch.
 
 A choice made by measurement (`tellapart benchmark BUNDLE --apply`) lies in a file of this machine,
-`cache/variants/SHA256.json`, and holds only for the processor and the libraries that it was
-measured with. Without one ONNX Runtime serves in f32: the exact model, soonest ready.
+`cache/variants/SHA256.json` (with an int8 model also named by that one's sum), and holds only for
+the models, the processor and the libraries that it was measured with. Without one ONNX Runtime
+serves in f32: the exact model, soonest ready.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from tellapart.bundle import agreement
 from tellapart.bundle.archive import MODEL_LIMIT, open_archive, refuse
 from tellapart.bundle.manifest import Manifest, sha256, to_json
 from tellapart.bundle.session import EngineName, Precision, Session
@@ -25,8 +28,9 @@ from tellapart.settings import Settings
 
 #: The quantized model's name in a bundle that has one.
 INT8 = "variants/int8.onnx"
-#: The form of the file of a choice.
-_FORM = 1
+#: The form of the file of a choice; another one too where figures were taken otherwise.
+_FORM = 2
+_SUM = re.compile(r"[0-9a-f]{64}")
 _LIBRARIES = ("onnxruntime", "onnxruntime-gpu", "openvino")
 #: The most threads, workers or pictures together that a file may ask for.
 _MOST = 1024
@@ -80,7 +84,7 @@ def choice(
     if device != "cpu":
         # One process feeds the device; larger batches are what it is there for.
         return replace(plain, workers=1, max_batch=16, reason=f"the device {device} is asked for")
-    path = applied_path(settings, model_sha256)
+    path = applied_path(settings, model_sha256, int8_sum(manifest))
     try:
         raw = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -97,12 +101,20 @@ def choice(
 
 
 def apply(
-    model_sha256: str, settings: Settings, chosen: Choice, figures: Mapping[str, Any]
+    model_sha256: str,
+    settings: Settings,
+    chosen: Choice,
+    figures: Mapping[str, Any],
+    int8_sha256: str = "",
 ) -> Path:
-    """Keep `chosen` for this machine; `figures` (JSON-able) are kept beside. `StorageError`."""
-    path = applied_path(settings, model_sha256)
+    """Keep `chosen` for this machine; `figures` (JSON-able) are kept beside. `StorageError`.
+
+    `int8_sha256`: the sum of the int8 model beside `model.onnx`, where there is one (`int8_sum`).
+    """
+    path = applied_path(settings, model_sha256, int8_sha256)
     facts = {
         "form": _FORM,
+        "int8": int8_sha256,
         "machine": machine(),
         "libraries": libraries(),
         "choice": {key: getattr(chosen, key) for key in _WORDS | _NUMBERS},
@@ -126,9 +138,10 @@ def apply(
     return path
 
 
-def applied_path(settings: Settings, model_sha256: str) -> Path:
-    """Where this machine keeps its choice for a model."""
-    return settings.cache_dir / "variants" / f"{model_sha256}.json"
+def applied_path(settings: Settings, model_sha256: str, int8_sha256: str = "") -> Path:
+    """Where this machine keeps its choice for a model, and the int8 model beside it."""
+    beside = f"-{int8_sha256[:16]}" if int8_sha256 else ""
+    return settings.cache_dir / "variants" / f"{model_sha256}{beside}.json"
 
 
 def compiled_dir(settings: Settings) -> Path:
@@ -159,6 +172,28 @@ def int8_facts(manifest: Manifest) -> Mapping[str, Any] | None:
     variants = manifest.raw.get("variants")
     facts = variants.get("int8") if isinstance(variants, dict) else None
     return facts if isinstance(facts, dict) and facts.get("file") == INT8 else None
+
+
+def int8_sum(manifest: Manifest) -> str:
+    """The SHA-256 (hex) of the bundle's int8 model, as its manifest says; empty: there is none."""
+    digest = (int8_facts(manifest) or {}).get("sha256")
+    return digest if isinstance(digest, str) and _SUM.fullmatch(digest) else ""
+
+
+def int8_faults(manifest: Manifest) -> list[str]:
+    """What was found against the bundle's int8 model when it was made; empty: nothing, or none."""
+    facts = int8_facts(manifest) or {}
+    if "agrees" in facts:
+        faults = facts.get("faults")
+        if facts["agrees"] is True:
+            return []
+        return list(map(str, faults)) if isinstance(faults, list) and faults else ["disagrees"]
+    # Bundles made before this was said have the share alone.
+    agreed = facts.get("agreement")
+    share = agreed.get("top1") if isinstance(agreed, dict) else None
+    if isinstance(share, float) and share < agreement.TOP1:
+        return [f"agrees on {100 * share:.1f} % of the pictures that it was compared on"]
+    return []
 
 
 def read_int8(bundle_path: Path, manifest: Manifest) -> bytes:
@@ -232,6 +267,8 @@ def _fault(raw: Any, manifest: Manifest) -> str:
         return "it was made on another processor, or with other cores"
     if raw.get("libraries") != libraries():
         return "it was made with other versions of the engines"
+    if raw.get("int8") != int8_sum(manifest):
+        return "it was made with another int8 model"
     given = raw.get("choice")
     if not isinstance(given, dict):
         return "its file is damaged"
@@ -246,4 +283,6 @@ def _fault(raw: Any, manifest: Manifest) -> str:
         return f"ONNX Runtime has no {given['precision']}"
     if given["int8"] and int8_facts(manifest) is None:
         return "the bundle has no int8 model"
+    if given["int8"] and int8_faults(manifest):
+        return "the int8 model disagrees with the exact one"
     return ""
