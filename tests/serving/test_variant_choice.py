@@ -343,6 +343,30 @@ def test_what_was_compiled_is_kept_and_damage_is_seen(colors_bundle: Path, tmp_p
     assert len(list(tmp_path.iterdir())) == 3, "each precision and size has a file of its own"
 
 
+@pytest.mark.parametrize("damage", ["deleted", "replaced", "cut", "spoiled"])
+def test_a_plan_that_is_lost_while_it_serves_breaks_no_batch(
+    colors_bundle: Path, tmp_path: Path, damage: str
+) -> None:
+    pytest.importorskip("openvino")
+    model = opened(colors_bundle)[1]
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+    exact = Session(model).run(pictures, ["probabilities"])["probabilities"]
+    session = Session(model, engine="openvino", threads=1, cache_dir=tmp_path, batch=4)
+    for kept in tmp_path.iterdir():
+        if damage == "deleted":
+            kept.unlink()
+        elif damage == "replaced":
+            (tmp_path / "new").write_bytes(b"of another program")
+            (tmp_path / "new").replace(kept)
+        elif damage == "cut":
+            kept.write_bytes(kept.read_bytes()[:100])
+        else:
+            kept.write_bytes(kept.read_bytes()[::-1])
+    for count in (4, 9, 1):
+        found = session.run(pictures[:count], ["probabilities"])["probabilities"]
+        assert np.abs(found - exact[:count]).max() < 1e-5
+
+
 def test_a_cache_that_cannot_be_written_is_no_fault(colors_bundle: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     (tmp_path / "file").write_text("")
