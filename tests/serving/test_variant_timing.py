@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +24,9 @@ from tellapart.cli.variants import benchmark as benchmark_verb
 from tellapart.cli.variants import shown
 from tellapart.errors import DataError, InputError, NotFoundError, WorkerError
 from tellapart.report import variants as drawing
-from tellapart.serving import heldout, timing, variant
+from tellapart.serving import heldout, spawn, timing, variant
 from tellapart.serving.measured import Benchmark, Measured, Setup
-from tellapart.serving.timed_process import Group
+from tellapart.serving.timed_process import Group, common_rate
 from tellapart.serving.variant import Choice
 from tellapart.settings import Settings
 
@@ -96,7 +97,7 @@ def test_the_bundles_own_pictures_come_test_first_and_in_turn(whole: Path) -> No
     assert found.pictures.shape == (27, 32, 32, 3) and found.pictures.dtype == np.uint8
     assert found.right.tolist() == [0, 1, 2] * 9
     assert found.pictures[0, 0, 0].tolist() == [20, 35, 222], "the first test picture"
-    assert "test" in found.origin and 0 < found.decode < 1
+    assert "test" in found.origin and len(found.samples) == 27
 
 
 def test_of_a_folder_what_was_learned_from_is_left_out(whole: Path, folder: Path) -> None:
@@ -105,12 +106,31 @@ def test_of_a_folder_what_was_learned_from_is_left_out(whole: Path, folder: Path
     assert sorted(found.right.tolist()) == [-1, *[0] * 6, *[1] * 6, *[2] * 4]
 
 
+def test_where_it_is_not_known_what_was_learned_from_a_note_says_so(
+    colors_bundle: Path, whole: Path, folder: Path
+) -> None:
+    told = []
+    for bundle in (colors_bundle, whole):
+        found = gathered(bundle, folder)
+        with open_archive(bundle) as archive:
+            notes = timing._notes(found, read_model(archive)[0])
+        told.append((found.listed, any("does not list what its model" in note for note in notes)))
+    assert told == [(False, True), (True, False)]
+
+
 def test_without_pictures_it_says_what_to_give(
     colors_bundle: Path, sizes_bundle: Path, whole: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError) as caught:
         gathered(colors_bundle)
-    assert "--pictures FOLDER" in caught.value.do
+    assert "--pictures FOLDER" in caught.value.do and "learned from" not in caught.value.do
+    with open_archive(whole) as archive:
+        names = [name for name in archive.names if name != "SHA256SUMS"]
+        files = {n: archive.read(n) for n in names if "/test/" not in n and "/validation/" not in n}
+    write_zip(tmp_path / "withheld.zip", files)
+    with pytest.raises(DataError) as caught:
+        gathered(tmp_path / "withheld.zip")
+    assert "the one that it learned from" in caught.value.do
     with pytest.raises(DataError, match="0 usable pictures"):
         gathered(whole, tmp_path)
     with pytest.raises(NotFoundError):
@@ -149,6 +169,7 @@ def test_every_variant_is_compared_and_timed(
         assert one.agreement.pictures == 17 and one.agreement.labelled == 16
         assert one.rate > 0 and one.best in one.rates and one.ready[0] > 0
         assert {setup.batch for setup in one.rates} == {1, 2}
+        assert one.decode == found.reference.decode and 0 < one.decode < 1
         workers = {setup.workers * setup.threads for setup in one.rates}
         assert workers == {variant.cores()}
     assert found.reference.faults == [] and found.reference.agreement.top1 == 1.0  # type: ignore[union-attr]
@@ -262,6 +283,56 @@ def test_a_process_that_fails_says_why_and_leaves_nothing_behind(tmp_path: Path)
     load = {"bundle": str(tmp_path / "gone.zip"), "choice": {}, "cache_dir": "", "pictures": ""}
     with pytest.raises(WorkerError, match="no bundle at"):
         Group(load, 2)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_nothing_is_opened_in_a_window_that_all_begin_together(
+    whole: Path, tmp_path: Path, engine: str
+) -> None:
+    if importlib.util.find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed")
+    np.save(tmp_path / "pictures.npy", gathered(whole).pictures)
+    load = {"bundle": str(whole), "pictures": str(tmp_path / "pictures.npy"), "cache_dir": ""}
+    choice = {"engine": engine, "threads": 1}
+    with (
+        Group({**load, "choice": choice}, 2) as group,
+        pytest.raises(WorkerError, match="was not prepared"),
+    ):
+        group.ask({"time": {"batch": 2, "seconds": 0.01, "at": 0.0}})
+    with Group({**load, "choice": choice}, 2) as group:
+        for batch in (2, 1):
+            rate, memory = group.timed(batch, 0.2)
+            assert rate > 0 and (memory or 1) > 0
+            assert [told["prepared"] for told in group.prepared] == [batch, batch]
+
+
+def test_only_the_time_counts_in_which_all_were_at_work() -> None:
+    assert common_rate([(0.0, [0.5, 1.0])], 4) == (8.0, 1.0)
+    alike = [(0.0, [0.5, 1.0]), (0.0, [0.5, 1.0])]
+    assert common_rate(alike, 1) == (4.0, 1.0)
+    # Alone each took 0.1 s a batch, side by side 0.2 s: the window is from 1 to 2.
+    one = (0.0, [n / 10 for n in range(1, 11)] + [1 + n / 5 for n in range(1, 6)])
+    two = (1.0, [1 + n / 5 for n in range(1, 6)] + [2 + n / 10 for n in range(1, 11)])
+    rate, shared = common_rate([one, two], 1)
+    assert rate == pytest.approx(10.0) and shared == pytest.approx(1.0)
+    # Half of a batch lies in the window of the other.
+    assert common_rate([(0.0, [1.0]), (0.5, [1.0])], 2) == (pytest.approx(6.0), 0.5)
+    assert common_rate([(0.0, [1.0]), (2.0, [3.0])], 1) == (2.0, 0.0)
+
+
+def test_processes_have_the_memory_settings_of_the_servers_workers(
+    whole: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "pictures.npy", gathered(whole).pictures)
+    load = {"bundle": str(whole), "pictures": str(tmp_path / "pictures.npy"), "cache_dir": ""}
+    with Group({**load, "choice": {}}, 1) as group:
+        given = Path(f"/proc/{group._processes[0].pid}/environ")
+        if not given.exists():
+            pytest.skip("there is no /proc here")
+        found = dict(word.split("=", 1) for word in given.read_text().split("\0") if "=" in word)
+    assert {key: found.get(key) for key in spawn.MEMORY} == {
+        key: os.environ.get(key, value) for key, value in spawn.MEMORY.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import statistics
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +27,8 @@ MOST = 1000
 #: Bytes of prepared pictures, all together.
 _ROOM = 512 * 2**20
 _LEAST = 8
+#: Files that are kept as they are.
+_SAMPLES = 48
 _FOLDER = "dataset"
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".bin"}
@@ -47,11 +47,14 @@ class HeldOut:
     right: NDArray[np.int64]
     #: Where they are from, for people.
     origin: str
-    #: Seconds of one core that decoding and preparing one takes: the median.
-    decode: float = 0.0
+    #: Files of some of them, for timing how they are prepared: `size`, `view` and `color`.
+    samples: tuple[bytes, ...]
+    prepared: Mapping[str, Any]
     #: Left out because the model learned from them, or because they could not be read.
     learned: int = 0
     unusable: int = 0
+    #: Whether it is known which pictures the model learned from.
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,40 +78,40 @@ def gather(archive: Archive, manifest: Manifest, folder: Path | None = None) -> 
             expected="a bundle for pictures: a row takes microseconds in any engine",
             do="Serve it as it is.",
         )
-    learned = 0
+    learned, trained_on = 0, _trained_on(archive)
     if folder is None:
         items = _of_bundle(archive)
         origin = "the bundle's own test and validation pictures"
     else:
-        items, learned = _of_folder(folder, _trained_on(archive))
+        items, learned = _of_folder(folder, trained_on)
         origin = f"pictures of {str(folder)!r}"
     channels = 1 if given.color == "gray" else 3
     most = min(MOST, max(_LEAST, _ROOM // (given.size[0] * given.size[1] * channels)))
 
-    took: list[float] = []
-
     def prepare(item: _Item) -> NDArray[np.uint8] | None:
-        data = item.read()
-        began = time.thread_time()
         try:
             view, color = cast(Any, given.view), cast(Any, given.color)
-            found = images.load(data, given.size, view, color)
+            return images.load(item.read(), given.size, view, color)
         except PictureError:
             return None
-        took.append(time.thread_time() - began)
-        return found
 
     taken = items[:most]
     with ThreadPoolExecutor(2) as pool:
         ready = list(pool.map(prepare, taken))
     kept = [place for place, picture in enumerate(ready) if picture is not None]
     if len(kept) < _LEAST:
-        raise _too_few(len(kept), learned, folder)
+        raise _too_few(len(kept), learned, folder, bool(trained_on))
     places = {label: place for place, label in enumerate(manifest.labels)}
-    right = np.array([places.get(taken[k].label, -1) for k in kept], np.int64)
-    pictures = np.stack([cast(Any, ready[k]) for k in kept])
-    decode = statistics.median(took)
-    return HeldOut(pictures, right, origin, decode, learned, len(taken) - len(kept))
+    return HeldOut(
+        np.stack([cast(Any, ready[k]) for k in kept]),
+        np.array([places.get(taken[k].label, -1) for k in kept], np.int64),
+        origin,
+        tuple(taken[k].read() for k in kept[:: -(-len(kept) // _SAMPLES)]),
+        {"size": list(given.size), "view": given.view, "color": given.color},
+        learned,
+        len(taken) - len(kept),
+        folder is None or bool(trained_on),
+    )
 
 
 def _of_bundle(archive: Archive) -> list[_Item]:
@@ -175,10 +178,12 @@ def _parsed(text: str) -> Iterator[dict[str, str]]:
         yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
 
 
-def _too_few(count: int, learned: int, folder: Path | None) -> DataError:
+def _too_few(count: int, learned: int, folder: Path | None, listed: bool) -> DataError:
     if folder is None:
         what = f"The bundle holds {count} pictures that its model did not learn from."
         do = "Give a folder with `--pictures FOLDER`: one sub-folder of pictures a class."
+        if listed:
+            do += " It may be the one that it learned from: its training pictures are left out."
     else:
         more = f" beside {learned} that the model learned from" if learned else ""
         what = f"The folder {str(folder)!r} holds {count} usable pictures{more}."

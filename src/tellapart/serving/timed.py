@@ -5,7 +5,14 @@ standard input, one goes out through what was standard output:
 
 - `{"load": …}` → `{"ready": seconds, "memory": MB}`
 - `{"answer": FILE}` → `{"answered": n}`: the probabilities of all pictures are in the file
-- `{"time": {"batch": n, "seconds": s}}` → `{"pictures": n, "seconds": s, "memory": MB}`
+- `{"decode": {"folder": …, "size": …, "view": …, "color": …}}` → `{"seconds": s}`: of one core, to
+  prepare one of the pictures in the folder
+- `{"prepare": {"batch": n}}` → `{"prepared": n, "at": t}`: such batches can be timed
+- `{"time": {"batch": n, "seconds": s, "at": t}}` → `{"began": t, "ends": [t, …], "memory": MB}`:
+  when each batch was answered, from t on for s seconds
+
+Times are of the monotonic clock, which all processes of a machine share. What is slow the first
+time comes before the window, so that all work side by side for the whole of it.
 
 An error is `{"error": line}`, and the process ends.
 """
@@ -18,10 +25,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from tellapart.bundle.session import Session
@@ -63,6 +70,7 @@ def _serve(began: float, out: TextIO) -> None:
         return session.run(np.take(pictures, range(start, start + count), 0, mode="wrap"), names)
 
     run(0, 1)
+    prepared = 0
     _say(out, {"ready": time.perf_counter() - began, "memory": memory()})
     for line in sys.stdin:
         request = json.loads(line)
@@ -74,12 +82,21 @@ def _serve(began: float, out: TextIO) -> None:
             np.save(request["answer"], np.concatenate(found))
             _say(out, {"answered": len(pictures)})
             continue
-        batch = request["time"]["batch"]
-        if choice.engine == "openvino" and batch != choice.max_batch:
-            choice = replace(choice, max_batch=batch)  # it plans for this size
-            del session
-            session, names = _opened(Path(first["bundle"]), choice)
-        _say(out, _timed(run, **request["time"]))
+        if "decode" in request:
+            _say(out, {"seconds": _decoding(**request["decode"])})
+        elif "prepare" in request:
+            batch = request["prepare"]["batch"]
+            if choice.engine == "openvino" and batch != choice.max_batch:
+                choice = replace(choice, max_batch=batch)  # it plans for this size
+                del session
+                session, names = _opened(Path(first["bundle"]), choice)
+            run(0, batch)
+            prepared = batch
+            _say(out, {"prepared": batch, "at": time.monotonic()})
+        elif request["time"]["batch"] != prepared:
+            raise ValueError(f"a batch of {request['time']['batch']} was not prepared")
+        else:
+            _say(out, _timed(run, **request["time"]))
 
 
 def _opened(path: Path, choice: Choice) -> tuple[Session, list[str]]:
@@ -95,16 +112,31 @@ def _opened(path: Path, choice: Choice) -> tuple[Session, list[str]]:
     return open_session(path, manifest, model, choice), names
 
 
-def _timed(run: Callable[[int, int], Any], batch: int, seconds: float) -> dict[str, Any]:
-    """Run batches for so many seconds, after one that is not counted."""
-    run(0, batch)
-    began, done = time.perf_counter(), 0
+def _timed(run: Callable[[int, int], Any], batch: int, seconds: float, at: float) -> dict[str, Any]:
+    """Run batches until so many seconds after `at`, beginning then."""
+    time.sleep(max(0.0, at - time.monotonic()))
+    began = time.monotonic()
+    ends: list[float] = []
     while True:
-        run(done, batch)
-        done += batch
-        took = time.perf_counter() - began
-        if took >= seconds:
-            return {"pictures": done, "seconds": took, "memory": memory()}
+        run(len(ends) * batch, batch)
+        ends.append(time.monotonic())
+        if ends[-1] >= at + seconds:
+            return {"began": began, "ends": ends, "memory": memory()}
+
+
+def _decoding(folder: str, size: Sequence[int], view: str, color: str) -> float:
+    """Seconds of one core that preparing a picture takes: the median of those in the folder."""
+    import statistics
+
+    from tellapart import images
+
+    took = []
+    for file in sorted(Path(folder).iterdir()):
+        data = file.read_bytes()
+        began = time.thread_time()
+        images.load(data, (size[0], size[1]), cast(Any, view), cast(Any, color))
+        took.append(time.thread_time() - began)
+    return statistics.median(took)
 
 
 def memory() -> float | None:

@@ -8,16 +8,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tellapart.errors import WorkerError
+from tellapart.serving.spawn import MEMORY
 
 #: Seconds after which a process that does not answer is ended.
 _PATIENCE = 600.0
-#: As the server's workers have it: their memory is what is told.
-_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
+#: Seconds from saying so to when a window begins; the next where a process woke too late for it.
+_LEADS = (0.02, 0.1, 0.5)
 
 
 class Group:
@@ -33,11 +35,14 @@ class Group:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
+                # As the server's workers have it: their decoding and memory are what is told.
+                env={**MEMORY, **os.environ, "PYTHONPATH": path},
                 text=True,
             )
             for _ in range(workers)
         ]
+        #: What each said when it was ready for the latest batch that was timed.
+        self.prepared: list[dict[str, Any]] = []
         try:
             #: What each said when it was ready: `ready` in seconds, `memory` in MB.
             self.started = self.ask({"load": dict(load)})
@@ -67,6 +72,23 @@ class Group:
         finally:
             watchdog.cancel()
 
+    def timed(self, batch: int, seconds: float) -> tuple[float, float | None]:
+        """Pictures/s of all together while all were at work, and the most MB of one (None: not
+        told).
+
+        Each gets ready for such batches first; then all begin at one moment. Raises `WorkerError`.
+        """
+        self.prepared = self.ask({"prepare": {"batch": batch}})
+        rate = 0.0
+        for lead in _LEADS:
+            at = time.monotonic() + lead
+            told = self.ask({"time": {"batch": batch, "seconds": seconds, "at": at}})
+            rate, shared = common_rate([(one["began"], one["ends"]) for one in told], batch)
+            if shared >= seconds / 2:
+                break
+        memory = [one["memory"] for one in told if one["memory"] is not None]
+        return rate, max(memory, default=None)
+
     def close(self) -> None:
         """End the processes."""
         self._kill()
@@ -93,3 +115,23 @@ class Group:
             expected="an answer to every picture",
             do="Run `tellapart doctor`; if the engines are sound, report it.",
         )
+
+
+def common_rate(timed: Sequence[tuple[float, Sequence[float]]], batch: int) -> tuple[float, float]:
+    """Pictures/s of several processes in the window in which all were at work, and its seconds.
+
+    `timed`: when each began, and when each of its batches ended, one after another. Of a batch
+    counts the share of its time that lies in the window. Without such a window (0 seconds) the
+    rates of each by itself are added up: that is too high, for each had the machine to itself.
+    """
+    first = max(began for began, _ in timed)
+    last = min(ends[-1] for _, ends in timed)
+    if last <= first:
+        return sum(batch * len(ends) / (ends[-1] - began) for began, ends in timed), 0.0
+    pictures = 0.0
+    for began, ends in timed:
+        for start, end in zip([began, *ends], ends, strict=False):
+            inside = min(end, last) - max(start, first)
+            if inside > 0:
+                pictures += batch * inside / (end - start)
+    return pictures / (last - first), last - first

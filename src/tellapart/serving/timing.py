@@ -59,8 +59,7 @@ def measure(
         held = heldout.gather(archive, manifest, pictures)
     against = variant.int8_faults(manifest)
     variants = [
-        Measured(choice, decode=held.decode, known=against if choice.int8 else [])
-        for choice in candidates(manifest)
+        Measured(choice, known=against if choice.int8 else []) for choice in candidates(manifest)
     ]
     setups = [Setup(w, t, b) for w, t in layouts(variant.cores()) for b in batches]
     total = len(variants) * (1 + rounds)
@@ -156,11 +155,15 @@ def _compared(load: _Loader, variants: list[Measured], held: HeldOut) -> Iterato
     """Let each variant answer all pictures; the first is what the others are compared with."""
     file = load.folder / "probabilities.npy"
     reference: Any = None
+    decode = 0.0
     for one in variants:
         try:
             threads = variant.cores()
             with load(replace(one.choice, threads=threads), 1) as group:
+                if reference is None:
+                    decode = _decoding(load.folder, group, held)
                 group.ask({"answer": str(file)})
+            one.decode = decode
             found = np.load(file)
             reference = found if reference is None else reference
             one.agreement = agreement.compare(reference, found, held.right)
@@ -169,6 +172,16 @@ def _compared(load: _Loader, variants: list[Measured], held: HeldOut) -> Iterato
                 raise
             one.error = error.what
         yield one
+
+
+def _decoding(folder: Path, group: Group, held: HeldOut) -> float:
+    """Seconds that a process with the memory settings of the server's takes for a picture."""
+    samples = folder / "samples"
+    samples.mkdir()
+    for number, data in enumerate(held.samples):
+        (samples / str(number)).write_bytes(data)
+    (told,) = group.ask({"decode": {"folder": str(samples), **held.prepared}})
+    return float(told["seconds"])
 
 
 def _timed(load: _Loader, one: Measured, setups: Sequence[Setup], seconds: float) -> None:
@@ -181,11 +194,9 @@ def _timed(load: _Loader, one: Measured, setups: Sequence[Setup], seconds: float
                 one.ready.append(max(answer["ready"] for answer in group.started))
                 for setup in setups:
                     if (setup.workers, setup.threads) == (workers, threads):
-                        asked = {"time": {"batch": setup.batch, "seconds": seconds}}
-                        told = group.ask(asked)
-                        rate = sum(answer["pictures"] / answer["seconds"] for answer in told)
+                        rate, memory = group.timed(setup.batch, seconds)
                         one.rates.setdefault(setup, []).append(rate)
-                        one.memory[setup] = max(answer["memory"] or 0.0 for answer in told)
+                        one.memory[setup] = memory or 0.0
         except TellapartError as error:
             one.error = error.what
 
@@ -196,6 +207,11 @@ def _notes(held: HeldOut, manifest: Manifest) -> list[str]:
     found = []
     if held.learned:
         found.append(f"{held.learned} pictures were left out: the model learned from them.")
+    if not held.listed:
+        found.append(
+            "The bundle does not list what its model learned from: pictures of these that it "
+            "learned from count too, and make variants look more alike than they are."
+        )
     if held.unusable:
         found.append(f"{held.unusable} pictures could not be read.")
     if count < agreement.ENOUGH:
