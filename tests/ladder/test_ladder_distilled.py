@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tellapart.demo.drawing import write_folder
 from tellapart.learn import trained
+from tellapart.learn.ladder.mixing import mix
 from tellapart.learn.ladder.rungs import TunedRung
 from tellapart.project import Project
 from tellapart.recipe import check
@@ -19,7 +21,7 @@ from tellapart.settings import Settings
 from tellapart.steps import train
 from tellapart.steps.train import deepening, distilled, distilling, lessons, teaching, tuned
 from tellapart.steps.train.climbing import Climb, Ended
-from tellapart.steps.train.lessons import Lesson
+from tellapart.steps.train.lessons import Fold, Lesson
 from tellapart.steps.train.reached import Reached
 
 pytest.importorskip("torch")
@@ -98,7 +100,7 @@ def test_what_several_models_know_is_taught_to_one_network(
     assert seen.reached.backbone.tuned
     assert not list((work / "ladder").glob("*/training"))
     _check_nobody_saw_what_it_judges(seen)
-    _check_targets_know_nothing_of_the_fold(seen.climb)
+    _check_teachers_have_not_seen_the_fold(seen.climb, monkeypatch)
     _check_answers(seen)
     _check_as_good_at_less_cost(seen)
     state = json.loads((work / "ladder" / "state.json").read_bytes())
@@ -118,27 +120,52 @@ def _check_nobody_saw_what_it_judges(seen: Watched) -> None:
         np.testing.assert_array_equal(task.train, np.flatnonzero(~held_out))
 
 
-def _check_targets_know_nothing_of_the_fold(climb: Climb) -> None:
-    """Other labels of a fold move no target of the rows that its judge learns from."""
+def _check_teachers_have_not_seen_the_fold(climb: Climb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for factors and temperatures, targets come from what knows no label of the fold.
+
+    Other labels there, and whatever was told by networks that have seen them, move no target.
+    """
     fold_of = tuned.folds_of(climb, FOLDS)
     rung = TunedRung(**next(p for p in climb.kept.planned.values() if not p.get("teachers")))
     found = teaching.teachers(climb, [rung])
-    y = climb.judges.y
+    y, own = climb.judges.y, climb.judges.own
+    whole = teaching.targets(climb, found, fold_of)
     for fold in range(FOLDS):
         rest = fold_of != fold
         before = teaching.targets(climb, found, fold_of, fold)
-        wrong = y.copy()
-        wrong[: climb.judges.own][~rest] = 1 - wrong[: climb.judges.own][~rest]
-        other = replace(climb, judges=replace(climb.judges, y=wrong))
-        after = teaching.targets(other, found, fold_of, fold)
-        np.testing.assert_array_equal(before[rest], after[rest])
         np.testing.assert_allclose(before.sum(1), 1)
         # Neither the labels alone nor the answers alone.
         assert (np.abs(before[rest].max(1) - 1) > 1e-6).any()
         assert (before[rest].min(1) <= 0.5).all()
-    whole = teaching.targets(climb, found, fold_of)
-    labels = np.eye(2)[y[: climb.judges.own]]
+        wrong = y.copy()
+        wrong[:own][~rest] = 1 - wrong[:own][~rest]
+        other = replace(climb, judges=replace(climb.judges, y=wrong))
+        np.testing.assert_array_equal(
+            before[rest], teaching.targets(other, found, fold_of, fold)[rest]
+        )
+        with monkeypatch.context() as patched:
+            shares = mix([each.told[:own] for each in found], y[:own], rest)
+            patched.setattr(teaching, "mix", lambda *_, known=shares: known)
+            patched.setattr(teaching, "kept_fold", _others_turned(fold))
+            odd = [replace(each, told=each.told[:, ::-1]) for each in found]
+            np.testing.assert_array_equal(
+                before[rest], teaching.targets(other, odd, fold_of, fold)[rest]
+            )
+            assert np.abs(teaching.targets(climb, found, fold_of) - whole).max() > 1e-3
+    labels = np.eye(2)[y[:own]]
     assert (np.abs(whole - labels) <= teaching.SOFT).all()
+
+
+def _others_turned(fold: int) -> Callable[..., Fold | None]:
+    """Reads kept networks; all but the one that has not seen `fold` say the opposite."""
+
+    def read(climb: Climb, rung: TunedRung, name: str) -> Fold | None:
+        found = lessons.kept_fold(climb, rung, name)
+        if found is None or name == str(fold):
+            return found
+        return replace(found, weight=-found.weight, bias=-found.bias)
+
+    return read
 
 
 def _check_answers(seen: Watched) -> None:

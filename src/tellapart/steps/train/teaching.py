@@ -2,9 +2,11 @@
 
 The target of a training picture is half its label and half what the teachers say of it who have
 learned from it, as in Hinton et al. 2015. What those say who have not was tried and is worse: with
-few pictures their mistakes outweigh what they know beyond the labels. A network that judges fold f
-must know nothing of that fold's labels, by whatever way: its teachers have not seen f either. Of a
-tuned rung that is the network of that fold; heads on frozen features are fitted anew.
+few pictures their mistakes outweigh what they know beyond the labels. The teachers of a network
+that judges fold f have not seen f's labels: of a tuned rung that is the network of that fold; heads
+on frozen features are fitted anew. What those labels do reach is how much each teacher counts, and
+how sure a tuned rung is taken to be: one factor and one temperature, fitted on what the networks of
+all folds say of pictures that they had not seen, for all rows alike.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def targets(
 ) -> NDArray[np.float64]:
     """Targets (n, C) of the training rows, from teachers that have not seen `fold`.
 
-    Its own rows keep their labels. None: from all that the teachers have learned.
+    Its own rows keep their labels. Of `fold`, only the factors of the teachers and the tuned
+    rungs' temperatures know (see above). None: from all that the teachers have learned.
     """
     own = climb.judges.own
     rest = np.ones(own, bool) if fold is None else fold_of != fold
