@@ -149,6 +149,19 @@ def test_a_picture_that_is_gone_is_said_as_it_is() -> None:
         int8.quantize(small_network(), pictures(4), gone)
 
 
+@needs_nncf
+def test_nodes_without_a_name_stay_exact_where_others_do(quantized: bytes) -> None:
+    model = onnx.load_from_string(small_network())
+    for node in model.graph.node:
+        node.name = ""
+    found = onnx.load_from_string(
+        int8.quantize(model.SerializeToString(), pictures(), lambda picture: picture)
+    )
+    with_names = onnx.load_from_string(quantized)
+    kinds = [[node.op_type for node in one.graph.node] for one in (with_names, found)]
+    assert kinds[0] == kinds[1]
+
+
 def test_larger_networks_get_fewer_pictures() -> None:
     assert int8.pictures_for(small_network()) == int8.MOST
     from tellapart.learn.backbone import embedded
@@ -221,7 +234,9 @@ def test_a_bundle_carries_it_with_its_figures(home: Path, tmp_path: Path) -> Non
         assert facts["file"] in archive and archive.sha256(facts["file"]) == facts["sha256"]
     agreed = facts["agreement"]
     assert agreed["pictures"] > 0 and 0 <= agreed["low"] <= agreed["top1"] <= agreed["high"] <= 1
-    assert facts["calibration"]["split"] == "train"
+    assert facts["calibration"]["split"] == "train" and "test" in agreed["split"]
+    assert facts["agrees"] is (facts["faults"] == []) and "left_out" not in facts
+    assert variant.int8_faults(manifest) == facts["faults"]
     assert str(tmp_path) not in json.dumps(manifest.raw)
     quantized = variant.read_int8(exact, manifest)
     assert len(quantized) < len(model) / 2

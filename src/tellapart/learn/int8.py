@@ -87,6 +87,7 @@ def quantize(
 
     model = onnx.load_from_string(backbone_onnx)
     entry = model.graph.input[0].name
+    _name(model.graph)
 
     def prepared(item: Item) -> dict[str, Any]:
         return {entry: load(item)[None]}
@@ -108,6 +109,17 @@ def quantize(
     del found.metadata_props[:]
     opset = max(o.version for o in found.opset_import if o.domain in ("", "ai.onnx"))
     return serialize_as(found.graph, {}, opset=opset, ir_version=model.ir_version)
+
+
+def _name(graph: Any) -> None:
+    """Name the nodes that have no name: by their names nncf is told which stay as they are."""
+    taken = {node.name for node in graph.node}
+    for place, node in enumerate(graph.node):
+        name = node.name or f"{node.op_type}.{place}"
+        while not node.name and name in taken:
+            name += "_"
+        node.name = name
+        taken.add(name)
 
 
 def _exact(graph: Any) -> list[str]:
@@ -138,7 +150,7 @@ def _exact(graph: Any) -> list[str]:
         found.add(maker.name)
         if maker.op_type not in _LAYERS:
             ends.extend((entry, maker.op_type in _POOLS) for entry in maker.input)
-    return sorted(found - {""})
+    return sorted(found)
 
 
 @contextlib.contextmanager

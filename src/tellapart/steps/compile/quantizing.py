@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ from tellapart.store.files import FileStore, write_file
 
 FILE, FACTS = "variants/int8.onnx", "variants.json"
 #: Raise it whenever the same head would give another int8 model or other facts.
-VERSION = 1
+VERSION = 2
+_FEW = "there are no test or validation pictures"
 
 
 def wanted(context: StepContext) -> bool:
@@ -72,18 +73,49 @@ def make(
     """
     must = context.recipe.quantized is True
     try:
-        model, facts, faults = _make(context, rows, backbone, trained, metadata)
+        model, facts, agreed, split = _make(context, rows, backbone, trained, metadata)
     except VerificationError as error:
         if must:
             raise
         return b"", {"left_out": error.what}, f"No int8 model was made. {error.what}"
-    agreed = facts["agreement"]
-    if faults and not must:
-        why = "; ".join(faults)
-        return b"", {**facts, "left_out": why}, f"The int8 model is left out: it {why}."
-    share = f"{100 * agreed['top1']:.1f} % of {agreed['pictures']} pictures"
-    note = f"The int8 model answers as the exact one on {share}."
-    return model, {**facts, "file": FILE, "sha256": sha256(model), "bytes": len(model)}, note
+    return decided(model, facts, agreed, split, must)
+
+
+def decided(
+    model: bytes, facts: Mapping[str, Any], agreed: Agreement, split: str, must: bool
+) -> tuple[bytes, dict[str, Any], str]:
+    """What becomes of a model that was compared on pictures of `split`, as `make` gives it.
+
+    With `must` it travels whatever was found, and the facts say `agrees` and the `faults`, so that
+    nobody takes it for a good one.
+    """
+    figures = {
+        key: round(value, 4) if isinstance(value, float) else value
+        for key, value in agreed.to_dict().items()
+    }
+    faults = agreed.faults
+    told = {
+        **facts,
+        "agreement": {**figures, "split": split},
+        "agrees": not faults,
+        "faults": faults,
+    }
+    unproved = split == "train"
+    if not must and (faults or unproved):
+        why = "; ".join(faults) or f"could be compared on training pictures alone ({_FEW})"
+        return b"", {**told, "left_out": why}, f"The int8 model is left out: it {why}."
+    note = f"The int8 model answers as the exact one on {agreed.share}."
+    if faults:
+        note = f"The int8 model does not answer as the exact one: it {'; '.join(faults)}."
+    if unproved:
+        note += " It was compared on training pictures, which prove little of others."
+    return model, {**told, "file": FILE, "sha256": sha256(model), "bytes": len(model)}, note
+
+
+def split_of(splits: Iterable[str | None]) -> str:
+    """Where pictures are from that a model is compared on: `test`, `test, validation`, `train`."""
+    found = set(splits)
+    return ", ".join(name for name in ("test", "validation") if name in found) or "train"
 
 
 def _make(
@@ -92,8 +124,8 @@ def _make(
     backbone: Backbone,
     trained: Trained,
     metadata: Mapping[str, str],
-) -> tuple[bytes, dict[str, Any], list[str]]:
-    """The model, how it was made and compared, and what speaks against it."""
+) -> tuple[bytes, dict[str, Any], Agreement, str]:
+    """The model, how it was made, and how it compares on pictures of which splits."""
     files = FileStore(context.settings.files_dir)
     view = context.recipe.train.view
 
@@ -111,14 +143,11 @@ def _make(
         neighbours=trained.facts["neighbours"],
         metadata=metadata,
     )
-    found = _agreement(context, _compared(rows), backbone, trained, model)
-    rounded = {
-        key: round(value, 4) if isinstance(value, float) else value
-        for key, value in found.to_dict().items()
-    }
+    chosen = _compared(rows)
+    found = _agreement(context, chosen, backbone, trained, model)
     calibration = {"pictures": len(taken), "split": "train"}
     facts = {"nncf": int8.version(), "engine": _engine(), "calibration": calibration}
-    return model, {**facts, "agreement": rounded}, found.faults
+    return model, facts, found, split_of(row.split for row in chosen)
 
 
 def write(work: Path, model: bytes, int8_model: bytes, facts: Mapping[str, Any]) -> None:
