@@ -226,8 +226,21 @@ def test_the_fastest_that_agrees_is_chosen() -> None:
     assert found.chosen is fast and found.gain == pytest.approx(1.9)
     choice = found.choice
     assert (choice.engine, choice.precision, choice.max_batch) == ("openvino", "bf16", 4)
-    assert (choice.workers, choice.threads) == (2, 1) and "1.90 times" in choice.reason
+    assert (choice.workers, choice.threads) == (2, 1) and "serves 1.90 times" in choice.reason
     assert "agrees on 98.0 %" in faster.faults[0]
+
+
+def test_the_gain_is_of_what_is_served_and_the_engines_own_is_told_beside() -> None:
+    exact = row("onnxruntime", "f32", {ONE: [100]})
+    fast = row("openvino", "bf16", {ONE: [200]})
+    exact.decode = fast.decode = 0.010
+    # Two workers: 2 / (10 ms + 20 ms) beside 2 / (10 ms + 10 ms).
+    found = benchmark(exact, fast)
+    assert found.gain == pytest.approx(1.5)
+    assert "serves 1.50 times" in found.choice.reason
+    assert "engine alone is 2.00 times as fast" in found.choice.reason
+    told = found.to_dict()["chosen"]
+    assert (told["gain"], told["engine_gain"]) == (1.5, 2.0)
 
 
 def test_of_about_equally_fast_ones_the_nearest_and_smallest_wins() -> None:
