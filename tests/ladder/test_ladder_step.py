@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tellapart.catalog import Assignment, Catalog, NewPicture, Verdict
+from tellapart.errors import InputError
 from tellapart.learn import backbone, features, stages, trained
 from tellapart.learn.ladder import kept, rungs
 from tellapart.recipe import check
@@ -373,6 +374,25 @@ def test_networks_that_cannot_be_tuned_are_left_out_with_a_note(
     untuned = [note for note in done["notes"] if "was not tuned" in note]
     # Of one the pictures are gone, the other's file is none.
     assert [note.split()[0] for note in untuned] == [backbone.NAME, "resnet18"]
+
+
+@pytest.mark.parametrize("named", [{"devices": 64}, {"device": "mps"}])
+def test_devices_that_are_not_here_are_said_before_any_rung_is_climbed(
+    named: dict[str, Any],
+    bench: Callable[[str], Bench],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = pytest.importorskip("tellapart.learn.deep.numbers")
+    monkeypatch.setattr(numbers.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(numbers.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(numbers.torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(ladder, "is_deep", lambda: True)
+    made = bench("-".join(named))
+    made.add(20, {224: 0.5})
+    asked = made.context.recipe.train.model_copy(update=named)
+    with pytest.raises(InputError, match=f"train.{next(iter(named))}"):
+        made.run(train=asked)
+    assert not (made.context.work / kept.FOLDER / "state.json").exists()
 
 
 def test_classes_that_cannot_be_held_out_are_named(

@@ -57,17 +57,22 @@ def _away(one: Any, other: Any) -> float:
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(make_feed: Any, tmp_path: Path, tensors: Any) -> None:
-    """Interrupted within the second stage too; only the order of additions differs."""
+    """Begun by one, and interrupted within the second stage too; only the order of additions
+    differs."""
     stages = Stage("body", 1, "find", SIZE), Stage(3, 2, 1e-3, SIZE + 8)
     one = _tune(_plan(*stages), make_feed(), tmp_path / "one", tensors)
     plan, told = _plan(*stages, devices=2), list[int]()
+    ends = [1]
 
     def stop() -> bool:
-        return told == [1, 2]
+        return told == ends
 
     def watch(tick: Any) -> None:
         told.extend([tick.line["epoch"]] if tick.line else [])
 
+    begun = _tune(_plan(*stages), make_feed(), tmp_path / "two", tensors, stop=stop, watch=watch)
+    assert not begun.finished
+    ends.append(2)
     cut = _tune(plan, make_feed(), tmp_path / "two", tensors, stop=stop, watch=watch)
     assert not cut.finished
     assert told == [1, 2]
@@ -83,6 +88,23 @@ def test_two_processes_learn_what_one_does(make_feed: Any, tmp_path: Path, tenso
     other = _tune(_plan(*stages, seed=1), make_feed(), tmp_path / "other", tensors)
     assert _away(other, one) > 1e-2  # so that the small difference says something
     assert not torch.distributed.is_initialized()
+
+
+def test_a_tuning_goes_on_on_other_devices(make_feed: Any, tmp_path: Path, tensors: Any) -> None:
+    begun, feed, epochs = _plan(Stage("body", 9, 1e-3, SIZE)), make_feed(), list[Any]()
+
+    def watch(tick: Any) -> None:
+        epochs.extend([tick.line] if tick.line else [])
+
+    cut = _tune(begun, feed, tmp_path, tensors, stop=lambda: bool(epochs), watch=watch)
+    assert not cut.finished
+
+    def spent(**changes: Any) -> float:
+        plan = _plan(Stage("body", 9, 1e-3, SIZE), **changes)
+        return tuning.spent(plan, feed, folder=tmp_path, key="test")
+
+    assert spent() == spent(devices=2) == spent(devices=4, device="cuda") > 0
+    assert spent(seed=1) == spent(precision="bf16") == 0
 
 
 @pytest.mark.slow

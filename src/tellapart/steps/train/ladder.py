@@ -43,7 +43,7 @@ def run(context: StepContext) -> dict[str, Any]:
     """Climb; return what the quick head's step returns, with `ladder`, `rung` and `finished`.
 
     Raises `DataError` for fewer than two classes, a class without a picture to learn from, or
-    pictures whose files are gone.
+    pictures whose files are gone, `InputError` for devices that are not here.
     """
     material = gather(context)
     inputs = _inputs(context, material)
@@ -115,6 +115,7 @@ def _climb(context: StepContext, material: Material, inputs: dict[str, str]) -> 
     if done.ended.get("for") == inputs["ladder"]:
         _finish(climb, list(done.ended["notes"]), finished=True)  # all that is new is a threshold
         return
+    _check_devices(context)
     climb.budget = _budget(context, done)  # with the time of rungs whose networks are gone
     reserve = Reserve.of(context, net)
     climb.reckoned = reserve.facts()
@@ -135,6 +136,15 @@ def _climb(context: StepContext, material: Material, inputs: dict[str, str]) -> 
         spent = climb.budget.spent
         done.ended = {"for": inputs["ladder"], "notes": notes, "spent": spent}
     _finish(climb, notes, finished=finished)
+
+
+def _check_devices(context: StepContext) -> None:
+    """Raises `InputError` now where devices that were named are not here, not after an hour."""
+    asked = context.recipe.train
+    if is_deep() and (asked.devices > 1 or asked.device != "auto"):
+        from tellapart.learn.deep import tuning
+
+        tuning.device_of(asked.device, asked.devices)
 
 
 def _deepen(climb: Climb, reserve: Reserve, networks: list[str], notes: list[str]) -> None:

@@ -12,7 +12,7 @@ from tellapart.learn.deep.tuning.plan import Augmentation, Plan, Stage
 
 if TYPE_CHECKING:
     from tellapart.learn.deep.tuning.exporting import tuned_backbone
-    from tellapart.learn.deep.tuning.fitting import Tuned, predict, spent, tune
+    from tellapart.learn.deep.tuning.fitting import Tuned, device_of, predict, spent, tune
 
 __all__ = [
     "Augmentation",
@@ -20,6 +20,7 @@ __all__ = [
     "Plan",
     "Stage",
     "Tuned",
+    "device_of",
     "predict",
     "spent",
     "tune",
@@ -28,6 +29,7 @@ __all__ = [
 
 _WHERE = {
     "Tuned": "fitting",
+    "device_of": "fitting",
     "predict": "fitting",
     "spent": "fitting",
     "tune": "fitting",

@@ -27,6 +27,9 @@ from tellapart.learn.deep.tuning.network import TunedNet, frozen_groups, set_lea
 from tellapart.learn.deep.tuning.pictures import PictureFeed
 from tellapart.learn.deep.tuning.plan import Plan
 
+#: Of a plan, where it is computed.
+_PLACE = ("device", "devices")
+
 
 @dataclass
 class Tuned:
@@ -79,12 +82,13 @@ def tune(
 
     `folder` keeps the prepared pictures and a checkpoint, written every 25 s, after every epoch
     and when `stop`, asked after each batch, says so; one there with the same `key`, plan and
-    pictures is gone on from, to the same result as without the interruption. Whoever has kept the
-    result removes the folder. `deadline`, on `time.monotonic`'s clock: the plan's epochs are then
-    an upper bound, fitted to the time after the first batches and again all the way. `head`:
-    weight (C, d) and bias (C,) over raw pooled features to start from (Kumar et al. 2022,
-    "Fine-tuning can distort pretrained features"). Raises `InputError` where the loss is no
-    number any more, for a device that is not here, or for a name that timm has not;
+    pictures is gone on from, to the same result as without the interruption (on other devices: but
+    for rounding). Whoever has kept the result removes the folder. `deadline`, on
+    `time.monotonic`'s clock: the plan's epochs are then an upper bound, fitted to the time after
+    the first batches and again all the way. `head`: weight (C, d) and bias (C,) over raw pooled
+    features to start from (Kumar et al. 2022, "Fine-tuning can distort pretrained features").
+    Raises `InputError` where the loss is no number any more, for a device that is not here, or for
+    a name that timm has not;
     `VerificationError` for weights of another network, `PictureError` for a picture that cannot
     be decoded, `StorageError` where `folder` cannot be written, `MissingExtraError` without timm,
     `WorkerError` where the process of another device is lost.
@@ -159,18 +163,26 @@ def _shortened(plan: Plan, stages: list[dict[str, Any]]) -> list[str]:
     return [f"The time allowed {done:.1f} of the {plan.epochs} epochs that were planned."]
 
 
-def _device(plan: Plan) -> str:
-    device = numbers.device_for(plan.device)
-    if plan.devices == 1:
+def device_of(asked: str, devices: int) -> str:
+    """`cpu`, `cuda` or `mps`. Raises `InputError` where there are not so many here."""
+    device = numbers.device_for(asked)
+    if devices == 1:
         return device
-    here = {"cpu": plan.devices, "cuda": torch.cuda.device_count()}.get(device, 1)
-    if plan.devices > here or not torch.distributed.is_available():
+    here = {"cpu": devices, "cuda": torch.cuda.device_count()}.get(device, 1)
+    if devices > here or not torch.distributed.is_available():
         raise InputError(
-            f"train.devices is {plan.devices!r}, and of {device!r} there is {here} here to train "
+            f"train.devices is {devices!r}, and of {device!r} there is {here} here to train "
             "together.",
             expected=f"a whole number from 1 to {here}",
             do="Set train.devices to such a number, or leave it out.",
         )
+    return device
+
+
+def _device(plan: Plan) -> str:
+    device = device_of(plan.device, plan.devices)
+    if plan.devices == 1:
+        return device
     if plan.batch_size < 2 * plan.devices:
         raise InputError(
             f"train.devices is {plan.devices!r}, of a batch of {plan.batch_size} pictures.",
@@ -215,8 +227,12 @@ def quickened(net: TunedNet, device: str) -> contextlib.AbstractContextManager[N
 
 
 def _key(key: str, plan: Plan, feed: PictureFeed) -> str:
-    """Names all that a checkpoint must share with the training that goes on from it."""
-    said = [key, plan.to_dict(), feed.fingerprint]
+    """Names all that a checkpoint must share with the training that goes on from it.
+
+    Where it is computed is none of that.
+    """
+    shared = {name: value for name, value in plan.to_dict().items() if name not in _PLACE}
+    said = [key, shared, feed.fingerprint]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
