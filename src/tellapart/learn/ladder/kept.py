@@ -39,6 +39,8 @@ class Kept:
     ended: dict[str, Any] = field(default_factory=dict)
     #: Keys of the weights that each network was taken with, by its name.
     weights: dict[str, str] = field(default_factory=dict)
+    #: For what ladder (`for`) how many `seconds` were put aside for its end.
+    aside: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, work: Path, key: str) -> Kept:
@@ -49,8 +51,8 @@ class Kept:
             if state["key"] == key:
                 rungs = [each for each in state["rungs"] if _is_there(folder, each)]
                 planned, ended = dict(state.get("planned", {})), dict(state.get("ended", {}))
-                taken = dict(state.get("weights", {}))
-                return cls(folder, key, rungs, float(state["spent"]), planned, ended, taken)
+                taken, aside = dict(state.get("weights", {})), dict(state.get("aside", {}))
+                return cls(folder, key, rungs, float(state["spent"]), planned, ended, taken, aside)
         except (OSError, ValueError, LookupError, TypeError):
             pass
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,6 +110,7 @@ class Kept:
             "planned": self.planned,
             "ended": self.ended,
             "weights": self.weights,
+            "aside": self.aside,
         }
         text = json.dumps(state, indent=1, sort_keys=True).encode()
         self._write(_STATE, lambda handle: handle.write(text))

@@ -44,10 +44,19 @@ _NO_TIME = "Nothing was distilled into one network: the time left would not have
 
 
 def held(climb: Climb, reserve: Reserve, networks: Sequence[str]) -> float:
-    """Seconds to put aside for it before networks are tuned; 0 where they would not be enough."""
+    """Seconds to put aside for it before networks are tuned; 0 where they would not be enough.
+
+    A ladder that goes on keeps what its first command put aside.
+    """
+    ladder = climb.facts["inputs"]["ladder"]
+    if climb.kept.aside.get("for") != ladder:
+        climb.kept.aside = {"for": ladder, "seconds": _aside(climb, reserve, networks)}
+        climb.kept.note(climb.budget.spent)
+    return float(climb.kept.aside["seconds"])
+
+
+def _aside(climb: Climb, reserve: Reserve, networks: Sequence[str]) -> float:
     aside = _HELD * climb.budget.seconds
-    if any(row["kind"] == "tuned" for row in climb.kept.rungs):
-        return aside  # an earlier command began so
     beside = beside_of(climb, networks)
     recipe = climb.context.recipe
     rung = as_asked(TunedRung(networks[0], beside.size, beside.size), recipe)
@@ -56,11 +65,13 @@ def held(climb: Climb, reserve: Reserve, networks: Sequence[str]) -> float:
     speed, own = train_speed(climb, reserve, rung.network), climb.judges.own
     looks = _looking(climb, reserve, rung)
     first = left - aside - rung.folds * AROUND - looks
-    then = aside - (rung.folds + 1) * AROUND - looks
-    # One teacher, and the taught networks.
-    for free, pictures in ((first, own * (rung.folds - 1)), (then, own * rung.folds)):
-        if tuned_size(rung, free, pictures, speed) is None:
-            return 0.0
+    then = min(aside, left) - (rung.folds + 1) * AROUND - looks
+    # The taught networks, and what teaches them.
+    needed = [(then, own * rung.folds)]
+    if not any(row["kind"] == "tuned" for row in climb.kept.rungs):
+        needed.append((first, own * (rung.folds - 1)))  # no earlier ladder has left a teacher
+    if any(tuned_size(rung, free, pictures, speed) is None for free, pictures in needed):
+        return 0.0
     return aside
 
 
