@@ -31,7 +31,7 @@ from tellapart.steps.train.reserve import Reserve
 
 STEP = "train"
 #: Raise it whenever the same pictures and time would be climbed otherwise.
-VERSION = 1
+VERSION = 2
 _NO_TORCH = (
     "Networks were not tuned: torch is not installed. With `pip install 'tellapart[deep]'` the "
     "ladder goes on where it ended here."
