@@ -132,6 +132,16 @@ def test_workers_are_as_many_as_it_has_cores_for_and_memory_is_for_them(
     assert keys(text)["MemoryMax"] == [memory]
 
 
+def test_a_project_is_described_by_its_name(
+    place: Path, service: Callable[..., Ran], make_bundle: MakeBundle, tmp_path: Path
+) -> None:
+    versions = tmp_path / "fruit" / "versions"
+    versions.mkdir(parents=True)
+    make_bundle(versions)
+    text = service("install", versions, "--user", "--dry-run")[1]
+    assert "Description=Tellapart serving fruit\n" in text
+
+
 def test_files_that_options_name_are_those_of_the_folder_it_is_installed_from(
     home: Path,
     make_bundle: MakeBundle,

@@ -62,7 +62,7 @@ def serve_unit(
     return Unit(
         name=name,
         scope=scope,
-        description=f"Tellapart serving {', '.join(path.name for path in paths)}",
+        description=f"Tellapart serving {', '.join(map(_title, paths))}",
         command=_command(paths, options, scope, name),
         reads=(*map(_folder, paths), *_program_folders()),
         writes=() if scope == "system" else (_cache(),),
@@ -143,6 +143,11 @@ def _stop_seconds(options: Sequence[str]) -> int:
     with contextlib.suppress(ValueError, OverflowError):
         return 20 + math.ceil(float(given(options).get("--drain", 10)))
     return 30
+
+
+def _title(path: Path) -> str:
+    """A bundle's name for people; of a project's `versions` the project's."""
+    return path.parent.name if path.name == "versions" else path.name
 
 
 def _check_options(options: Sequence[str]) -> dict[str, Any]:
