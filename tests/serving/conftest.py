@@ -113,8 +113,10 @@ def _traps(constants: dict[str, Any]) -> list[onnx.NodeProto]:
         helper.make_node("Min", ["distance", "one"], ["lit"]),
         helper.make_node("Mul", ["lit", "two"], ["twice"]),
         helper.make_node("Sub", ["twice", "one"], ["sign"]),
-        # The least integer over -1 is no integer: the processor's own division traps.
-        helper.make_node("Div", ["least", "sign"], ["shares"]),
+        # The least integer over -1 is no integer: the processor's own division traps. One number
+        # of the whole batch is divided: eight at once go through floating point, which does not.
+        helper.make_node("ReduceMin", ["sign"], ["worst"], keepdims=0),
+        helper.make_node("Div", ["least", "worst"], ["shares"]),
         helper.make_node("ReduceMin", ["whole"], ["darkest"], axes=[0, 1, 2, 3], keepdims=0),
         helper.make_node("Equal", ["darkest", "white"], ["blank"]),
         helper.make_node("Cast", ["blank"], ["times"], to=TensorProto.INT64),
