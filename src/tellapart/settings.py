@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import platformdirs
 
 from tellapart.errors import InputError
+
+#: An owner's name is a folder's too.
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,63}")
 
 
 def _variable(name: str, doc: str, **kwargs: Any) -> Any:
@@ -25,6 +29,50 @@ class Settings:
         "TELLAPART_HOME",
         "Folder of the database, files, projects and cache.",
         default_factory=lambda: Path(platformdirs.user_data_dir("tellapart")),
+    )
+    database_url: str | None = _variable(
+        "TELLAPART_DATABASE_URL",
+        "Database by URL, such as `postgresql://user:password@host/name`; none: a file in the "
+        "home folder.",
+        default=None,
+        repr=False,  # it may hold a password, which must not get into a log
+    )
+    owner: str = _variable(
+        "TELLAPART_OWNER",
+        "Whose projects are opened: an account's id; empty: those of the single user.",
+        default="",
+    )
+    public_url: str = _variable(
+        "TELLAPART_URL",
+        "Address under which people reach `tellapart up`: the base of the links in mails.",
+        default="http://127.0.0.1:8080",
+    )
+    mail_url: str | None = _variable(
+        "TELLAPART_MAIL",
+        "Server that sends mail: `smtp://user:password@host:port` (STARTTLS where offered) or "
+        "`smtps://…`; none: nothing is mailed.",
+        default=None,
+        repr=False,
+    )
+    mail_from: str = _variable(
+        "TELLAPART_MAIL_FROM",
+        "Sender of the mails; needed where mail is sent.",
+        default="",
+    )
+    mail_attach_mb: float = _variable(
+        "TELLAPART_MAIL_ATTACH_MB",
+        "Largest bundle attached to a mail, in MB; a larger one is linked.",
+        default=10.0,
+    )
+    secret_key: str | None = _variable(
+        "TELLAPART_SECRET_KEY",
+        "Key that signs links and encrypts stored credentials, 32 characters at least; none: the "
+        "file `secret.key` in the home folder, made on first use.",
+        default=None,
+        repr=False,
+    )
+    runs_at_once: int = _variable(
+        "TELLAPART_RUNS_AT_ONCE", "Runs that one worker walks at once.", default=1
     )
     contact: str = _variable(
         "TELLAPART_CONTACT",
@@ -110,6 +158,14 @@ class Settings:
                 values[item.name] = _read(item.metadata["env"], raw.strip(), str(item.type))
         return cls(**values)
 
+    def __post_init__(self) -> None:
+        if self.owner and not _OWNER.fullmatch(self.owner):
+            raise InputError(
+                f"The owner is {self.owner!r}.",
+                expected="an account's id, such as u_4k2v7q: letters, digits and underscores",
+                do="List the accounts (tellapart accounts list), or unset TELLAPART_OWNER.",
+            )
+
     @property
     def worker_threads(self) -> int:
         """Threads to use for decoding and inference."""
@@ -117,6 +173,7 @@ class Settings:
 
     @property
     def database_path(self) -> Path:
+        """The database's file, where no `database_url` names another one."""
         return self.home / "tellapart.sqlite"
 
     @property
@@ -125,8 +182,14 @@ class Settings:
         return self.home / "files"
 
     @property
+    def owner_dir(self) -> Path:
+        """The folder of what belongs to `owner` alone; the home itself for the single user."""
+        return self.home / "accounts" / self.owner if self.owner else self.home
+
+    @property
     def projects_dir(self) -> Path:
-        return self.home / "projects"
+        """The folders of the owner's projects."""
+        return self.owner_dir / "projects"
 
     @property
     def cache_dir(self) -> Path:

@@ -19,6 +19,8 @@ from tellapart.store import database, schema
 from tellapart.store.migrations import HEAD, REVISIONS
 
 FROZEN = Path(__file__).parent / "frozen"
+#: Revisions that databases out there may be at; those between were never published alone.
+RELEASED = ("0001", "0002", "0003")
 
 
 def _thaw(settings: Settings, revision: str) -> Path:
@@ -88,7 +90,7 @@ def _normal(path: Path) -> list[tuple[str, str, list[object]]]:
         ]
 
 
-@pytest.mark.parametrize("revision", REVISIONS[:-1])
+@pytest.mark.parametrize("revision", RELEASED)
 def test_a_frozen_old_database_opens_with_a_backup(settings: Settings, revision: str) -> None:
     path = _thaw(settings, revision)
     engine = database.open_database(settings)

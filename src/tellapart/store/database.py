@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from tellapart.errors import StorageError
 from tellapart.settings import Settings
-from tellapart.store import schema
+from tellapart.store import schema, schema_accounts, schema_runs  # noqa: F401
 from tellapart.store.errors import translated
+from tellapart.store.metadata import metadata
 from tellapart.store.migrations import HEAD, REVISIONS
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _revision(connection: sa.Connection, engine: sa.Engine) -> str | None:
 
 def _create(connection: sa.Connection) -> None:
     """Make all tables at once: the same as running every migration (a test compares them)."""
-    schema.metadata.create_all(connection)
+    metadata.create_all(connection)
     connection.execute(
         sa.text(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "

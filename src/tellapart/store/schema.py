@@ -17,25 +17,14 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
-#: Constraints get predictable names, so that a later migration can drop them by name.
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default="")
+from tellapart.store.metadata import metadata
+from tellapart.store.metadata import text as _text
 
 
 def _project(**kwargs: bool) -> Column[int]:
@@ -58,9 +47,12 @@ projects = Table(
     "projects",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("recipe", JSON, nullable=False),
+    #: The account's id; empty for the single user of a computer.
+    Column("owner", Text, nullable=False, server_default=""),
+    UniqueConstraint("owner", "name"),
 )
 
 #: The ledger: one row for every picture offered, failures too.

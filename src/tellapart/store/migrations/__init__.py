@@ -1,10 +1,10 @@
 """The database's revisions, oldest first.
 
-A change of `schema.py` comes with a new file in `versions/` and its name here. The list lets the
+A change of a `schema*.py` comes with a new file in `versions/` and its name here. The list lets the
 usual case, a database that is up to date, be told without importing Alembic.
 """
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD = REVISIONS[-1]

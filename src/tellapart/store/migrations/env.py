@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from tellapart.store.schema import metadata
+from tellapart.store import schema, schema_accounts, schema_runs  # noqa: F401
+from tellapart.store.metadata import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
