@@ -20,6 +20,8 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
 OFFENCES = {
     "direction": ("errors.py", "import tellapart.catalog"),
     "steps": ("steps/split/__init__.py", "import tellapart.steps.curate"),
+    "faces-through-desk": ("rest/app.py", "import tellapart.project"),
+    "no-face-in-runtime": ("runtime/entrance.py", "import fastapi"),
     "plugins-by-name": ("registry.py", "import tellapart.plugins.sources.folder"),
     "plugins-see-doors": ("plugins/sources/folder.py", "import tellapart.catalog"),
     "serving-is-light": ("serving/__init__.py", "import tellapart.catalog"),

@@ -1,0 +1,1 @@
+"""Where a server's runs live, and what one account may see and do there."""
