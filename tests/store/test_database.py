@@ -248,7 +248,7 @@ _FULL = textwrap.dedent(
     from tellapart.store.database import open_database
 
     catalog = Catalog.open(open_database(Settings.from_env()), "fruit")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
     added = 0
     for i in range(100):
         try:
