@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks import postgres
 from tellapart.settings import Settings
 
 # Torch's waiting threads burn the cores that the other worker's tests need.
@@ -38,3 +40,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def settings(home: Path) -> Settings:
     return Settings.from_env()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL of the tests' own, or a skip that says why there is none."""
+    try:
+        with postgres.cluster() as cluster:
+            yield cluster
+    except postgres.MissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: postgres.Cluster) -> Iterator[str]:
+    """An empty PostgreSQL database of this test's own, as TELLAPART_DATABASE_URL takes it."""
+    url = postgres_cluster.database()
+    yield url
+    postgres_cluster.drop(url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,17 +60,17 @@ class Project:
         self.name = name
         self.settings = settings
         self._engine = engine
-        self._catalog = Catalog.open(engine, name)
+        self._catalog = Catalog.open(engine, name, settings.owner)
 
     # -- finding and making ---------------------------------------------------------------
 
     @classmethod
     def open(cls, name: str, settings: Settings | None = None) -> Project:
         """The project called `name`. Raises `NotFoundError` where there is none."""
-        from tellapart.store.database import open_database
+        from tellapart.store.database import exists, open_database
 
         settings = settings or Settings.from_env()
-        if not settings.database_path.exists():
+        if not exists(settings):
             # To look for a project is no reason to make a home.
             raise NotFoundError(
                 f"There is no project {name!r}, nor any other in {str(settings.home)!r}.",
@@ -94,28 +94,28 @@ class Project:
         settings = settings or Settings.from_env()
         engine = open_database(settings)
         written = asked(recipe)
-        if recipe.name in Catalog.names(engine):
+        if recipe.name in Catalog.names(engine, settings.owner):
             project = cls(recipe.name, settings, engine)
             _same_data(recipe, project.recipe)
             project.update(written)
         else:
-            Catalog.create(engine, recipe.name, written)
+            Catalog.create(engine, recipe.name, written, settings.owner)
             project = cls(recipe.name, settings, engine)
         project.folder.mkdir(parents=True, exist_ok=True)
         return project
 
     @classmethod
     def names(cls, settings: Settings | None = None) -> list[str]:
-        """The names of all projects, sorted."""
+        """The names of the projects, sorted."""
         from tellapart.catalog import Catalog
-        from tellapart.store.database import open_database
+        from tellapart.store.database import exists, open_database
 
         settings = settings or Settings.from_env()
-        if not settings.database_path.exists():
+        if not exists(settings):
             return []
         engine = open_database(settings)
         try:
-            return Catalog.names(engine)
+            return Catalog.names(engine, settings.owner)
         finally:
             engine.dispose()
 
@@ -136,7 +136,7 @@ class Project:
         """
         with self._lock():
             fetched = {row.sha256 for row in self.pictures() if row.sha256 and not row.path}
-            self._catalog.delete(self._engine, self.name)
+            self._catalog.delete(self._engine, self.name, self.settings.owner)
             shutil.rmtree(self.folder, ignore_errors=True)
         self._drop_files(fetched)
 
@@ -196,7 +196,7 @@ class Project:
 
     @property
     def folder(self) -> Path:
-        """`TELLAPART_HOME/projects/<name>`."""
+        """`TELLAPART_HOME/projects/<name>`; of an account, below `accounts/<owner>`."""
         return self.settings.projects_dir / self.name
 
     @property
@@ -329,8 +329,9 @@ class Project:
 
         with contextlib.ExitStack() as locks:
             try:
-                for name in self.names(self.settings):
-                    locks.enter_context(project_lock(self.settings.projects_dir / name))
+                for owner, name in self._catalog.everyone(self._engine):
+                    theirs = replace(self.settings, owner=owner)
+                    locks.enter_context(project_lock(theirs.projects_dir / name))
             except BusyError:
                 return
             files = FileStore(self.settings.files_dir)

@@ -20,9 +20,11 @@ CHUNK = 900
 class Base:
     """One project in one database."""
 
-    def __init__(self, engine: sa.Engine, name: str, project_id: int) -> None:
+    def __init__(self, engine: sa.Engine, name: str, project_id: int, owner: str = "") -> None:
         self.engine = engine
         self.name = name
+        #: The account that holds the project; empty for the single user.
+        self.owner = owner
         self.project_id = project_id
 
     def _reading(self) -> AbstractContextManager[sa.Connection]:

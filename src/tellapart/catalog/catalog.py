@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tellapart.catalog.base import now
+from tellapart.catalog.base import insert, now
 from tellapart.catalog.derived import Derived
 from tellapart.catalog.history import History
 from tellapart.catalog.ledger import Ledger
@@ -25,53 +25,67 @@ class Catalog(Ledger, Derived, Tabular, History):
     """Everything known of one project's pictures or rows; threads and processes may share it."""
 
     @classmethod
-    def create(cls, engine: sa.Engine, name: str, recipe: Mapping[str, Any]) -> Catalog:
-        """Make a project. Raises `InputError` where one of that name exists."""
+    def create(
+        cls, engine: sa.Engine, name: str, recipe: Mapping[str, Any], owner: str = ""
+    ) -> Catalog:
+        """Make a project. Raises `InputError` where its owner has one of that name."""
         if not name:
             raise InputError(
                 "The project's name is empty.", expected="a name", do="Give it one: --name NAME"
             )
+        values = {"name": name, "created_at": now(), "recipe": dict(recipe), "owner": owner}
         with database.writing(engine) as connection:
-            if connection.scalar(sa.select(_projects.c.id).where(_projects.c.name == name)):
-                raise InputError(
-                    f"There is a project {name!r} already.",
-                    expected="a name that is not taken",
-                    do=f"Go on with it (tellapart show {name}) or choose another: --name NAME",
-                )
-            values = {"name": name, "created_at": now(), "recipe": dict(recipe)}
-            made = connection.execute(_projects.insert().values(**values))
-            return cls(engine, name, int(made.inserted_primary_key[0]))  # type: ignore[index]
+            # One statement: another process may make the same project at this moment.
+            statement = insert(connection, _projects).values(**values)
+            statement = statement.on_conflict_do_nothing(index_elements=["owner", "name"])
+            made = connection.scalar(statement.returning(_projects.c.id))
+        if made is None:
+            raise InputError(
+                f"There is a project {name!r} already.",
+                expected="a name that is not taken",
+                do=f"Go on with it (tellapart show {name}) or choose another: --name NAME",
+            )
+        return cls(engine, name, int(made), owner)
 
     @classmethod
-    def open(cls, engine: sa.Engine, name: str) -> Catalog:
-        """Open a project. Raises `NotFoundError`, with the nearest name there is."""
+    def open(cls, engine: sa.Engine, name: str, owner: str = "") -> Catalog:
+        """Open an owner's project. Raises `NotFoundError`, with the nearest name there is."""
+        query = sa.select(_projects.c.id).where(_projects.c.name == name)
         with database.reading(engine) as connection:
-            found = connection.scalar(sa.select(_projects.c.id).where(_projects.c.name == name))
+            found = connection.scalar(query.where(_projects.c.owner == owner))
         if found is None:
-            near = difflib.get_close_matches(name, cls.names(engine), n=1)
+            near = difflib.get_close_matches(name, cls.names(engine, owner), n=1)
             raise NotFoundError(
                 f"There is no project {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
                 expected="the name of a project made before",
                 do="List them: tellapart list",
             )
-        return cls(engine, name, int(found))
+        return cls(engine, name, int(found), owner)
 
     @staticmethod
-    def names(engine: sa.Engine) -> list[str]:
-        """The names of all projects, in alphabetical order."""
+    def names(engine: sa.Engine, owner: str = "") -> list[str]:
+        """The names of an owner's projects, in alphabetical order."""
+        query = sa.select(_projects.c.name).where(_projects.c.owner == owner)
         with database.reading(engine) as connection:
-            return sorted(connection.scalars(sa.select(_projects.c.name)))
+            return sorted(connection.scalars(query))
 
     @staticmethod
-    def delete(engine: sa.Engine, name: str) -> None:
+    def everyone(engine: sa.Engine) -> list[tuple[str, str]]:
+        """All projects of all owners as (owner, name), sorted."""
+        query = sa.select(_projects.c.owner, _projects.c.name)
+        with database.reading(engine) as connection:
+            return sorted((str(owner), str(name)) for owner, name in connection.execute(query))
+
+    @staticmethod
+    def delete(engine: sa.Engine, name: str, owner: str = "") -> None:
         """Delete a project with all its rows; its files stay. Raises `NotFoundError`."""
-        catalog = Catalog.open(engine, name)
+        catalog = Catalog.open(engine, name, owner)
         with database.writing(engine) as connection:
             connection.execute(_projects.delete().where(_projects.c.id == catalog.project_id))
 
     @staticmethod
     def shas(engine: sa.Engine) -> set[str]:
-        """The SHA-256 of every picture file that some project names."""
+        """The SHA-256 of every picture file that some project of any owner names."""
         query = sa.select(schema.pictures.c.sha256).where(schema.pictures.c.sha256 != "")
         with database.reading(engine) as connection:
             return set(connection.scalars(query.distinct()))

@@ -18,19 +18,19 @@ _p, _v, _o, _s = schema.pictures, schema.verdicts, schema.overrules, schema.spli
 _OWN = [column for column in _p.columns if column.name != "project_id"]
 # The user's word wins, but no word makes a broken file a picture.
 _BROKEN = sa.func.coalesce(_v.c.reason, "") == "unreadable"
-_KEPT = sa.case(
-    (_BROKEN, _v.c.kept), else_=sa.func.coalesce(_o.c.kept, _v.c.kept, type_=sa.Boolean)
+KEPT = sa.case((_BROKEN, _v.c.kept), else_=sa.func.coalesce(_o.c.kept, _v.c.kept, type_=sa.Boolean))
+VERDICT = sa.case(
+    (_BROKEN, _v.c.reason),
+    (_o.c.kept != _v.c.kept, "by_hand"),
+    (_v.c.picture_id.is_(None) & _o.c.kept.is_(sa.false()), "by_hand"),
+    else_=sa.func.coalesce(_v.c.reason, ""),
 )
-_SELECT = (
+#: Everything of a picture; `row_of` makes a `PictureRow` of what it gives.
+SELECT = (
     sa.select(
         *_OWN,
-        _KEPT,
-        sa.case(
-            (_BROKEN, _v.c.reason),
-            (_o.c.kept != _v.c.kept, "by_hand"),
-            (_v.c.picture_id.is_(None) & _o.c.kept.is_(sa.false()), "by_hand"),
-            else_=sa.func.coalesce(_v.c.reason, ""),
-        ),
+        KEPT,
+        VERDICT,
         _o.c.kept,
         sa.func.coalesce(_s.c.split, ""),
         sa.func.coalesce(_s.c.group_id, ""),
@@ -58,6 +58,9 @@ class Ledger(Base):
         values = [self._values(row) for row in rows]
         if not values:
             return 0
+        if any("\0" in value for row in values for value in row.values() if isinstance(value, str)):
+            # PostgreSQL's texts hold no NUL.
+            values = [{k: _writable(v) for k, v in row.items()} for row in values]
         try:
             return self._insert(values)
         except UnicodeEncodeError:
@@ -74,7 +77,7 @@ class Ledger(Base):
                 expected="`file_url`, or `key` (the path relative to the data folder)",
                 do="Set one of them where the picture is found.",
             )
-        return picture_id(self.name, row.label, row.source, key)
+        return picture_id(self.name, row.label, row.source, key, self.owner)
 
     def pictures(
         self,
@@ -85,31 +88,31 @@ class Ledger(Base):
         split: str | None = None,
     ) -> list[PictureRow]:
         """The pictures, all or those that match, ordered by (label, position, rank, id)."""
-        query = _SELECT.where(_p.c.project_id == self.project_id)
+        query = SELECT.where(_p.c.project_id == self.project_id)
         if label is not None:
             query = query.where(_p.c.label == label)
         if status is not None:
             query = query.where(_p.c.status == status)
         if kept is not None:
-            query = query.where(_KEPT.is_(kept))
+            query = query.where(KEPT.is_(kept))
         if split is not None:
             query = query.where(_s.c.split == split)
         with self._reading() as connection:
             rows = connection.execute(query).all()
         # Sorted here, not by the database: collations differ between databases.
         return sorted(
-            map(_row, rows),
+            map(row_of, rows),
             key=lambda row: (row.label, row.position, row.rank, row.id),
         )
 
     def picture(self, id: str) -> PictureRow:
         """One picture. Raises `NotFoundError` where the project has none of that id."""
-        query = _SELECT.where(_p.c.project_id == self.project_id, _p.c.id == id)
+        query = SELECT.where(_p.c.project_id == self.project_id, _p.c.id == id)
         with self._reading() as connection:
             row = connection.execute(query).first()
         if row is None:
             raise self._no_picture(id)
-        return _row(row)
+        return row_of(row)
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Write what became of pictures: status, reason, hash, sizes, and the time."""
@@ -206,11 +209,13 @@ class Ledger(Base):
         )
 
 
-def _row(values: Any) -> PictureRow:
+def row_of(values: Any) -> PictureRow:
+    """What `SELECT` gives for one picture."""
     return PictureRow(*(*values[:-1], values[-1] or {}))
 
 
 def _writable(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    text = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text.replace("\0", "\ufffd")

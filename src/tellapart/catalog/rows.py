@@ -12,12 +12,13 @@ from typing import Any, Literal
 Status = Literal["pending", "ok", "failed", "refused", "surplus", "missing"]
 
 
-def picture_id(project: str, label: str, source: str, key: str) -> str:
+def picture_id(project: str, label: str, source: str, key: str, owner: str = "") -> str:
     """A picture's name: 16 hex digits, the same for every order of arrival and machine.
 
-    `key` is the file's URL, or its path relative to the data folder with forward slashes.
+    `key` is the file's URL, or its path relative to the data folder with forward slashes; `owner`
+    the account that holds the project, empty for the single user.
     """
-    text = "\0".join((project, label, source, key))
+    text = "\0".join((*((owner,) if owner else ()), project, label, source, key))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -150,14 +150,24 @@ def _disk(settings: Settings) -> Iterator[Check]:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
-    from tellapart import Project
+    from tellapart.catalog import Catalog
+    from tellapart.store import database
 
-    if not settings.database_path.exists():
+    if not database.exists(settings):
         yield Check("database", True, "none yet; the first project makes it")
         return
-    names = Project.names(settings)
-    size = settings.database_path.stat().st_size / 1e6
-    yield Check("database", True, f"{len(names)} projects, {size:.1f} MB")
+    engine = database.open_database(settings)
+    try:
+        count = len(Catalog.everyone(engine))
+        size = (
+            ""
+            if settings.database_url
+            else f", {settings.database_path.stat().st_size / 1e6:.1f} MB"
+        )
+        where = f" in {database.where(engine)}" if settings.database_url else ""
+        yield Check("database", True, f"{count} projects{size}{where}")
+    finally:
+        engine.dispose()
 
 
 def _engines(settings: Settings) -> Iterator[Check]:

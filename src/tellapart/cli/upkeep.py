@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -48,10 +49,11 @@ def clean(
     elif all_:
         _ask(f"Remove every project, picture and bundle in {str(settings.home)!r}?", yes)
         # One after the other: a project at work is refused, and nothing is pulled from under it.
-        for each in tellapart.Project.names(settings):
-            tellapart.Project.open(each, settings).delete()
+        for owner, each in _everyone(settings):
+            tellapart.Project.open(each, replace(settings, owner=owner)).delete()
         removed = _remove(
             settings.projects_dir,
+            settings.home / "accounts",
             settings.files_dir,
             settings.cache_dir,
             *sorted(settings.home.glob(f"{settings.database_path.name}*")),
@@ -75,6 +77,20 @@ def doctor(json: Json = False) -> None:
         write("all is well" if ok else "something needs a hand: see the lines with ✗")
     if not ok:
         raise typer.Exit(1)
+
+
+def _everyone(settings: tellapart.Settings) -> list[tuple[str, str]]:
+    """Every owner's projects."""
+    from tellapart.catalog import Catalog
+    from tellapart.store import database
+
+    if not database.exists(settings):
+        return []
+    engine = database.open_database(settings)
+    try:
+        return Catalog.everyone(engine)
+    finally:
+        engine.dispose()
 
 
 def _ask(question: str, yes: bool) -> None:

@@ -129,7 +129,7 @@ def open_context(
     from tellapart.recipe import check
     from tellapart.store.database import open_database
 
-    catalog = Catalog.open(open_database(settings), name)
+    catalog = Catalog.open(open_database(settings), name, settings.owner)
     return StepContext(
         settings=settings,
         catalog=catalog,

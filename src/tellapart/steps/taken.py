@@ -30,7 +30,7 @@ def pairs(context: StepContext) -> dict[str, tuple[NewPicture, PictureRow]]:
             expected="the name of another project: `data: project:NAME`",
             do="List the projects: tellapart list",
         )
-    other = Catalog.open(context.catalog.engine, name)
+    other = Catalog.open(context.catalog.engine, name, context.catalog.owner)
     rows = [row for row in other.pictures(status="ok", kept=True) if row.split]
     if not rows:
         raise DataError(

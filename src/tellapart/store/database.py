@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from tellapart.errors import StorageError
+from tellapart.errors import InputError, StorageError
 from tellapart.settings import Settings
 from tellapart.store import schema, schema_accounts, schema_runs  # noqa: F401
 from tellapart.store.errors import translated
@@ -23,15 +23,56 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30.0
 _WRITE = "tellapart_write"
 _MIGRATE = "tellapart_migrate"
+#: The advisory lock of whoever makes or migrates tables: any number nobody else takes.
+_MAKING = 7_311_306_114
+
+
+def url_of(settings: Settings) -> sa.URL:
+    """Where the database lies: `database_url`, else the file in the home folder.
+
+    Raises `InputError` for a URL that names neither SQLite nor PostgreSQL. A password in it is
+    never quoted.
+    """
+    if settings.database_url is None:
+        return sa.URL.create("sqlite", database=str(settings.database_path))
+    try:
+        url = sa.make_url(settings.database_url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise _no_url("it cannot be read") from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise _no_url(f"it begins with {url.drivername!r}")
+    if not url.database or url.database == ":memory:":
+        raise _no_url("it names no database")
+    return url
+
+
+def _no_url(why: str) -> InputError:
+    return InputError(
+        f"TELLAPART_DATABASE_URL is no database that can be opened: {why}.",
+        expected="postgresql://USER:PASSWORD@HOST/NAME, or sqlite:////FOLDER/NAME.sqlite",
+        do="Correct it (signs such as @ or / in a password are written %40 and %2F), or unset it.",
+    )
+
+
+def exists(settings: Settings) -> bool:
+    """Whether there may be something to open: only a file can be told to be missing."""
+    url = url_of(settings)
+    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
 
 
 def open_database(settings: Settings) -> sa.Engine:
-    """Open `TELLAPART_HOME/tellapart.sqlite`, making or migrating it first.
+    """Open the database (`TELLAPART_HOME/tellapart.sqlite` unless a URL is set), made or migrated.
 
-    Raises `StorageError` where it cannot be written, is damaged, or was written by a newer
-    program; `BusyError` where another process holds it for longer than 30 seconds.
+    Raises `StorageError` where it cannot be reached or written, is damaged, or was written by a
+    newer program; `BusyError` where another process holds it for longer than 30 seconds;
+    `InputError` for a URL that cannot be read.
     """
-    path = settings.database_path
+    url = url_of(settings)
+    if url.get_backend_name() != "sqlite":
+        return open_url(url)
+    path = Path(str(url.database))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -40,13 +81,17 @@ def open_database(settings: Settings) -> sa.Engine:
             expected="a folder that this user may write to, on a disk with free space",
             do="Set TELLAPART_HOME to another folder.",
         ) from error
-    return open_url(sa.URL.create("sqlite", database=str(path)))
+    return open_url(url)
 
 
 def open_url(url: str | sa.URL) -> sa.Engine:
     """Open the database at an SQLAlchemy URL (SQLite or PostgreSQL); see `open_database`."""
     url = sa.make_url(url)
-    engine = sa.create_engine(url, connect_args=_connect_args(url), future=True)
+    # A server may have been restarted since a connection was last used; a file has no such thing.
+    remote = url.get_backend_name() != "sqlite"
+    engine = sa.create_engine(
+        url, connect_args=_connect_args(url), pool_pre_ping=remote, future=True
+    )
     if url.get_backend_name() == "sqlite":
         sa.event.listen(engine, "connect", _on_connect)
         sa.event.listen(engine, "begin", _on_begin)
@@ -62,6 +107,9 @@ def open_url(url: str | sa.URL) -> sa.Engine:
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     """One consistent view of the database; writers are not held up."""
     with translated(where(engine)), engine.connect() as connection:
+        if not _is_file(engine):
+            # Else each statement would see what others wrote since the one before.
+            connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
 
 
@@ -89,7 +137,10 @@ def _is_file(engine: sa.Engine) -> bool:
 
 
 def _connect_args(url: sa.URL) -> dict[str, Any]:
-    return {"timeout": BUSY_SECONDS} if url.get_backend_name() == "sqlite" else {}
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": BUSY_SECONDS}
+    patience = f"-c lock_timeout={BUSY_SECONDS:.0f}s -c timezone=UTC"
+    return {"connect_timeout": 10, "application_name": "tellapart", "options": patience}
 
 
 def _on_connect(connection: DBAPIConnection, record: Any) -> None:
@@ -124,10 +175,17 @@ def _bring_to_head(engine: sa.Engine) -> None:
     if revision is None:
         with writing(engine) as connection:
             # Another process may have made the tables since the look above.
+            _alone(connection, engine)
             if _revision(connection, engine) is None:
                 _create(connection)
         return
     _migrate(engine)
+
+
+def _alone(connection: sa.Connection, engine: sa.Engine) -> None:
+    """One process at a time makes tables; a file's write lock sees to that already."""
+    if not _is_file(engine):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING})")
 
 
 def _revision(connection: sa.Connection, engine: sa.Engine) -> str | None:
@@ -141,14 +199,14 @@ def _revision(connection: sa.Connection, engine: sa.Engine) -> str | None:
             f"The database {where(engine)} is at revision {revision!r}.",
             expected=f"a revision this program knows: {', '.join(REVISIONS)}",
             do="It was written by a newer tellapart: upgrade the program, or set TELLAPART_HOME "
-            "to another folder.",
+            "(TELLAPART_DATABASE_URL, where that is set) to another place.",
         )
     if tables:
         raise StorageError(
             f"The database {where(engine)} holds tables that are not tellapart's: "
             f"{', '.join(sorted(tables)[:5])}.",
             expected="an empty database or one written by tellapart",
-            do="Set TELLAPART_HOME to another folder.",
+            do="Set TELLAPART_HOME to another folder, or TELLAPART_DATABASE_URL to an empty one.",
         )
     return None
 
@@ -171,6 +229,7 @@ def _migrate(engine: sa.Engine) -> None:
         try:
             with connection.begin():
                 # Another process may have migrated while this one waited for the lock.
+                _alone(connection, engine)
                 if _revision(connection, engine) != HEAD:
                     if _is_file(engine):
                         _back_up(Path(str(engine.url.database)))

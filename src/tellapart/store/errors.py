@@ -24,6 +24,8 @@ def translated(where: str) -> Iterator[None]:
 
 def _explained(error: exc.DBAPIError, where: str) -> TellapartError:
     said = str(error.orig).strip() or type(error.orig).__name__
+    if type(error.orig).__module__.startswith("psycopg"):
+        return _of_a_server(error, said, where)
     low = said.lower()
     if "locked" in low or "busy" in low:
         return BusyError(
@@ -50,13 +52,47 @@ def _explained(error: exc.DBAPIError, where: str) -> TellapartError:
             do="Change the folder's owner or rights, or set TELLAPART_HOME to another folder.",
         )
     if isinstance(error, exc.IntegrityError):
-        return StorageError(
-            f"The database {where} refused a row that contradicts others ({said}).",
-            expected="rows that name an existing project and existing pictures, each once",
-            do="Run the same command again; if it stays, the project was deleted meanwhile.",
-        )
+        return _contradicts(said, where)
     return StorageError(
         f"The database {where} failed: {said}",
         expected="a database that answers",
         do="Check the disk, or set TELLAPART_HOME to another folder and try there.",
+    )
+
+
+def _of_a_server(error: exc.DBAPIError, said: str, where: str) -> TellapartError:
+    """PostgreSQL's errors, told by their code (SQLSTATE); its words depend on its language."""
+    code = getattr(error.orig, "sqlstate", None) or ""
+    if code in ("55P03", "40001", "40P01"):
+        return BusyError(
+            f"The database {where} is locked by another process ({said}).",
+            expected="a database that other processes release within some seconds",
+            do="Wait until the other tellapart process is done, then run the same command again.",
+        )
+    if code.startswith("53"):
+        return StorageError(
+            f"The database {where} has run out of something ({said}).",
+            expected="free space and free connections on the database's server",
+            do="Free some space there, or raise its max_connections; then try again.",
+        )
+    if isinstance(error, exc.IntegrityError):
+        return _contradicts(said, where)
+    if code in ("28P01", "28000", "3D000", "42501"):
+        return StorageError(
+            f"The database {where} does not let us in ({said}).",
+            expected="a user, a password and a database that its server knows",
+            do="Check TELLAPART_DATABASE_URL; make the database with `createdb`.",
+        )
+    return StorageError(
+        f"The database {where} failed: {said}",
+        expected="a PostgreSQL server that answers",
+        do="Check that it runs and that TELLAPART_DATABASE_URL names it; then try again.",
+    )
+
+
+def _contradicts(said: str, where: str) -> StorageError:
+    return StorageError(
+        f"The database {where} refused a row that contradicts others ({said}).",
+        expected="rows that name an existing project and existing pictures, each once",
+        do="Run the same command again; if it stays, the project was deleted meanwhile.",
     )
