@@ -1,0 +1,136 @@
+"""How often somebody may try to log in, sign up or ask for a mail.
+
+Tries are counted before they are judged and stored in the database, so that neither many at the
+same moment nor many server processes get more. What is counted has a key that is a keyed hash:
+people type passwords into the field of the name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from tellapart.accounts.base import Base
+from tellapart.errors import RequestError
+from tellapart.store import schema_accounts as schema
+from tellapart.store.database import writing
+from tellapart.store.keys import Keys
+
+_table = schema.attempts
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`free` tries, then a pause that doubles from one second up to `longest`."""
+
+    free: int
+    longest: float
+    #: Seconds after which the count begins anew.
+    memory: float = 86_400.0
+
+
+#: A name tried from one address.
+PAIR = Limit(5, 900.0)
+#: Any names tried from one address (of IPv6: from one network).
+ADDRESS = Limit(30, 900.0)
+#: A name tried from anywhere: slow guessing from many addresses. Short pauses only, or strangers
+#: could lock its owner out; addresses from which the owner has logged in are not counted.
+NAME = Limit(100, 60.0)
+#: Accounts asked for from one address.
+SIGN_UP = Limit(5, 3600.0)
+#: Links and mails asked for, by name and by address.
+MAIL = Limit(3, 3600.0)
+#: Seconds for which an address is remembered as its owner's.
+KNOWN = 90 * 86_400.0
+
+
+class Limits:
+    """The counters of one database."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+
+    def key(self, *parts: str) -> str:
+        """What is stored instead of names and addresses."""
+        secret = Keys(self._base.settings).derive("attempts")[0]
+        return hmac.new(
+            secret, "\0".join(parts).encode("utf-8", "replace"), hashlib.sha256
+        ).hexdigest()
+
+    def take(self, *wanted: tuple[str, Limit]) -> None:
+        """Count one try under each key. Raises `RequestError` (429) where one must pause."""
+        now = self._base._clock()
+        with writing(self._base.engine) as connection:
+            wait = 0.0
+            # In one order always, so that two transactions never wait for each other.
+            for key, limit in sorted(wanted, key=lambda item: item[0]):
+                wait = max(wait, _count(connection, key, limit, now))
+        if wait > 0:
+            raise RequestError(
+                "There were too many tries.",
+                expected="fewer tries",
+                do=f"Try again in {max(1, round(wait))} seconds.",
+                status=429,
+                retry_after=wait,
+            )
+
+    def forgive(self, *keys: str) -> None:
+        """Forget the tries counted under these keys: they were the right person's."""
+        with writing(self._base.engine) as connection:
+            connection.execute(_table.delete().where(_table.c.key.in_(keys)))
+
+    def know(self, key: str) -> None:
+        """Remember that somebody was here rightly; see `knows`."""
+        until = self._base._clock() + KNOWN
+        with writing(self._base.engine) as connection:
+            connection.execute(_table.delete().where(_table.c.key == key))
+            connection.execute(_table.insert().values(key=key, count=0, until=0.0, forget=until))
+
+    def knows(self, key: str) -> bool:
+        """Whether `know` was called with this key within the last 90 days."""
+        now = self._base._clock()
+        with self._base.engine.connect() as connection:
+            query = sa.select(_table.c.key).where(_table.c.key == key, _table.c.forget > now)
+            return connection.scalar(query) is not None
+
+    def prune(self) -> None:
+        """Drop counters that have run out."""
+        with writing(self._base.engine) as connection:
+            connection.execute(_table.delete().where(_table.c.forget <= self._base._clock()))
+
+
+def network(address: str) -> str:
+    """What counts as one address: of IPv6 the /64, which one subscriber has all of."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def _count(connection: sa.Connection, key: str, limit: Limit, now: float) -> float:
+    """Count one try; return the seconds still to wait, 0 where it is let through.
+
+    A try that comes too early is not counted: asking again and again does not lengthen the pause.
+    """
+    query = sa.select(_table).where(_table.c.key == key).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is not None and row.until > now:
+        return float(row.until - now)
+    count = 1 if row is None or row.forget <= now else row.count + 1
+    over = count - limit.free
+    until = now + min(2.0 ** min(over, 30), limit.longest) if over >= 0 else 0.0
+    values = {"count": count, "until": until, "forget": now + limit.memory}
+    if row is None:
+        connection.execute(_table.insert().values(key=key, **values))
+    else:
+        connection.execute(_table.update().where(_table.c.key == key).values(**values))
+    return 0.0
