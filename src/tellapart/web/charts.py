@@ -16,7 +16,7 @@ from tellapart.report import charts as drawn
 from tellapart.report import curves, outlook
 from tellapart.report.layers import quantity, settings, shape
 from tellapart.report.learned import Candidate, Epoch, Feature
-from tellapart.web.texts_figures import CHARTS as T
+from tellapart.web import texts_figures as texts
 
 if TYPE_CHECKING:
     from tellapart.recipe.network import Network
@@ -48,7 +48,7 @@ class Table:
         return Markup(
             '<div class="scroll" tabindex="0" role="group" aria-label="{}"><table>{}'
             "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
-        ).format(self.caption or T.as_table, caption, head, body)
+        ).format(self.caption or texts.AS_TABLE, caption, head, body)
 
     def _row(self, row: Sequence[Any]) -> Markup:
         cells = []
@@ -69,19 +69,19 @@ def figure(drawing: Markup, *, caption: str | Markup = "", table: Table | None =
     more = Markup("")
     if table is not None:
         more = Markup('<details class="as-table"><summary>{}</summary>{}</details>').format(
-            T.as_table, table.html()
+            texts.AS_TABLE, table.html()
         )
     return Markup('<figure class="chart">{}{}{}</figure>').format(drawing, told, more)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
     """`0.9137` -> `91.4 %`."""
-    return T.unknown if value is None else f"{100 * value:.{digits}f} %"
+    return texts.UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """A figure without a unit."""
-    return T.unknown if value is None else f"{value:.{digits}f}"
+    return texts.UNKNOWN if value is None else f"{value:.{digits}f}"
 
 
 def ruler(metrics: Mapping[str, Any]) -> Markup:
@@ -94,16 +94,18 @@ def ruler(metrics: Mapping[str, Any]) -> Markup:
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
     """What each class was taken for."""
     rows = [(name, *row) for name, row in zip(classes, counts, strict=True)]
-    table = Table((T.truth, *classes), rows, range(1, len(classes) + 1), T.confusion)
-    return figure(drawn.confusion(counts, classes), caption=T.confusion_says, table=table)
+    table = Table((texts.TRUTH, *classes), rows, range(1, len(classes) + 1), texts.CONFUSION)
+    return figure(drawn.confusion(counts, classes), caption=texts.CONFUSION_SAYS, table=table)
 
 
 def reliability(bins: Sequence[Sequence[float]], ece: float | None) -> Markup:
     """Whether 90 % sure means right 9 times in 10."""
     points = [(float(sure), float(right), int(n)) for sure, right, n in bins]
     rows = [(percent(sure), percent(right), n) for sure, right, n in points]
-    table = Table((T.sure, T.right, T.answers), rows, (0, 1, 2), T.reliability, named=False)
-    says = T.reliability_says.format(ece=percent(ece))
+    table = Table(
+        (texts.SURE, texts.RIGHT, texts.ANSWERS), rows, (0, 1, 2), texts.RELIABILITY, named=False
+    )
+    says = texts.RELIABILITY_SAYS.format(ece=percent(ece))
     return figure(drawn.reliability(points), caption=says, table=table)
 
 
@@ -121,15 +123,19 @@ def skipping(metrics: Mapping[str, Any]) -> Markup:
     right = left.get("accuracy_answered")
     chosen = (1 - left["share"], right) if refusal and right is not None else None
     known = dict(by_known)
-    head = (T.share, T.wrong_sure, T.wrong_known) if by_known else (T.share, T.wrong_sure)
+    head = (
+        (texts.SHARE, texts.WRONG_SURE, texts.WRONG_KNOWN)
+        if by_known
+        else (texts.SHARE, texts.WRONG_SURE)
+    )
     rows = [
         (percent(share, 0), percent(1 - good), *([percent(_wrong(known, share))] if known else []))
         for share, good in by_sure
     ]
-    table = Table(head, rows, range(len(head)), T.skipping, named=False)
-    says = T.skipping_says if by_known else T.skipping_plain
+    table = Table(head, rows, range(len(head)), texts.SKIPPING, named=False)
+    says = texts.SKIPPING_SAYS if by_known else texts.SKIPPING_PLAIN
     if chosen is not None:
-        says += " " + T.skipping_shipped.format(
+        says += " " + texts.SKIPPING_SHIPPED.format(
             threshold=number(refusal["threshold"]), share=percent(left["share"])
         )
     return figure(drawn.abstention(by_sure, by_known, chosen), caption=says, table=table)
@@ -157,8 +163,14 @@ def ahead(found: Mapping[str, Any]) -> Markup:
         (f"{one.n:,}", percent(one.accuracy), f"{percent(one.low)} – {percent(one.high)}")
         for one in line
     ]
-    table = Table((T.pictures, T.accuracy, T.interval_90), rows, (0, 1, 2), T.outlook, named=False)
-    return figure(outlook.chart(told), caption=T.outlook_says, table=table)
+    table = Table(
+        (texts.PICTURES, texts.ACCURACY, texts.INTERVAL_90),
+        rows,
+        (0, 1, 2),
+        texts.OUTLOOK,
+        named=False,
+    )
+    return figure(outlook.chart(told), caption=texts.OUTLOOK_SAYS, table=table)
 
 
 def training(history: Sequence[Epoch], best: int | None = None) -> Markup:
@@ -173,12 +185,18 @@ def training(history: Sequence[Epoch], best: int | None = None) -> Markup:
         )
         for one in history
     ]
-    head = (T.epoch, T.loss, T.validation_loss, T.accuracy, T.validation_accuracy)
-    table = Table(head, rows, range(5), T.training)
+    head = (
+        texts.EPOCH,
+        texts.LOSS,
+        texts.VALIDATION_LOSS,
+        texts.ACCURACY,
+        texts.VALIDATION_ACCURACY,
+    )
+    table = Table(head, rows, range(5), texts.TRAINING)
     key = Markup(
         '<p class="legend small"><span class="key first"></span>{} '
         '<span class="key second"></span>{}</p>'
-    ).format(T.on_training, T.on_validation)
+    ).format(texts.ON_TRAINING, texts.ON_VALIDATION)
     pair = Markup('<div class="pair">{}{}</div>').format(
         curves.loss(history, best), curves.accuracy(history, best)
     )
@@ -192,7 +210,7 @@ def versions(rows: Sequence[Mapping[str, Any]], shown: int | None = None) -> Mar
     """
     found = [
         Candidate(
-            T.version.format(number=row["version"]),
+            texts.VERSION.format(number=row["version"]),
             row["accuracy"],
             row["low"],
             row["high"],
@@ -203,33 +221,33 @@ def versions(rows: Sequence[Mapping[str, Any]], shown: int | None = None) -> Mar
         for row in rows
         if row.get("accuracy") is not None
     ]
-    return figure(curves.candidates(found), caption=T.versions_says)
+    return figure(curves.candidates(found), caption=texts.VERSIONS_SAYS)
 
 
 def candidates(rows: Sequence[Mapping[str, Any]]) -> Markup:
     """Models that were tried on a table, side by side; rows as `metrics.json` holds them."""
     found = [Candidate(**row) for row in rows]
     table = Table(
-        (T.model, T.rows, T.accuracy, T.log_loss),
+        (texts.MODEL, texts.ROWS, texts.ACCURACY, texts.LOG_LOSS),
         [(one.name, one.n, percent(one.accuracy), number(one.log_loss)) for one in found],
         (1, 2, 3),
-        T.candidates,
+        texts.CANDIDATES,
     )
-    return figure(curves.candidates(found), caption=T.candidates_says, table=table)
+    return figure(curves.candidates(found), caption=texts.CANDIDATES_SAYS, table=table)
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> Markup:
     """What each column of a table is worth; rows as `metrics.json` holds them."""
     found = [Feature(**row) for row in rows]
     table = Table(
-        (T.column, T.kind, T.values, T.missing),
-        [(one.name, one.kind, one.values, one.missing or T.unknown) for one in found],
+        (texts.COLUMN, texts.KIND, texts.VALUES, texts.MISSING),
+        [(one.name, one.kind, one.values, one.missing or texts.UNKNOWN) for one in found],
         (3,),
-        T.columns,
+        texts.COLUMNS,
     )
     if not any(one.importance is not None for one in found):
         return table.html()
-    return figure(curves.importance(found), caption=T.columns_says, table=table)
+    return figure(curves.importance(found), caption=texts.COLUMNS_SAYS, table=table)
 
 
 def probabilities(odds: Sequence[tuple[str, float]], *, most: int = 12) -> Markup:
@@ -250,12 +268,12 @@ def network(found: Network) -> Markup:
     from tellapart.report.drawing import svg
 
     # The drawing escapes every word that it is given.
-    return figure(Markup(svg(found)), caption=T.network_says)  # noqa: S704
+    return figure(Markup(svg(found)), caption=texts.NETWORK_SAYS)  # noqa: S704
 
 
 def layers(found: Network) -> Markup:
     """What each layer does to the numbers, as a table with its totals."""
-    rows: list[Sequence[Any]] = [(T.input, "", "", shape(found.input), "", "")]
+    rows: list[Sequence[Any]] = [(texts.INPUT, "", "", shape(found.input), "", "")]
     rows += [
         (
             one.name,
@@ -267,9 +285,9 @@ def layers(found: Network) -> Markup:
         )
         for one in found.layers
     ]
-    rows.append((T.total, "", "", "", f"{found.parameters:,}", quantity(found.flops)))
-    head = (T.layer, T.kind, T.settings, T.output, T.parameters, T.flops)
-    return Table(head, rows, (4, 5), T.layers).html()
+    rows.append((texts.TOTAL, "", "", "", f"{found.parameters:,}", quantity(found.flops)))
+    head = (texts.LAYER, texts.KIND, texts.SETTINGS, texts.OUTPUT, texts.PARAMETERS, texts.FLOPS)
+    return Table(head, rows, (4, 5), texts.LAYERS).html()
 
 
 def meter(value: float, label: str = "") -> Markup:

@@ -1,90 +1,81 @@
-"""The words of charts, of the Model page and of the Network page."""
+"""The words in and around charts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class _Charts:
-    """Words in and around drawings."""
-
-    unknown: str = "–"
-    as_table: str = "The figures as a table"
-    truth: str = "Truth ↓, answered →"
-    confusion: str = "What each class was taken for"
-    confusion_says: str = (
-        "One row a true class, one column an answer. The stronger its color, the larger a cell's "
-        "share of the row."
-    )
-    sure: str = "How sure it was"
-    right: str = "How often it was right"
-    answers: str = "Answers"
-    reliability: str = "How often answers of one confidence were right"
-    reliability_says: str = (
-        "Test answers, gathered by how sure they were; larger dots are more answers. On the dashed "
-        "line, “sure” and “right” agree. Expected calibration error: {ece}."
-    )
-    share: str = "Pictures answered"
-    wrong_sure: str = "Wrong, least sure left out"
-    wrong_known: str = "Wrong, least familiar left out"
-    skipping: str = "Wrong answers by share of pictures answered"
-    skipping_says: str = (
-        "Teal: the least sure are left out first. Amber: the least familiar are. Further left, "
-        "fewer pictures get an answer."
-    )
-    skipping_plain: str = (
-        "Wrong answers among those it is surest of. Further left, fewer pictures get an answer."
-    )
-    skipping_shipped: str = (
-        "The dot is the model as it is shipped: it answers “none of these” below a familiarity of "
-        "{threshold}, which refuses {share} of the test pictures."
-    )
-    pictures: str = "Training pictures"
-    accuracy: str = "Accuracy"
-    interval_90: str = "90 % interval"
-    outlook: str = "Accuracy by number of training pictures"
-    outlook_says: str = (
-        "Small dots were measured with fewer of the pictures, large ones are foretold. The band "
-        "holds nine in ten outcomes."
-    )
-    epoch: str = "Epoch"
-    loss: str = "Loss"
-    log_loss: str = "Log loss"
-    validation_loss: str = "Validation loss"
-    validation_accuracy: str = "Validation accuracy"
-    training: str = "Loss and accuracy by epoch"
-    on_training: str = "on what it learns from"
-    on_validation: str = "on what it is checked with"
-    version: str = "version {number}"
-    versions_says: str = "Right answers on each version's own test pictures, with 95 % intervals."
-    model: str = "Model"
-    rows: str = "Rows"
-    candidates: str = "Models that were tried"
-    candidates_says: str = (
-        "Accuracy on rows they were not fitted to, before the test rows were looked at, with its "
-        "95 % interval."
-    )
-    column: str = "Column"
-    kind: str = "Kind"
-    values: str = "Values"
-    missing: str = "Missing"
-    columns: str = "The columns"
-    columns_says: str = (
-        "Points of accuracy lost where the column is shuffled among the validation rows; the line "
-        "tells how much that varies."
-    )
-    network_says: str = (
-        "Blocks are as large as their tensors suggest; bars tell a layer's share of all parameters."
-    )
-    input: str = "input"
-    total: str = "total"
-    layer: str = "Layer"
-    settings: str = "Settings"
-    output: str = "Output"
-    parameters: str = "Parameters"
-    flops: str = "FLOPs"
-    layers: str = "What each layer does to the numbers"
-
-
-CHARTS = _Charts()
+UNKNOWN = "–"
+AS_TABLE = "The figures as a table"
+TRUTH = "Truth ↓, answered →"
+CONFUSION = "What each class was taken for"
+CONFUSION_SAYS = (
+    "One row a true class, one column an answer. The stronger its color, the larger a cell's "
+    "share of the row."
+)
+SURE = "How sure it was"
+RIGHT = "How often it was right"
+ANSWERS = "Answers"
+RELIABILITY = "How often answers of one confidence were right"
+RELIABILITY_SAYS = (
+    "Test answers, gathered by how sure they were; larger dots are more answers. On the dashed "
+    "line, “sure” and “right” agree. Expected calibration error: {ece}."
+)
+SHARE = "Pictures answered"
+WRONG_SURE = "Wrong, least sure left out"
+WRONG_KNOWN = "Wrong, least familiar left out"
+SKIPPING = "Wrong answers by share of pictures answered"
+SKIPPING_SAYS = (
+    "Teal: the least sure are left out first. Amber: the least familiar are. Further left, "
+    "fewer pictures get an answer."
+)
+SKIPPING_PLAIN = (
+    "Wrong answers among those it is surest of. Further left, fewer pictures get an answer."
+)
+SKIPPING_SHIPPED = (
+    "The dot is the model as it is shipped: it answers “none of these” below a familiarity of "
+    "{threshold}, which refuses {share} of the test pictures."
+)
+PICTURES = "Training pictures"
+ACCURACY = "Accuracy"
+INTERVAL_90 = "90 % interval"
+OUTLOOK = "Accuracy by number of training pictures"
+OUTLOOK_SAYS = (
+    "Small dots were measured with fewer of the pictures, large ones are foretold. The band "
+    "holds nine in ten outcomes."
+)
+EPOCH = "Epoch"
+LOSS = "Loss"
+LOG_LOSS = "Log loss"
+VALIDATION_LOSS = "Validation loss"
+VALIDATION_ACCURACY = "Validation accuracy"
+TRAINING = "Loss and accuracy by epoch"
+ON_TRAINING = "on what it learns from"
+ON_VALIDATION = "on what it is checked with"
+VERSION = "version {number}"
+VERSIONS_SAYS = "Right answers on each version's own test pictures, with 95 % intervals."
+MODEL = "Model"
+ROWS = "Rows"
+CANDIDATES = "Models that were tried"
+CANDIDATES_SAYS = (
+    "Accuracy on rows they were not fitted to, before the test rows were looked at, with its "
+    "95 % interval."
+)
+COLUMN = "Column"
+KIND = "Kind"
+VALUES = "Values"
+MISSING = "Missing"
+COLUMNS = "The columns"
+COLUMNS_SAYS = (
+    "Points of accuracy lost where the column is shuffled among the validation rows; the line "
+    "tells how much that varies."
+)
+NETWORK_SAYS = (
+    "Blocks are as large as their tensors suggest; bars tell a layer's share of all parameters."
+)
+INPUT = "input"
+TOTAL = "total"
+LAYER = "Layer"
+SETTINGS = "Settings"
+OUTPUT = "Output"
+PARAMETERS = "Parameters"
+FLOPS = "FLOPs"
+LAYERS = "What each layer does to the numbers"
