@@ -22,7 +22,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{next(_numbers)}"
 
 
-def tag(name: str, text: str = "", *, classes: str = "", **attributes: Any) -> TextElement:
+def tag(name: str, text: str = "", /, *, classes: str = "", **attributes: Any) -> TextElement:
     """Any HTML element. Attributes as keywords: `aria_label="…"`, `for_="…"`; None: left out.
 
     `text` and values are set as text, never read as HTML.
@@ -35,7 +35,7 @@ def tag(name: str, text: str = "", *, classes: str = "", **attributes: Any) -> T
     return element
 
 
-def set_attribute(element: ui.element, key: str, value: Any) -> None:
+def set_attribute(element: ui.element, key: str, value: Any, /) -> None:
     """Set, or with None take away, an attribute; `aria_*` and `data_*` may be booleans."""
     name = key.rstrip("_").replace("_", "-")
     if name.startswith((":", "on")):
@@ -54,12 +54,12 @@ def svg(markup: str, classes: str = "") -> ui.html:
     return ui.html(markup, sanitize=False, tag="span").classes(classes).props("aria-hidden=true")
 
 
-def link(text: str, href: str, *, classes: str = "", **attributes: Any) -> TextElement:
+def link(text: str, href: str, /, *, classes: str = "", **attributes: Any) -> TextElement:
     return tag("a", text, classes=classes, href=href, **attributes)
 
 
 def button(
-    text: str, on_click: Handler | None = None, *, classes: str = "", **attributes: Any
+    text: str, on_click: Handler | None = None, /, *, classes: str = "", **attributes: Any
 ) -> TextElement:
     """A button; `classes`: primary, large, plain, danger, link, icon."""
     element = tag("button", text, classes=f"button {classes}", type="button", **attributes)
@@ -100,6 +100,12 @@ class Notice:
         self.box.classes(replace="notice hidden")
 
 
+def start_with(control: ui.element, value: str) -> None:
+    """Give a text control its first content; later drawings leave what was typed."""
+    control.props["defaultValue"] = value
+    control.update()
+
+
 class Field:
     """A labelled control with a hint and room for an error below."""
 
@@ -126,7 +132,7 @@ class Field:
             if control == "input":
                 set_attribute(self.control, "type", kind)
             if value:
-                set_attribute(self.control, "value", value)
+                start_with(self.control, value)
             self._error = tag("p", classes="error", id=f"{id}-error", role="alert")
         self.id = id
 
@@ -147,7 +153,7 @@ def choices(
         with tag("div", classes="choices"):
             for value, label, explanation in options:
                 with tag("label", classes="choice"):
-                    checked = {"checked": True} if value == chosen else {}
+                    checked = {"defaultChecked": True} if value == chosen else {}
                     tag("input", type="radio", name=name, value=value, **checked)
                     with tag("span", classes="face"):
                         tag("b", label)

@@ -34,3 +34,67 @@ TO_START = "To the start page"
 NO_SESSION = "Your session has ended."
 NO_SESSION_EXPECTED = "a session of somebody who has logged in"
 NO_SESSION_DO = "Log in again."
+
+# Start
+ASK = "What should be told apart?"
+ASK_LEAD = (
+    "Name two or more things. Tellapart finds pictures of each, sorts out the bad ones, learns the "
+    "difference, checks itself honestly, and hands you the model."
+)
+WAYS = "Where the pictures come from"
+WAY_WORDS = "From words"
+WAY_PICTURES = "My own pictures"
+WAY_RECIPE = "A recipe or spec"
+WORDS = "Things to tell apart"
+WORD_N = "Thing {n}"
+WORD_EXAMPLES = ("apple", "pear", "quince", "medlar")
+WORD_MORE = "Add another"
+WORD_REMOVE = "Take away thing {n}"
+WORDS_TOO_FEW = "Two different things are needed: there is nothing to tell apart yet."
+WORDS_TWICE = "“{word}” stands here twice."
+EMAIL = "Where to send the result"
+EMAIL_HINT = "The data set, the model and the verdict, by mail. May stay empty."
+EMAIL_WRONG = "That is no e-mail address, such as ada@example.org."
+NO_MAIL = "No mail server is set up here (TELLAPART_MAIL): the result waits on its page."
+EMAIL_OWN = "The mail goes to {email}, the confirmed address of your account."
+EMAIL_SEND = "Send me the result by mail"
+EMAIL_NOT_CONFIRMED = "Confirm the address of your account first to get mail."
+TEST = "A picture to try"
+TEST_HINT = "What the new model is to judge in the end. May stay empty."
+TEST_URL = "Address of a picture"
+TEST_FILE = "or choose a file"
+TEST_CHOSEN = "{name} will be judged."
+TEST_REMOVE = "Take it away"
+TEST_WRONG = "That is no address of a picture: it begins with https:// or http://."
+EFFORT = "Effort"
+EFFORTS = (
+    ("quick", "Quick", "Seconds of learning"),
+    ("good", "Good", "Up to 10 minutes"),
+    ("best", "Best", "Up to 2 hours"),
+)
+PER_CLASS = "Pictures of each"
+PER_CLASS_HINT = "100 give a first honest figure, in about a minute."
+PER_CLASS_WRONG = "A whole number from 10 to 10,000."
+BEGIN = "Begin"
+BEGINNING = "Beginning …"
+MORE_OPTIONS = "More choices"
+LATELY = "Lately"
+ALL_PROJECTS = "All projects"
+HOW = "What happens then"
+HOW_STEPS = (
+    ("Collect", "Pictures with a licence are searched, each with its origin."),
+    ("Sort out", "Doubles, broken and off-topic ones are set aside, with reasons."),
+    ("Learn", "A classifier is trained, and tested on pictures it has not seen."),
+    ("Hand over", "The model and the data set, by mail and to download."),
+)
+RECIPE = "Recipe or spec"
+RECIPE_HINT = "YAML or JSON. Specs of the earlier QuickML program run as they are."
+RECIPE_EXAMPLE = "classes: [apple, pear]\nper_class: 100\neffort: quick"
+RECIPE_EMPTY = "There is nothing to run yet."
+STATES = {
+    "queued": "Waiting",
+    "running": "Running",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
