@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -25,9 +26,10 @@ from tellapart.settings import Settings
 from tellapart.store.database import open_database
 
 
-@pytest.fixture
-def engine(settings: Settings) -> Iterator[sa.Engine]:
-    engine = open_database(settings)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(settings: Settings, request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    engine = open_database(replace(settings, database_url=url))
     yield engine
     engine.dispose()
 
@@ -278,6 +280,23 @@ def test_projects_are_made_once_and_found_by_name(engine: sa.Engine) -> None:
         Catalog.create(engine, "fruit", {})
     with pytest.raises(NotFoundError, match="Did you mean 'fruit'"):
         Catalog.open(engine, "friut")
+
+
+def test_owners_may_have_projects_of_one_name(engine: sa.Engine) -> None:
+    new = _new("apple", 0)
+    one, two = (Catalog.create(engine, "fruit", {"of": owner}, owner) for owner in ("", "u_b"))
+    assert (one.add([new]), two.add([new])) == (1, 1)
+    assert one.id_of(new) != two.id_of(new), "else the second picture would be taken for the first"
+    assert Catalog.open(engine, "fruit", "u_b").recipe == {"of": "u_b"}
+    with pytest.raises(NotFoundError):
+        Catalog.open(engine, "fruit", "u_c")
+    with pytest.raises(NotFoundError):
+        one.picture(two.id_of(new))
+    assert Catalog.names(engine, "u_b") == ["fruit"]
+    assert Catalog.everyone(engine) == [("", "fruit"), ("u_b", "fruit")]
+    Catalog.delete(engine, "fruit", "u_b")
+    assert len(Catalog.open(engine, "fruit").pictures()) == 1
+    assert Catalog.names(engine, "u_b") == []
 
 
 def test_a_deleted_project_takes_its_rows_and_leaves_the_others(engine: sa.Engine) -> None:

@@ -289,7 +289,7 @@ def test_the_same_statements_serve_postgresql() -> None:
     dialect = postgresql.dialect()
     schema.metadata.create_all(engine, checkfirst=False)
     assert sum("CREATE TABLE" in text for text in made) == len(schema.metadata.tables)
-    read = str(ledger._SELECT.where(ledger._KEPT.is_(True)).compile(dialect=dialect))
+    read = str(ledger.SELECT.where(ledger.KEPT.is_(True)).compile(dialect=dialect))
     assert "LEFT OUTER JOIN overrules" in read
 
     class _Connection:
