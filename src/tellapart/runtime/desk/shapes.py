@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from tellapart.runtime.slices import Sliced
 
 T = TypeVar("T")
 
-#: How pictures are ordered: `place`: class, source, rank; `newest`: last fetched first.
-Order = Literal["place", "newest"]
 #: Files of one version that a person downloads.
 FileKind = Literal["bundle", "onnx", "coreml", "dataset", "report", "card", "metrics"]
 
@@ -60,25 +61,6 @@ class ProjectView(ProjectCard):
     thresholds: dict[str, float | int | None] = field(default_factory=dict)
     #: Whether pictures or thresholds changed since the newest version was trained.
     changed: bool = False
-
-
-@dataclass(frozen=True)
-class PictureFilter:
-    """Which pictures are looked at; None or empty: all."""
-
-    label: str | None = None
-    #: True: kept ones; False: those set aside.
-    kept: bool | None = None
-    #: Verdict word, such as `near_duplicate` or `by_hand`.
-    reason: str | None = None
-    #: `ok` (its bytes are here), `pending`, `failed`, `refused`, `surplus`, `missing`; None: all.
-    status: str | None = "ok"
-    #: `train`, `validation`, `test`, `aside`.
-    split: str | None = None
-    #: True: only those a person decided.
-    by_hand: bool | None = None
-    source: str | None = None
-    order: Order = "place"
 
 
 @dataclass(frozen=True)
@@ -183,6 +165,8 @@ class Download:
     bytes: int
     #: SHA-256, hex.
     sha256: str
+    #: Where it is no file of its own but slices of `path`; its length counts then.
+    content: Sliced | None = None
 
 
 @dataclass(frozen=True)
