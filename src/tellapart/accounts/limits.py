@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from tellapart.accounts.base import Base
 from tellapart.errors import RequestError
 from tellapart.store import schema_accounts as schema
-from tellapart.store.database import writing
+from tellapart.store.database import reading, writing
+from tellapart.store.inserting import insert_new
 from tellapart.store.keys import Keys
 
 _table = schema.attempts
@@ -93,7 +94,7 @@ class Limits:
     def knows(self, key: str) -> bool:
         """Whether `know` was called with this key within the last 90 days."""
         now = self._base._clock()
-        with self._base.engine.connect() as connection:
+        with reading(self._base.engine) as connection:
             query = sa.select(_table.c.key).where(_table.c.key == key, _table.c.forget > now)
             return connection.scalar(query) is not None
 
@@ -121,16 +122,14 @@ def _count(connection: sa.Connection, key: str, limit: Limit, now: float) -> flo
 
     A try that comes too early is not counted: asking again and again does not lengthen the pause.
     """
+    insert_new(connection, _table, {"key": key, "count": 0, "until": 0.0, "forget": 0.0})
     query = sa.select(_table).where(_table.c.key == key).with_for_update()
-    row = connection.execute(query).one_or_none()
-    if row is not None and row.until > now:
+    row = connection.execute(query).one()
+    if row.until > now:
         return float(row.until - now)
-    count = 1 if row is None or row.forget <= now else row.count + 1
+    count = 1 if row.forget <= now else row.count + 1
     over = count - limit.free
     until = now + min(2.0 ** min(over, 30), limit.longest) if over >= 0 else 0.0
     values = {"count": count, "until": until, "forget": now + limit.memory}
-    if row is None:
-        connection.execute(_table.insert().values(key=key, **values))
-    else:
-        connection.execute(_table.update().where(_table.c.key == key).values(**values))
+    connection.execute(_table.update().where(_table.c.key == key).values(**values))
     return 0.0

@@ -20,12 +20,14 @@ _slots = threading.BoundedSemaphore(AT_ONCE)
 
 #: The first ones that are tried everywhere, of ten letters and more.
 _COMMON = frozenset(
-    "1234567890 12345678910 123456789a 0123456789 0987654321 1q2w3e4r5t 1qaz2wsx3edc qwertyuiop "
-    "qwerty1234 qwerty12345 qwerty123456 password12 password123 password1234 passwordpassword "
-    "iloveyou123 iloveyou12 abcdefghij abc1234567 administrator administrator1 letmein123 "
-    "welcome123 welcome1234 changeme123 changeme1234 q1w2e3r4t5 q1w2e3r4t5y6 asdfghjkl123 "
-    "zaq12wsxcde3 superman123 princess123 football123 baseball123 michael123 1234512345 "
-    "123123123123 121212121212 987654321a a123456789 tellapart1 tellapart123".split()
+    """
+    1234567890 12345678910 123456789a 0123456789 0987654321 1q2w3e4r5t 1qaz2wsx3edc qwertyuiop
+    qwerty1234 qwerty12345 qwerty123456 password12 password123 password1234 passwordpassword
+    iloveyou123 iloveyou12 abcdefghij abc1234567 administrator administrator1 letmein123
+    welcome123 welcome1234 changeme123 changeme1234 q1w2e3r4t5 q1w2e3r4t5y6 asdfghjkl123
+    zaq12wsxcde3 superman123 princess123 football123 baseball123 michael123 1234512345
+    123123123123 121212121212 987654321a a123456789 tellapart1 tellapart123
+    """.split()  # noqa: SIM905
 )
 
 

@@ -38,15 +38,22 @@ class Transport:
         self._proxies = urllib.request.getproxies() if trust_proxies else {}
         self._pools: dict[tuple[str, str], httpcore.AsyncConnectionPool] = {}
 
-    async def send(self, target: Target, headers: list[tuple[bytes, bytes]]) -> httpcore.Response:
-        """Send a GET request; the caller reads and closes the answer."""
+    async def send(
+        self,
+        target: Target,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        method: bytes = b"GET",
+        content: bytes | None = None,
+    ) -> httpcore.Response:
+        """Send one request; the caller reads and closes the answer."""
         url = httpcore.URL(
             scheme=target.scheme.encode(),
             host=target.host.encode(),
             port=None if target.usual_port else target.port,
             target=target.path,
         )
-        request = httpcore.Request(b"GET", url, headers=headers)
+        request = httpcore.Request(method, url, headers=headers, content=content)
         return await self._pool(target).handle_async_request(request)
 
     async def aclose(self) -> None:
