@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tellapart.errors import Interrupted, NotFoundError
 from tellapart.settings import Settings
@@ -42,6 +42,85 @@ def plan(upto: str = ORDER[-1], *, since: str = ORDER[0]) -> tuple[str, ...]:
     return ORDER[ORDER.index(since) : ORDER.index(upto) + 1]
 
 
+class Walk:
+    """One pass through steps of a project: they are taken one by one and share one spawned worker.
+
+    A `with` block ends the worker. The caller holds the project's lock.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        steps: Sequence[str],
+        *,
+        progress: Watcher | None = None,
+        spawn: bool = True,
+        heavy: frozenset[str] = HEAVY,
+    ) -> None:
+        """`steps`: the whole command, also those taken before. `heavy` ones run in the worker."""
+        #: Each taken step's summary, and its seconds.
+        self.summaries: dict[str, dict[str, Any]] = {}
+        self.seconds: dict[str, float] = {}
+        #: The step that is being taken, or was last.
+        self.at = ""
+        self._heavy = heavy
+        self._watch = _guarded(progress)
+        command = Command(time.monotonic(), tuple(steps))
+        #: Started first, so that its imports overlap with the first step.
+        self._worker: Worker | None = None
+        if spawn and not heavy.isdisjoint(steps):
+            self._worker = Worker(settings, name, command)
+        try:
+            self._context = open_context(settings, name, self._watch, command)
+            for left in (self._context.training_file, self._context.stop_file):
+                left.unlink(missing_ok=True)  # of a run that was killed
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def step(self, step: str) -> dict[str, Any]:
+        """Take one step and return its summary. Raises what it raises."""
+        self.at = step
+        start = time.perf_counter()
+        self._watch(Progress(step, 0, None, "starting"))
+        with _stoppable(self._context, step):
+            if self._worker is not None and step in self._heavy:
+                self.summaries[step] = self._worker.run(step, self._watch)
+            else:
+                self.summaries[step] = run_step(step, self._context)
+        self.seconds[step] = round(time.perf_counter() - start, 3)
+        return self.summaries[step]
+
+    def stop(self) -> bool:
+        """Ask a training that is under way to end at its next halt; whether there is one."""
+        if self._context.training_file.exists():
+            self._context.stop_file.touch()
+            return True
+        return False
+
+    def kill(self) -> None:
+        """End the worker amid its step, which then raises `WorkerError`; from any thread."""
+        if self._worker is not None:
+            self._worker.kill()
+
+    def close(self) -> None:
+        """End the worker and let go of the database; what was done stays."""
+        if self._worker is not None:
+            self._worker.close()
+        self._context.close()
+
+    def note_reserve(self) -> None:
+        """Write down how long the steps after a ladder took, beside what it kept for them."""
+        _note_reserve(self._context, self.summaries, self.seconds)
+
+
 def run(
     settings: Settings,
     name: str,
@@ -55,39 +134,20 @@ def run(
     Heavy steps run in one spawned worker unless `spawn` is False. Raises whatever a step raises,
     and `Interrupted` on Ctrl-C: what is done is kept. The caller holds the project's lock.
     """
-    watch, command = _guarded(progress), Command(time.monotonic(), tuple(steps))
-    summaries: dict[str, dict[str, Any]] = {}
-    seconds: dict[str, float] = {}
-    worker = context = None
-    step = ""
+    walk: Walk | None = None
     try:
-        if spawn and not HEAVY.isdisjoint(steps):
-            worker = Worker(settings, name, command)
-        context = open_context(settings, name, watch, command)
-        for left in (context.training_file, context.stop_file):  # of a run that was killed
-            left.unlink(missing_ok=True)
-        for step in steps:
-            start = time.perf_counter()
-            watch(Progress(step, 0, None, "starting"))
-            with _stoppable(context, step):
-                if worker is not None and step in HEAVY:
-                    summaries[step] = worker.run(step, watch)
-                else:
-                    summaries[step] = run_step(step, context)
-            seconds[step] = round(time.perf_counter() - start, 3)
-        _note_reserve(context, summaries, seconds)
+        with Walk(settings, name, steps, progress=progress, spawn=spawn) as walk:
+            for step in steps:
+                walk.step(step)
+            walk.note_reserve()
     except KeyboardInterrupt:
+        at = walk.at if walk is not None else ""
         raise Interrupted(
-            f"Stopped during {step or 'start'}.",
+            f"Stopped during {at or 'start'}.",
             expected="the work to be let finish",
             do="Run the same command again: it goes on from here. Nothing done is lost.",
         ) from None
-    finally:
-        if worker is not None:
-            worker.close()
-        if context is not None:
-            context.close()
-    return summaries, seconds
+    return walk.summaries, walk.seconds
 
 
 @contextlib.contextmanager

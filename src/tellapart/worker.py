@@ -71,6 +71,10 @@ class Worker:
                 result: dict[str, Any] = value
                 return result
 
+    def kill(self) -> None:
+        """End the process at once, from any thread; a step that runs in it raises `WorkerError`."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the process, whatever it is doing; what its steps committed stays."""
         with contextlib.suppress(OSError):
