@@ -14,6 +14,7 @@ from tellapart.cli import (
     service,
     serving,
     stepping,
+    up,
     upkeep,
     variants,
     weights,
@@ -22,6 +23,7 @@ from tellapart.cli import (
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
     "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
+    "The app": (up.up,),
     "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
     "Serve": (serving.serve, service.compute, variants.benchmark),
     "Step by step, on a project": (
