@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tellapart.catalog.looking import PictureFilter
 from tellapart.runtime.desk.shapes import (
     Decided,
     Download,
@@ -12,7 +13,6 @@ from tellapart.runtime.desk.shapes import (
     Health,
     Original,
     Page,
-    PictureFilter,
     ProjectCard,
     ProjectView,
     Threshold,

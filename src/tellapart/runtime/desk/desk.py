@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from tellapart.runtime.desk.me import Me
 from tellapart.runtime.desk.models import Models
-from tellapart.runtime.desk.pictures import Pictures
-from tellapart.runtime.desk.projects import Projects
-from tellapart.runtime.desk.running import Running
 from tellapart.runtime.desk.thresholds import Thresholds
 
 
-class Desk(Projects, Pictures, Thresholds, Running, Models, Me):
+class Desk(Thresholds, Models, Me):
     """What one account may see and do. Made by `runtime.entrance.Desks.of(account)`.
 
     Raises `NotFoundError` for what is not there or not this account's, `InputError` and

@@ -2,29 +2,134 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
-from tellapart.runtime.desk.base import Base
+from tellapart.catalog import looking, owners
+from tellapart.errors import RequestError
+from tellapart.project import Project
+from tellapart.runtime.desk.running import Running
 from tellapart.runtime.desk.shapes import Health, Usage
+from tellapart.runtime.shapes import iso
+
+_MB = 1_000_000
+#: Below it a warning is shown.
+_LITTLE_DISK_MB = 500
+_CHUNK = 1 << 18
+_ROWS = 500
 
 
-class Me(Base):
+class Me(Running):
     """Mine to see, take along and delete."""
 
     def usage(self) -> Usage:
         """What the account uses of its quota (disk: measured at most once a minute)."""
-        raise NotImplementedError
+        owner = self.settings.owner
+        held = owners.holdings(self.engine, owner)
+        latest = self._runs.list(owner=owner, limit=1000)
+        since = iso(datetime.now(UTC) - timedelta(days=1))
+        return Usage(
+            projects=held["projects"],
+            pictures=held["pictures"],
+            runs_active=sum(not run.ended_state for run in latest),
+            runs_today=sum(run.created > since for run in latest),
+            disk_mb=round((held["bytes"] + self._disk_bytes()) / _MB, 1),
+        )
 
     def export(self) -> Iterator[bytes]:
-        """Everything held about the account as a zip, streamed: account, tokens' names, recipes,
-        ledgers, runs, versions' bundles."""
-        raise NotImplementedError
+        """Everything held about the account as a zip, streamed: the account, recipes, ledgers,
+        runs, versions' bundles. Written beside the cache first, and removed at the end."""
+        folder = self.settings.cache_dir / "exports"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+                self._write_export(archive)
+            file.seek(0)
+            while chunk := file.read(_CHUNK):
+                yield chunk
 
     def delete_me(self, password: str) -> None:
         """Delete the account with all its projects, runs and files. Raises `RequestError` (403)
-        for a wrong password, `BusyError` while a run cannot be ended."""
-        raise NotImplementedError
+        for a wrong password, `BusyError` where a run works on a project to its step's end."""
+        if self.single_user:
+            raise RequestError(
+                "The single user of this machine has no account that could be deleted.",
+                expected="an account on a server with accounts",
+                do="Delete the projects, or the folder that `tellapart path` prints.",
+                status=403,
+            )
+        self._accounts.check_password(self.account, password)
+        owner = self.settings.owner
+        for run in self._runs.list(owner=owner, limit=1000, states=("queued", "running")):
+            self._runs.cancel(run.id)
+        for name in Project.names(self.settings):
+            self.open(name).delete()
+        self._runs.delete(owner=owner)
+        self._accounts.delete(self.account)
+        shutil.rmtree(self.settings.owner_dir, ignore_errors=True)
 
     def health(self) -> Health:
         """Disk, workers, queue and mail, in words for a banner."""
-        raise NotImplementedError
+        return self._memory.get("house", "health", self._health, 2.0)
+
+    def _health(self) -> Health:
+        warnings = []
+        free = shutil.disk_usage(_existing(self.settings.home)).free / _MB
+        if free < _LITTLE_DISK_MB:
+            warnings.append(
+                f"The disk is nearly full ({free:,.0f} MB free): runs fail until there is room."
+            )
+        overview = self._runs.overview()
+        workers = len(overview["workers"])
+        queued, running = int(overview["queued"]), int(overview["running"])
+        if not workers:
+            warnings.append("No worker is there: runs wait until one is started.")
+        mail: dict[str, Any] = dict(self._outbox.state()) if self._outbox is not None else {}
+        if mail.get("warning"):
+            warnings.append(str(mail["warning"]))
+        return Health(
+            state="warning" if warnings else "ok",
+            warnings=warnings,
+            disk_free_mb=round(free, 1),
+            workers=workers,
+            queued=queued,
+            running=running,
+            mail=mail,
+        )
+
+    def _write_export(self, archive: zipfile.ZipFile) -> None:
+        def write(name: str, value: Any) -> None:
+            archive.writestr(name, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+        owner = self.settings.owner
+        write("account.json", self._accounts.export(self.account))
+        runs = self._runs.list(owner=owner, limit=10_000)
+        write("runs.json", [run.to_dict() for run in runs])
+        for name in Project.names(self.settings):
+            opened, catalog = self.open(name), self.catalog(name)
+            base = f"projects/{name}"
+            write(f"{base}/recipe.json", catalog.recipe)
+            with archive.open(f"{base}/pictures.jsonl", "w") as out:
+                after = None
+                everything = looking.PictureFilter(status=None)
+                while True:
+                    rows, after = looking.page(catalog, everything, limit=_ROWS, after=after)
+                    for row in rows:
+                        out.write(json.dumps(asdict(row), ensure_ascii=False).encode() + b"\n")
+                    if after is None:
+                        break
+            for version in catalog.versions():
+                path = opened.folder / "versions" / version.file
+                if path.is_file():
+                    archive.write(path, f"{base}/{version.file}", zipfile.ZIP_STORED)
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from tellapart.bundle.write import file_sha256
+from tellapart.catalog import Version
+from tellapart.errors import InputError, NotFoundError, OverloadedError
 from tellapart.runtime.desk.base import Base
 from tellapart.runtime.desk.shapes import Download, FileKind, VersionView
+
+#: What a bundle holds for each kind of file, by how the member's name begins.
+_MEMBERS: dict[FileKind, str] = {
+    "onnx": "model.onnx",
+    "coreml": "coreml/",
+    "dataset": "dataset/",
+    "report": "report.html",
+    "card": "README.md",
+    "metrics": "metrics.json",
+}
+_PLOT = re.compile(r"[a-z0-9_]{1,80}\.png")
+_SECONDS = 300.0
+_NO_REPORT = "a bundle that is whole"
 
 
 class Models(Base):
@@ -14,49 +35,82 @@ class Models(Base):
 
     def versions(self, project: str) -> list[VersionView]:
         """The packaged versions, newest first."""
-        raise NotImplementedError
+        catalog = self.catalog(project)
+        return [self._view(project, one) for one in reversed(catalog.versions())]
 
     def version(self, project: str, version: int | None = None) -> VersionView:
         """One version. Raises `NotFoundError`."""
-        raise NotImplementedError
+        return self._view(project, self._version(project, version))
 
     def metrics(self, project: str, version: int | None = None) -> dict[str, Any]:
         """All figures of a version: the bundle's `metrics.json` (accuracy, `confusion`,
         `per_class`, `confident_errors`, `history`, …)."""
-        raise NotImplementedError
+        return self._json(project, version, "metrics.json")
 
     def manifest(self, project: str, version: int | None = None) -> dict[str, Any]:
         """What the bundle says of itself: labels, recipe, data, licences, network."""
-        raise NotImplementedError
+        return self._json(project, version, "manifest.json")
 
     def report(self, project: str, version: int | None = None) -> bytes:
         """The report as one HTML page; the newest version's with all pictures, for its owner."""
-        raise NotImplementedError
+        newest = self._version(project, None)
+        own = self.settings.projects_dir / project / "work" / "report.html"
+        metrics = own.with_name("metrics.json")
+        if version in (None, newest.version) and own.is_file() and metrics.is_file():
+            # What lies beside the work may be of a run since, that has packaged nothing yet.
+            same = metrics.read_bytes() == self._member(project, newest.version, "metrics.json")
+            if same:
+                return own.read_bytes()
+        return self._member(project, version, "report.html")
 
     def plots(self, project: str, version: int | None = None) -> list[str]:
         """Names of the plots, such as `confusion.png`."""
-        raise NotImplementedError
+        names = self._names(project, self._version(project, version))
+        return sorted(name.removeprefix("plots/") for name in names if name.startswith("plots/"))
 
     def plot(self, project: str, name: str, version: int | None = None) -> bytes:
         """One plot as PNG. Raises `NotFoundError`."""
-        raise NotImplementedError
+        if not _PLOT.fullmatch(name):
+            raise NotFoundError(
+                f"There is no plot {name!r}.",
+                expected="a name such as confusion.png",
+                do="List the version's plots.",
+            )
+        return self._member(project, version, f"plots/{name}")
 
     def bundle(self, project: str, version: int | None = None) -> Download:
-        """The bundle's zip."""
-        raise NotImplementedError
-
-    def file(self, project: str, kind: FileKind, version: int | None = None) -> Download:
-        """A file out of a version, ready to be streamed (copied out once, kept by content).
-
-        `coreml` is a zip of the package, `dataset` a zip of the pictures that may be passed on
-        and rows of all. Raises `NotFoundError` where the version has none.
-        """
-        raise NotImplementedError
+        """The bundle's zip. Its SHA-256 is read once and remembered by time and size."""
+        path = self._path(project, self._version(project, version))
+        state = path.stat()
+        key = ("sha256", str(path), state.st_mtime_ns, state.st_size)
+        digest = self._memory.get("", key, lambda: file_sha256(path), 24 * 3600.0)
+        return Download(path, path.name, "application/zip", state.st_size, digest)
 
     def compare(self, project: str, first: int, second: int) -> dict[str, Any]:
         """Two versions side by side: `versions`, `metrics` (name → [first, second]), `classes`
         (class → [recall, recall]), `pictures`, `recipe` (key → [first, second], differences)."""
-        raise NotImplementedError
+        both = [self.metrics(project, number) for number in (first, second)]
+        manifests = [self.manifest(project, number) for number in (first, second)]
+        views = [self.version(project, number) for number in (first, second)]
+        names = list(dict.fromkeys([*views[0].metrics, *views[1].metrics]))
+        recalls = [
+            {row["class"]: row["recall"] for row in one.get("per_class", ())} for one in both
+        ]
+        recipes = [_flat(one.get("recipe", {})) for one in manifests]
+        return {
+            "versions": [view.to_dict() for view in views],
+            "metrics": {name: [view.metrics.get(name) for view in views] for name in names},
+            "classes": {
+                label: [found.get(label) for found in recalls]
+                for label in sorted({*recalls[0], *recalls[1]})
+            },
+            "pictures": [one.get("splits") for one in both],
+            "recipe": {
+                key: [one.get(key) for one in recipes]
+                for key in sorted({*recipes[0], *recipes[1]})
+                if recipes[0].get(key) != recipes[1].get(key)
+            },
+        }
 
     async def predict(
         self,
@@ -65,23 +119,144 @@ class Models(Base):
         content_type: str,
         *,
         version: int | None = None,
-        why: bool = False,
-    ) -> tuple[int, dict[str, Any]]:
-        """HTTP status and JSON of `serve` for the same body, through the same pool."""
-        raise NotImplementedError
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """HTTP status and JSON of `serve` for the same body, through the same pool.
+
+        `query`: as there, such as `{"why": "1"}`.
+        """
+        import asyncio
+
+        if self._residents is None:
+            raise OverloadedError(
+                "This server answers no predictions.",
+                expected="a server that was started with resident models",
+                do="Ask its keeper, or download the bundle and run `tellapart serve`.",
+                retry_after=60.0,
+            )
+        path = await asyncio.to_thread(self.bundle_path, project, version)
+        return await self._residents.predict(path, body, content_type=content_type, query=query)
+
+    def bundle_path(self, project: str, version: int | None = None) -> Path:
+        """Where the bundle lies. Raises `NotFoundError`."""
+        return self._path(project, self._version(project, version))
 
     def explain(
         self, project: str, picture: bytes, label: str | None = None
     ) -> tuple[dict[str, Any], bytes]:
         """Why the newest version answers a picture as it does: `Explanation.to_dict` (without
         paths), and the picture with its heat map as PNG. Takes a second or more."""
-        raise NotImplementedError
+        self.catalog(project)
+        found = self._memory.thinker.ask(
+            "explain",
+            self.settings,
+            project=project,
+            picture=base64.b64encode(picture).decode(),
+            label=label,
+        )
+        return found["explanation"], base64.b64decode(found["picture"])
 
-    def network(self, project: str) -> dict[str, Any]:
-        """The project's network layer by layer: `layers` ([{name, kind, out, parameters, …}]),
-        `parameters`, `source`. Raises `NotFoundError` where it trains none."""
-        raise NotImplementedError
+    # -- inside -----------------------------------------------------------------------------
 
-    def work_file(self, project: str, name: str) -> Path:
-        """A file that steps left beside the work, of those that may be shown (`plots/*.png`)."""
-        raise NotImplementedError
+    def _version(self, project: str, version: int | None) -> Version:
+        known = self.catalog(project).versions()
+        for one in known:
+            if one.version == (version if version is not None else known[-1].version):
+                return one
+        raise NotFoundError(
+            f"The project {project!r} has no version {version}."
+            if known
+            else f"The project {project!r} has no version yet.",
+            expected=f"a version from 1 to {known[-1].version}" if known else "a packaged version",
+            do="Name one of these." if known else "Run the project to its end.",
+        )
+
+    def _path(self, project: str, version: Version) -> Path:
+        path = self.settings.projects_dir / project / "versions" / version.file
+        if not path.is_file():
+            raise NotFoundError(
+                f"The file of version {version.version} of {project!r} is gone.",
+                expected="the bundle where it was written",
+                do="Run the project again: it writes the bundle anew.",
+            )
+        return path
+
+    def _names(self, project: str, version: Version) -> tuple[str, ...]:
+        path = self._path(project, version)
+        state = path.stat()
+        key = ("names", str(path), state.st_mtime_ns, state.st_size)
+
+        def read() -> tuple[str, ...]:
+            with zipfile.ZipFile(path) as archive:
+                return tuple(archive.namelist())
+
+        return self._memory.get("", key, read, _SECONDS)
+
+    def _member(self, project: str, version: int | None, name: str) -> bytes:
+        one = self._version(project, version)
+        if name not in self._names(project, one):
+            raise NotFoundError(
+                f"Version {one.version} of {project!r} has no {name}.",
+                expected=_NO_REPORT,
+                do="Look at what the version holds.",
+            )
+        with zipfile.ZipFile(self._path(project, one)) as archive:
+            return archive.read(name)
+
+    def _json(self, project: str, version: int | None, name: str) -> dict[str, Any]:
+        one = self._version(project, version)
+        path = self._path(project, one)
+        state = path.stat()
+        key = (name, str(path), state.st_mtime_ns, state.st_size)
+
+        def read() -> dict[str, Any]:
+            return cast(dict[str, Any], json.loads(self._member(project, one.version, name)))
+
+        # Handed out to several: a caller that changes it changes its own copy.
+        return dict(self._memory.get("", key, read, _SECONDS))
+
+    def _view(self, project: str, version: Version) -> VersionView:
+        try:
+            path = self._path(project, version)
+            names, size = self._names(project, version), path.stat().st_size
+        except (NotFoundError, zipfile.BadZipFile):
+            names, size = (), 0
+        files: list[str] = ["bundle"] if names else []
+        files += [
+            kind
+            for kind, start in _MEMBERS.items()
+            if any(name.startswith(start) for name in names)
+        ]
+        return VersionView(
+            project=project,
+            version=version.version,
+            created=version.created_at,
+            metrics=version.metrics,
+            bytes=size,
+            files=files,
+        )
+
+
+def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """A recipe as key paths: `train.C` and the like."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        where = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping) and where != "classes":
+            found.update(_flat(value, where))
+        else:
+            found[where] = value
+    return found
+
+
+def version_number(text: str) -> int | None:
+    """What stands in an address: a number, or `latest` (None). Raises `InputError`."""
+    if text == "latest":
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        return int(text)
+    raise InputError(
+        f"The version is {text[:40]!r}.",
+        expected="a number from 1 up, or latest",
+        do="Correct it.",
+    )

@@ -145,9 +145,7 @@ class VersionView:
     metrics: dict[str, Any]
     #: Size of the bundle; 0 where its file is gone.
     bytes: int
-    #: SHA-256 of the bundle (hex); empty where it is not known without reading it.
-    sha256: str
-    #: Names that `Desk.file` takes for this version.
+    #: What can be downloaded of it: `bundle`, `onnx`, `coreml`, `dataset`, `report`, …
     files: list[str]
 
     def to_dict(self) -> dict[str, Any]:

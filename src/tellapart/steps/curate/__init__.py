@@ -53,7 +53,7 @@ def run(context: StepContext) -> dict[str, Any]:
             for one in decisions
         ]
     )
-    result = {**_summary(rows, decisions), "thresholds": asdict(_limits(context))}
+    result = {**summary(rows, decisions), "thresholds": asdict(_limits(context))}
     if material.passing:
         result["notes"].append(
             "Some pictures' files are gone or have changed since they were collected and are set "
@@ -63,6 +63,17 @@ def run(context: StepContext) -> dict[str, Any]:
     # A file that was gone may be back the next time: then this is not the last word.
     context.catalog.finish(STEP, "" if material.passing else inputs, result)
     return result
+
+
+def trial(
+    context: StepContext,
+) -> tuple[list[PictureRow], list[verdicts.Decision], dict[str, Any]]:
+    """Rows, verdicts and counts as `run` would have them with the context's recipe; nothing is
+    stored but what is measured of pictures that are new."""
+    rows = context.catalog.pictures(status="ok")
+    material = gather(context, rows)
+    decisions = decide(context, rows, material, score(context, rows, material))
+    return rows, decisions, summary(rows, decisions)
 
 
 def decide(
@@ -134,8 +145,8 @@ def _inputs(context: StepContext, rows: Sequence[PictureRow]) -> str:
     )
 
 
-def _summary(rows: Sequence[PictureRow], decisions: Sequence[verdicts.Decision]) -> dict[str, Any]:
-    """What counts in the end: the user's word laid over the verdicts, as the ledger does."""
+def summary(rows: Sequence[PictureRow], decisions: Sequence[verdicts.Decision]) -> dict[str, Any]:
+    """Counts, in all and by class, and notes: what counts in the end: the user's word laid over the verdicts, as the ledger does."""
     kept: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     by_class: dict[str, Counter[str]] = {row.label: Counter() for row in rows}
