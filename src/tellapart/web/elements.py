@@ -153,8 +153,9 @@ def choices(
         with tag("div", classes="choices"):
             for value, label, explanation in options:
                 with tag("label", classes="choice"):
-                    checked = {"defaultChecked": True} if value == chosen else {}
-                    tag("input", type="radio", name=name, value=value, **checked)
+                    option = tag("input", type="radio", name=name, value=value)
+                    if value == chosen:
+                        option.props["defaultChecked"] = True
                     with tag("span", classes="face"):
                         tag("b", label)
                         tag("span", explanation, classes="small quiet")

@@ -1,15 +1,135 @@
-"""What open pages are told: the house's health, and a run's events as they come."""
+"""What open pages are told: the house's health, and a run as it goes on.
+
+Pages that show one run share one reader of it, which looks while somebody watches: a page costs
+no query of its own.
+"""
 
 from __future__ import annotations
 
-from tellapart.runtime.desk.shapes import Health
-from tellapart.web.visit import Visit
+import asyncio
+import time
+from typing import TYPE_CHECKING
 
-#: Seconds for which one look at the house serves all pages.
-_FRESH = 10.0
-_seen: dict[str, tuple[float, Health]] = {}
+from nicegui import background_tasks
+
+from tellapart.catalog import PictureRow
+from tellapart.errors import TellapartError
+from tellapart.runtime import Event, Run
+from tellapart.runtime.desk import Desk, PictureFilter
+
+if TYPE_CHECKING:
+    from tellapart.web.visit import Visit
+
+#: Seconds between two looks at a run, for which one look at the house serves an account's pages,
+#: and after which a run that nobody watches is no longer read.
+_EVERY, _FRESH, _ALONE = 0.5, 10.0, 6.0
+_MOST_EVENTS = 5_000
+#: How many of the newest pictures are shown while they arrive, and how often they are looked up.
+NEWEST, _PICTURES_EVERY = 24, 1.5
+#: Steps that bring or judge pictures.
+_BRINGS = frozenset(("collect", "curate"))
+
+_warnings: dict[str, tuple[float, list[str]]] = {}
 
 
-def health(visit: Visit) -> list[str]:
-    """Warnings for the banner, at most ten seconds old."""
-    return []
+async def health(visit: Visit) -> list[str]:
+    """Warnings for the banner, at most ten seconds old; a failing look warns of nothing."""
+    account = visit.visitor.account
+    if account is None:
+        return []
+    seen = _warnings.get(account.id)
+    if seen is not None and time.monotonic() - seen[0] < _FRESH:
+        return seen[1]
+    try:
+        found = (await visit.ask(visit.desk.health)).warnings
+    except (TellapartError, NotImplementedError):
+        found = []
+    if len(_warnings) > 1_000:
+        _warnings.clear()
+    _warnings[account.id] = (time.monotonic(), found)
+    return found
+
+
+class Feed:
+    """One run of one account, read for all pages that show it."""
+
+    def __init__(self, desk: Desk, id: str, first: Run) -> None:
+        self.desk, self.id, self.run = desk, id, first
+        self.events: list[Event] = []
+        self.pictures: list[PictureRow] = []
+        #: Counts up with every change.
+        self.version = 0
+        #: Whether everything has been read that there will be.
+        self.complete = False
+        self._seq = 0
+        self._touched = time.monotonic()
+        self._pictures_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def touch(self) -> None:
+        """Somebody watches: go on reading."""
+        self._touched = time.monotonic()
+        if not self.complete and (self._task is None or self._task.done()):
+            self._task = background_tasks.create(self._follow(), name=f"run {self.id}")
+
+    async def _follow(self) -> None:
+        while not self.complete and time.monotonic() - self._touched < _ALONE:
+            await self.read()
+            await asyncio.sleep(_EVERY)
+        _feeds.pop((self.desk.account.id, self.id), None)
+
+    async def read(self) -> None:
+        """One look: the run, its new events, the newest pictures."""
+        before = self.run
+        # Events first: of an ended run they are then all read.
+        now = await asyncio.to_thread(self.desk.run, self.id)
+        while True:
+            found = await asyncio.to_thread(self.desk.events, self.id, self._seq, 500)
+            if not found:
+                break
+            self._seq = found[-1].seq
+            self.events = (self.events + found)[-_MOST_EVENTS:]
+            self.version += 1
+        self.run = now
+        if now != before:
+            self.version += 1
+        await self._look_at_pictures()
+        self.complete = now.ended_state
+
+    async def _look_at_pictures(self) -> None:
+        at = time.monotonic()
+        brings = self.run.step in _BRINGS or self.run.ended_state or not self.pictures
+        if not brings or (at - self._pictures_at < _PICTURES_EVERY and not self.run.ended_state):
+            return
+        self._pictures_at = at
+        try:
+            page = await asyncio.to_thread(
+                self.desk.pictures, self.run.project, PictureFilter(order="newest"), limit=NEWEST
+            )
+        except TellapartError:
+            return  # no project yet, or none any more
+        if [_seen(row) for row in page.items] != [_seen(row) for row in self.pictures]:
+            self.pictures = page.items
+            self.version += 1
+
+
+def _seen(row: PictureRow) -> tuple[str, bool | None]:
+    return row.id, row.kept
+
+
+_feeds: dict[tuple[str, str], Feed] = {}
+
+
+async def watch(visit: Visit, id: str) -> Feed:
+    """The feed of a run, read once at least. Raises `NotFoundError`."""
+    desk = visit.desk
+    first = await visit.ask(desk.run, id)
+    key = (desk.account.id, id)
+    feed = _feeds.get(key)
+    if feed is None:
+        feed = Feed(desk, id, first)
+        await feed.read()
+        if not feed.complete:
+            feed = _feeds.setdefault(key, feed)
+    feed.touch()
+    return feed

@@ -147,12 +147,9 @@ def _switch() -> None:
 
 def _banner(visit: Visit) -> None:
     """What needs a person: a full disk, no worker, mail that cannot be sent."""
-    from tellapart.web.live import health
-
-    warnings = health(visit)
-    if warnings:
+    if visit.warnings:
         with tag("div", classes="notice warn", role="status").style("margin-bottom: 2rem"):
-            for warning in warnings:
+            for warning in visit.warnings:
                 tag("span", warning)
 
 

@@ -98,3 +98,66 @@ STATES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
+
+# Run
+STEPS_HEAD = "Steps"
+STEPS = {
+    "collect": ("Find pictures", "Search, fetch and note where each picture comes from"),
+    "curate": ("Sort out", "Set aside doubles, broken, empty and off-topic pictures"),
+    "split": ("Share out", "Some to learn from, some never seen until the test"),
+    "train": ("Learn", "Train the classifier"),
+    "evaluate": ("Check", "Test it on pictures that it has not seen"),
+    "compile": ("Compile", "Make the files that run anywhere, and prove them equal"),
+    "package": ("Pack", "Write the bundle"),
+    "judge": ("Judge your picture", "Ask the new model about the picture to try"),
+    "deliver": ("Send", "Put the mail on its way"),
+}
+STEP_STATES = {
+    "waiting": "not begun",
+    "running": "under way",
+    "done": "done",
+    "failed": "failed",
+}
+STEP_AT = "{step}, step {n} of {all}"
+COUNT = "{done} of {total}"
+QUEUED = "Next in line."
+QUEUED_AHEAD = "{n} before it."
+LEFT = "About {time} left."
+NO_LEFT = "Under way."
+ENDED = "Ended {ago}."
+CANCELLING = "Being cancelled …"
+STOPPING = "Ending the training with what it has learned …"
+STOP = "Stop learning early"
+STOP_HINT = "Ends the training now and goes on with what was learned"
+CANCEL = "Cancel"
+CANCEL_SURE = "Cancel this run?"
+CANCEL_TEXT = "What is found and learned so far stays. It can be gone on with later."
+CANCEL_DO = "Cancel the run"
+RETRY = "Go on with it"
+ARRIVING = "Pictures"
+ALL_PICTURES = "All pictures"
+PICTURE_OF = "Picture found for {label}"
+CURVE = "Learning"
+LOG = "Log"
+OUTCOME = "What came out"
+ACCURACY = "Accuracy on unseen pictures"
+INTERVAL = "95 % interval {low} to {high}."
+BASELINE = "Always the commonest class: {share}."
+KEPT = "Pictures kept"
+SET_ASIDE = "{n} set aside, with reasons."
+VERDICT = "Your picture"
+VERDICT_SURE = "Probability {share}."
+VERDICT_REFUSED = "Nearest is {label}, with {share}."
+VERDICT_NONE = "Could not be judged."
+NONE_OF_THESE = "None of these"
+SEE_MODEL = "See the model"
+SEE_PICTURES = "Look through the pictures"
+GET_BUNDLE = "Download the model"
+GET_DATASET = "Download the data set"
+MAIL_STATES = {
+    "queued": "The mail to {email} is on its way.",
+    "sending": "The mail to {email} is on its way.",
+    "sent": "The mail to {email} has been sent.",
+    "failed": "The mail to {email} could not be sent. Everything in it stands here.",
+    "refused": "No mail was sent: the address is not confirmed, or has had too many.",
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 import typing
@@ -12,12 +13,12 @@ from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
-from nicegui import Client, context, run, ui
+from nicegui import Client, context, ui
 
 from tellapart.errors import RequestError, TellapartError
 from tellapart.runtime.desk import Desk
 from tellapart.runtime.entrance import Access, Desks, Visitor
-from tellapart.web import texts
+from tellapart.web import live, texts
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,10 +38,11 @@ class House:
         """Make a function a page: `async def build(visit: Visit, name: str)` at `/…/{name}`.
 
         Who has no session is led to the log-in, unless the page is `open_to_all` (then
-        `visit.desk` must not be used). What the function raises becomes a page of three parts.
+        `visit.desk` must not be used). What the function raises becomes a page of three parts; it
+        may give a response instead of drawing, such as a redirect.
         """
 
-        def register(build: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
+        def register(build: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
             hints = typing.get_type_hints(build)
             asked = list(inspect.signature(build).parameters.values())[1:]
 
@@ -49,7 +51,9 @@ class House:
                 if visit.visitor.account is None and not open_to_all:
                     return RedirectResponse(_login(request.url.path), status_code=303)
                 try:
-                    await build(visit, **given)
+                    visit.warnings = await live.health(visit)
+                    answer: Response | None = await build(visit, **given)
+                    return answer
                 except TellapartError as error:
                     show_failure(visit, error)
                 return None
@@ -78,6 +82,8 @@ class Visit:
     house: House
     request: Request = field(repr=False)
     visitor: Visitor = field(repr=False)
+    #: What the banner says.
+    warnings: list[str] = field(default_factory=list)
     _checked: float = field(default_factory=time.monotonic)
 
     @property
@@ -105,15 +111,18 @@ class Visit:
 
         Raises what the call raises; leads to the log-in where the session has ended.
         """
+        await self.still()
+        return await asyncio.to_thread(call, *args, **kwargs)
+
+    async def still(self) -> None:
+        """Look now and then whether the session still holds, for pages that only listen."""
         if time.monotonic() - self._checked > _TRUST:
             await self._check()
-        result: T = await run.io_bound(call, *args, **kwargs)
-        return result
 
     async def _check(self) -> None:
         cookie = self.request.cookies.get(self.house.access.cookie, "")
         address = self.request.client.host if self.request.client else ""
-        now = await run.io_bound(self.house.desks.visitor, cookie=cookie, address=address)
+        now = await asyncio.to_thread(self.house.desks.visitor, cookie=cookie, address=address)
         known = self.visitor.account
         if known is not None and (now.account is None or now.account.id != known.id):
             self.visitor = Visitor()

@@ -1,0 +1,124 @@
+"""What came out of a run: the honest figure, the verdict, the files; or what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from tellapart.runtime import Run
+from tellapart.web import shell, texts
+from tellapart.web.elements import link, new_id, tag
+
+
+class Outcome:
+    """Empty while the run is under way."""
+
+    def __init__(self) -> None:
+        self.part = tag("div", classes="hidden")
+        self.drawn: tuple[object, ...] = ()
+
+    def draw(self, run: Run) -> None:
+        now = (run.state, run.attempt, repr(run.verdict), run.mail, repr(run.error))
+        if now == self.drawn:
+            return
+        self.drawn = now
+        self.part.clear()
+        self.part.classes(replace="section-s" if run.state in ("done", "failed") else "hidden")
+        with self.part:
+            if run.state == "done":
+                _done(run)
+            elif run.state == "failed":
+                _failed(run)
+
+
+def _failed(run: Run) -> None:
+    error = run.error or {}
+    with tag("div", classes="notice bad", role="alert"):
+        tag("strong", str(error.get("what", texts.FAILED)))
+        for name, key in ((texts.EXPECTED, "expected"), (texts.DO, "do")):
+            if error.get(key):
+                tag("span", f"{name}: {error[key]}", classes="small")
+
+
+def _done(run: Run) -> None:
+    result = run.result or {}
+    heading = new_id("outcome")
+    with tag("section", classes="card outcome", aria_labelledby=heading):
+        tag("h2", texts.OUTCOME, id=heading)
+        with tag("div", classes="outcome-grid"):
+            _figure(result.get("metrics") or {})
+            _pictures(result.get("pictures") or {})
+            if run.verdict:
+                _verdict(run.verdict)
+        for note in result.get("notes") or ():
+            tag("p", str(note), classes="small quiet")
+        _next(run)
+        said = texts.MAIL_STATES.get(run.mail)
+        if said:
+            tag("p", said.format(email=run.notify.get("email", "")), classes="small quiet")
+
+
+def _figure(metrics: Mapping[str, Any]) -> None:
+    if "accuracy" not in metrics:
+        return
+    with tag("div"):
+        tag("p", texts.ACCURACY, classes="overline")
+        tag("p", percent(metrics["accuracy"]), classes="figure")
+        said = []
+        if "low" in metrics and "high" in metrics:
+            said.append(
+                texts.INTERVAL.format(low=percent(metrics["low"]), high=percent(metrics["high"]))
+            )
+        if "baseline" in metrics:
+            said.append(texts.BASELINE.format(share=percent(metrics["baseline"])))
+        for line in said:
+            tag("p", line, classes="small quiet")
+
+
+def _pictures(counts: Mapping[str, Any]) -> None:
+    if "kept" not in counts:
+        return
+    with tag("div"):
+        tag("p", texts.KEPT, classes="overline")
+        tag("p", f"{counts['kept']:,}", classes="figure")
+        tag("p", texts.SET_ASIDE.format(n=f"{counts.get('set_aside', 0):,}"), classes="small quiet")
+
+
+def _verdict(verdict: Mapping[str, Any]) -> None:
+    with tag("div"):
+        tag("p", texts.VERDICT, classes="overline")
+        if verdict.get("error"):
+            error = verdict["error"]
+            what = error.get("what") if isinstance(error, Mapping) else error
+            tag("p", texts.VERDICT_NONE)
+            tag("p", str(what), classes="small quiet")
+            return
+        label = texts.NONE_OF_THESE if verdict.get("refused") else str(verdict.get("label", ""))
+        tag("p", label, classes="figure")
+        if isinstance(verdict.get("probability"), int | float):
+            said = texts.VERDICT_REFUSED if verdict.get("refused") else texts.VERDICT_SURE
+            told = said.format(
+                share=percent(verdict["probability"]), label=verdict.get("label", "")
+            )
+            tag("p", told, classes="small quiet")
+
+
+def _next(run: Run) -> None:
+    name = run.project
+    files = f"/api/v1/projects/{quote(name, safe='')}/versions/{_version(run)}/files"
+    with tag("div", classes="row").style("margin-top: .5rem"):
+        link(texts.SEE_MODEL, shell.project_url(name, "model"), classes="button primary")
+        link(texts.SEE_PICTURES, shell.project_url(name, "pictures"), classes="button")
+        link(texts.GET_BUNDLE, f"{files}/bundle", classes="button", download=True)
+        link(texts.GET_DATASET, f"{files}/dataset", classes="button", download=True)
+
+
+def _version(run: Run) -> str:
+    version = (run.result or {}).get("version")
+    return str(version) if version else "latest"
+
+
+def percent(share: float) -> str:
+    """`0.9137` -> `91.4 %`."""
+    return f"{100 * float(share):.1f} %"
