@@ -1,14 +1,13 @@
 """Files that strangers bring, read as if whoever made them meant harm.
 
-`unpack` takes a zip apart into a folder of its own, whole or not at all; `check_list` looks
-through a list of pictures before it is used; `confine` refuses recipes that name files of this
-machine. What is refused is refused with every reason at once.
+`unpack` takes a zip apart into a folder of its own, whole or not at all; `check_member` looks at
+the name of a file that comes by itself; `confine` refuses recipes that name files of this machine.
+What is refused is refused with every reason at once.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
 import struct
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, Any
 
-from tellapart.bundle.archive import name_problem, names_problems
+from tellapart.bundle.archive import fold, name_problem, names_problems
 from tellapart.errors import InputError, StorageError
 
 _CHUNK = 1 << 20
@@ -120,13 +119,17 @@ def unpack(archive: Path, target: Path, limits: Limits | None = None) -> Unpacke
     return Unpacked(target, len(wanted), size, files - len(wanted))
 
 
-def refused(problems: Iterable[str], what: str = "The archive") -> InputError:
+class RefusedUploadError(InputError):
+    """An upload that might do harm."""
+
+
+def refused(problems: Iterable[str], what: str = "The archive") -> RefusedUploadError:
     """One error that lists every problem of an upload."""
     listed = list(dict.fromkeys(problems))
     more = len(listed) - _MOST_SHOWN
     shown = listed[:_MOST_SHOWN] + ([f"… and {more} more"] if more > 0 else [])
     count = f"{len(listed)} problem{'s' if len(listed) > 1 else ''}"
-    return InputError(
+    return RefusedUploadError(
         f"{what} is refused for {count}:" + "".join(f"\n  - {one}" for one in shown),
         expected=_EXPECTED,
         do="Pack the pictures anew without these, and upload that.",
@@ -273,39 +276,32 @@ def _storing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-# -- lists ------------------------------------------------------------------------------------
+def check_member(folder: Path, name: str, head: bytes) -> None:
+    """Whether a file that begins with `head` may be put into `folder` as `name`.
 
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
-_WEB = ("http://", "https://", "data:")
-
-
-def place_problem(place: str) -> str | None:
-    """Why a picture's place in an uploaded list may not be used; None if it may.
-
-    URLs may, and names relative to the list that stay in its folder.
+    Held to what `unpack` holds names to. Raises `InputError`.
     """
-    text = place.strip()
-    if text.lower().startswith(_WEB):
-        return None
-    if not text or "\0" in text:
-        return "it is empty" if not text else "it holds a NUL"
-    plain = text.replace("\\", "/")
-    if plain.startswith(("/", "~")) or _SCHEME.match(plain):
-        return "it is no http(s) URL and no name within the upload"
-    if ".." in plain.split("/"):
-        return "it leads out of the upload"
-    return None
-
-
-def check_places(rows: Iterable[tuple[int, str]]) -> None:
-    """Look through an uploaded list's (line, place). Raises `InputError` with all problems."""
-    problems = [
-        f"line {line}: {place[:80]!r}: {problem}"
-        for line, place in rows
-        if (problem := place_problem(place)) is not None
-    ]
+    problem = name_problem(name)
+    problems = [problem] if problem else []
+    parts = name.split("/")
+    if len(parts) > _MAX_DEPTH:
+        problems.append(f"{name[:80]!r} lies {len(parts)} folders deep")
+    if any(len(part.encode("utf-8", "replace")) > _MAX_PART for part in parts):
+        problems.append(f"{name[:80]!r} has a part of more than {_MAX_PART} bytes")
+    if head.startswith(_ARCHIVES) or PurePath(name).suffix.lower() in _NESTED:
+        problems.append(f"{name[:80]!r} is an archive")
+    here = folder
+    for place, part in enumerate(parts if not problems else ()):
+        last = place == len(parts) - 1
+        there = {fold(one.name): one for one in here.iterdir()} if here.is_dir() else {}
+        same = there.get(fold(part))
+        if same is not None and same.name != part:
+            problems.append(f"{name!r} and {same.name!r} differ in case or accents alone")
+        elif same is not None and same.is_dir() == last:
+            problems.append(f"{name!r} would be a file and a folder at once")
+        here = here / part
     if problems:
-        raise refused(problems, "The list")
+        raise refused(problems, "The file")
 
 
 # -- recipes ----------------------------------------------------------------------------------
