@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import Skipped, main, need, tellapart, timed
+from benchmarks.old_specs import fewer
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
         asked = {"name": "mnist-good", "data": "mnist", "effort": "good"}
         if small:
             asked["train"] = {"epochs": 1}  # type: ignore[assignment]
+            folder = fewer(folder, Path(temporary) / "mnist", 15_000, 1_000)
         spec.write_text(json.dumps(asked))
         home = Path(temporary) / "home"
         environment = {

@@ -30,19 +30,15 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         if small:
-            folder = _fewer(folder, root / "mnist")
+            folder = fewer(folder, root / "mnist")
         found = {
             "mnist_cnn": _run(root, folder, "mnist_cnn"),
             "iris_spec": _run(root, folder, "iris_spec"),
         }
         # Weights from their random start are far for the spec's own optimizer (RMSprop, 0.001).
-        longer = {
-            "iris_100_epochs": _iris(root, folder, seeds, "longer"),
-            "iris_100_epochs_rate_0.01": _iris(
-                root, folder, seeds, "faster", "train.learning_rate=0.01"
-            ),
-        }
-    return {**found, **longer}
+        faster = _iris(root, folder, seeds, "faster", "train.learning_rate=0.01")
+        longer = {} if small else {"iris_100_epochs": _iris(root, folder, seeds, "longer")}
+    return {**found, **longer, "iris_100_epochs_rate_0.01": faster}
 
 
 def _iris(root: Path, folder: Path, seeds: range, name: str, *changes: str) -> dict[str, Any]:
@@ -82,11 +78,11 @@ def _run(root: Path, folder: Path, spec: str, *changes: str) -> dict[str, Any]:
     }
 
 
-def _fewer(folder: Path, to: Path) -> Path:
+def fewer(folder: Path, to: Path, train: int = 2000, test: int = 500) -> Path:
     """The first pictures of each part as a folder of the same files."""
     to.mkdir()
     for name in _FILES:
-        count = 2000 if name.startswith("train") else 500
+        count = train if name.startswith("train") else test
         raw = gzip.decompress((folder / f"{name}-ubyte.gz").read_bytes())
         header = 16 if "idx3" in name else 8
         each = 784 if "idx3" in name else 1
