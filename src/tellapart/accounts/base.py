@@ -48,7 +48,7 @@ def account_of(row: sa.Row[Any], default: Quota) -> Account:
         email=row.email,
         confirmed=row.confirmed,
         role=row.role,
-        quota=default.replaced(row.quota or {}),
+        quota=_with(default, row.quota),
         created=row.created_at,
         closed=row.closed,
     )
@@ -56,7 +56,13 @@ def account_of(row: sa.Row[Any], default: Quota) -> Account:
 
 def default_quota(connection: sa.Connection) -> Quota:
     """The server's own quota, with what its keeper changed."""
-    return Quota().replaced(setting(connection, "quota") or {})
+    return _with(Quota(), setting(connection, "quota"))
+
+
+def _with(quota: Quota, stored: dict[str, Any] | None) -> Quota:
+    # A limit that only a newer program knows is no reason to let nobody in.
+    known = quota.to_dict()
+    return quota.replaced({key: value for key, value in (stored or {}).items() if key in known})
 
 
 def setting(connection: sa.Connection, key: str) -> Any:

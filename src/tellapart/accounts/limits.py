@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -79,20 +80,24 @@ class Limits:
                 retry_after=wait,
             )
 
-    def forgive(self, *keys: str) -> None:
-        """Forget the tries counted under these keys: they were the right person's."""
-        with writing(self._base.engine) as connection:
-            connection.execute(_table.delete().where(_table.c.key.in_(keys)))
+    def right(self, forgive: str, refund: Sequence[str], know: str) -> None:
+        """A try was the right person's: forget those before it, give one back, remember them.
 
-    def know(self, key: str) -> None:
-        """Remember that somebody was here rightly; see `knows`."""
-        until = self._base._clock() + KNOWN
+        Only one is given back of an address's tries: who has one account must not be able to
+        wipe out what was counted for guessing at others.
+        """
+        values = {"count": 0, "until": 0.0, "forget": self._base._clock() + KNOWN}
+        c = _table.c
         with writing(self._base.engine) as connection:
-            connection.execute(_table.delete().where(_table.c.key == key))
-            connection.execute(_table.insert().values(key=key, count=0, until=0.0, forget=until))
+            connection.execute(_table.delete().where(c.key == forgive))
+            for key in sorted(refund):
+                fewer = _table.update().where(c.key == key, c.count > 0).values(count=c.count - 1)
+                connection.execute(fewer)
+            if not insert_new(connection, _table, {"key": know, **values}):
+                connection.execute(_table.update().where(c.key == know).values(**values))
 
     def knows(self, key: str) -> bool:
-        """Whether `know` was called with this key within the last 90 days."""
+        """Whether `right` told to remember this key within the last 90 days."""
         now = self._base._clock()
         with reading(self._base.engine) as connection:
             query = sa.select(_table.c.key).where(_table.c.key == key, _table.c.forget > now)
@@ -123,11 +128,11 @@ def _count(connection: sa.Connection, key: str, limit: Limit, now: float) -> flo
     A try that comes too early is not counted: asking again and again does not lengthen the pause.
     """
     insert_new(connection, _table, {"key": key, "count": 0, "until": 0.0, "forget": 0.0})
-    query = sa.select(_table).where(_table.c.key == key).with_for_update()
-    row = connection.execute(query).one()
+    query = sa.select(_table.c.count.label("tries"), _table.c.until, _table.c.forget)
+    row = connection.execute(query.where(_table.c.key == key).with_for_update()).one()
     if row.until > now:
         return float(row.until - now)
-    count = 1 if row.forget <= now else row.count + 1
+    count = 1 if row.forget <= now else row.tries + 1
     over = count - limit.free
     until = now + min(2.0 ** min(over, 30), limit.longest) if over >= 0 else 0.0
     values = {"count": count, "until": until, "forget": now + limit.memory}

@@ -9,9 +9,8 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from email.message import EmailMessage
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -187,7 +186,7 @@ def _mail(row: sa.Row[Any], limit: int | None) -> bytes:
         file = Path(row.attachment).read_bytes()
     except OSError:
         return bytes(plain)
-    message = cast("EmailMessage", email.message_from_bytes(plain, policy=POLICY))
+    message = email.message_from_bytes(plain, policy=POLICY)
     # A fixed name: the file's own holds the project's, and this is a header.
     message.add_attachment(
         file, maintype="application", subtype="zip", filename="tellapart-model.zip"
