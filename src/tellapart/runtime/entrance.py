@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tellapart.runtime.desk import Desk
+from tellapart.runtime.desk.memory import Memory
 from tellapart.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from tellapart.runtime import Runs
     from tellapart.runtime.residents import Residents
 
-#: Name of the session's cookie; with the prefix where it is sent over TLS only.
-COOKIE, SECURE_COOKIE = "tellapart", "__Host-tellapart"
+#: What a person who has logged in may do; admins also `admin`.
+_OF_SESSIONS = frozenset(("read", "write", "predict"))
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Access:
 
     @property
     def cookie(self) -> str:
-        return SECURE_COOKIE if self.secure else COOKIE
+        """The name of the session's cookie."""
+        from tellapart.accounts.entry import cookie_name
+
+        return cookie_name(self.secure)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Desks:
         self.accounts = accounts
         self.residents = residents
         self.outbox = outbox
+        self.memory = Memory()
 
     def of(self, account: Account) -> Desk:
         """The desk of one account: cheap, made for each request."""
@@ -86,11 +91,32 @@ class Desks:
             self.accounts,
             residents=self.residents,
             outbox=self.outbox,
+            memory=self.memory,
         )
 
     def visitor(self, *, cookie: str = "", bearer: str = "", address: str = "") -> Visitor:
         """Who brings this session cookie or bearer token; blocks (database).
 
-        In single-user mode everybody who gets through to the server is its one user.
+        In single-user mode everybody who gets through to the server is its one user. A bearer
+        token that is not (or no longer) good makes nobody of who brings it, cookie or not.
         """
-        raise NotImplementedError
+        if self.accounts.single_user:
+            from tellapart.accounts import LOCAL
+
+            return Visitor(LOCAL, _OF_SESSIONS | {"admin"}, "single", key="you")
+        if bearer:
+            found = self.accounts.tokens.check(bearer)
+            if found is None:
+                return Visitor(key=address)
+            account, scopes = found
+            return Visitor(account, frozenset(scopes), "token", key=account.id)
+        csrf = self.accounts.csrf(cookie)
+        known = self.accounts.session(cookie) if cookie else None
+        if known is None:
+            return Visitor(csrf=csrf, key=address)
+        rights = _OF_SESSIONS | ({"admin"} if known.is_admin else frozenset())
+        return Visitor(known, rights, "session", csrf, known.id)
+
+    def close(self) -> None:
+        """End what runs beside the desks."""
+        self.memory.thinker.close()

@@ -55,8 +55,8 @@ class Me(Running):
             while chunk := file.read(_CHUNK):
                 yield chunk
 
-    def delete_me(self, password: str) -> None:
-        """Delete the account with all its projects, runs and files. Raises `RequestError` (403)
+    def delete_me(self, password: str, *, address: str = "") -> None:
+        """Delete the account with all its projects, runs and files. Raises `RequestError` (401)
         for a wrong password, `BusyError` where a run works on a project to its step's end."""
         if self.single_user:
             raise RequestError(
@@ -65,7 +65,7 @@ class Me(Running):
                 do="Delete the projects, or the folder that `tellapart path` prints.",
                 status=403,
             )
-        self._accounts.check_password(self.account, password)
+        self._accounts.check_password(self.account, password, address=address)
         owner = self.settings.owner
         for run in self._runs.list(owner=owner, limit=1000, states=("queued", "running")):
             self._runs.cancel(run.id)
@@ -91,9 +91,9 @@ class Me(Running):
         queued, running = int(overview["queued"]), int(overview["running"])
         if not workers:
             warnings.append("No worker is there: runs wait until one is started.")
-        mail: dict[str, Any] = dict(self._outbox.state()) if self._outbox is not None else {}
-        if mail.get("warning"):
-            warnings.append(str(mail["warning"]))
+        mail = asdict(self._outbox.state()) if self._outbox is not None else {}
+        if mail.get("trouble"):
+            warnings.append(f"The mail server takes no mail at the moment: {mail['trouble']}")
         return Health(
             state="warning" if warnings else "ok",
             warnings=warnings,

@@ -15,6 +15,8 @@ from tellapart.catalog import Version
 from tellapart.errors import InputError, NotFoundError, OverloadedError
 from tellapart.runtime.desk.base import Base
 from tellapart.runtime.desk.shapes import Download, FileKind, VersionView
+from tellapart.runtime.slices import Sliced, zip_of
+from tellapart.store.files import write_file
 
 #: What a bundle holds for each kind of file, by how the member's name begins.
 _MEMBERS: dict[FileKind, str] = {
@@ -24,6 +26,12 @@ _MEMBERS: dict[FileKind, str] = {
     "report": "report.html",
     "card": "README.md",
     "metrics": "metrics.json",
+}
+_MEDIA_TYPES = {
+    ".onnx": "application/octet-stream",
+    ".html": "text/html; charset=utf-8",
+    ".md": "text/markdown; charset=utf-8",
+    ".json": "application/json",
 }
 _PLOT = re.compile(r"[a-z0-9_]{1,80}\.png")
 _SECONDS = 300.0
@@ -85,6 +93,37 @@ class Models(Base):
         key = ("sha256", str(path), state.st_mtime_ns, state.st_size)
         digest = self._memory.get("", key, lambda: file_sha256(path), 24 * 3600.0)
         return Download(path, path.name, "application/zip", state.st_size, digest)
+
+    def file(self, project: str, kind: FileKind, version: int | None = None) -> Download:
+        """A file out of a version, ready to be streamed.
+
+        `coreml` is a zip of the package, `dataset` a zip of the pictures that may be passed on
+        with the rows of all: both are sent straight out of the bundle. The others are copied out
+        once and kept by the bundle's content. Raises `NotFoundError` where the version has none.
+        """
+        one = self._version(project, version)
+        if kind == "bundle":
+            return self.bundle(project, one.version)
+        start = _MEMBERS[kind]
+        if not any(name.startswith(start) for name in self._names(project, one)):
+            raise NotFoundError(
+                f"Version {one.version} of {project!r} has no {kind}.",
+                expected=f"one of {', '.join(self._view(project, one).files) or 'none'}",
+                do="Download another one of its files, or train with that format switched on.",
+            )
+        path = self._path(project, one)
+        state = path.stat()
+        key = (kind, str(path), state.st_mtime_ns, state.st_size)
+        name = f"{path.stem}-{kind}"
+        if start.endswith("/"):
+            content = self._memory.get("", key, lambda: _part(path, start), 24 * 3600.0)
+            zipped = "application/zip"
+            return Download(path, f"{name}.zip", zipped, content.bytes, "", content=content)
+        whole = self._memory.get("", ("copy", *key), lambda: self._copied(project, one, start), 60)
+        suffix = Path(start).suffix
+        digest = self._memory.get("", ("sha256", *key), lambda: file_sha256(whole), 24 * 3600.0)
+        size = whole.stat().st_size
+        return Download(whole, f"{name}{suffix}", _MEDIA_TYPES[suffix], size, digest)
 
     def compare(self, project: str, first: int, second: int) -> dict[str, Any]:
         """Two versions side by side: `versions`, `metrics` (name → [first, second]), `classes`
@@ -203,6 +242,14 @@ class Models(Base):
         with zipfile.ZipFile(self._path(project, one)) as archive:
             return archive.read(name)
 
+    def _copied(self, project: str, version: Version, member: str) -> Path:
+        """A member of the bundle as a file of its own in the cache."""
+        digest = self.bundle(project, version.version).sha256
+        target = self.settings.cache_dir / "members" / digest[:32] / member
+        if not target.is_file():
+            write_file(target, self._member(project, version.version, member))
+        return target
+
     def _json(self, project: str, version: int | None, name: str) -> dict[str, Any]:
         one = self._version(project, version)
         path = self._path(project, one)
@@ -235,6 +282,11 @@ class Models(Base):
             bytes=size,
             files=files,
         )
+
+
+def _part(bundle: Path, start: str) -> Sliced:
+    """A zip of the bundle's members below the folder `start`, its name taken off."""
+    return zip_of(bundle, lambda name: name.removeprefix(start) if name.startswith(start) else None)
 
 
 def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tellapart.catalog import Catalog, looking, owners
 from tellapart.errors import BusyError, InputError, RequestError
 from tellapart.project import Project
 from tellapart.recipe import Recipe, asked, check, is_name, parse_lines, with_changes
+from tellapart.runtime import uploads
 from tellapart.runtime.desk.pictures import Pictures
 from tellapart.runtime.desk.shapes import Page, ProjectCard, ProjectView
 from tellapart.runtime.intake import confine
@@ -43,7 +44,7 @@ class Projects(Pictures):
         catalog = self.catalog(name)
         return ProjectView(
             **asdict(self._card(rows[0])),
-            recipe=rows[0].recipe,
+            recipe=uploads.hide(rows[0].recipe, self.uploads),
             counts=self.counts(name),
             thresholds={
                 key: getattr(recipe.curate, key) for key in type(recipe.curate).model_fields
@@ -57,7 +58,7 @@ class Projects(Pictures):
         Returns it as asked, with `name`. Raises `RecipeError` with all problems, and `InputError`
         where it names files that this account may not read.
         """
-        return asked(self._checked(data))
+        return uploads.hide(asked(self._checked(data)), self.uploads)
 
     def recipe_of_words(
         self, words: Sequence[str], *, effort: str = "quick", **options: Any
@@ -90,8 +91,9 @@ class Projects(Pictures):
                 do="Make a project of the new name, with `data: project:OLD` for its pictures.",
             )
         opened = self.open(name)
-        self._confined(check(with_changes(asked(opened.recipe), changes), base=self.uploads))
-        opened.update(dict(changes))
+        wanted = uploads.resolve(changes, self.uploads)
+        self._confined(check(with_changes(asked(opened.recipe), wanted), base=self.uploads))
+        opened.update(wanted)
         self._forget(name)
         return self.project(name)
 
@@ -142,12 +144,14 @@ class Projects(Pictures):
     # -- inside -----------------------------------------------------------------------------
 
     def _checked(self, data: Mapping[str, Any] | str) -> Recipe:
-        sources = registry.names("source")
+        sources, lines = registry.names("source"), None
+        plain: Any = data
         if isinstance(data, str):
             form = "json" if data.lstrip().startswith("{") else "yaml"
             plain, lines = parse_lines(data, form=form)
-            return self._confined(check(plain, base=self.uploads, sources=sources, lines=lines))
-        return self._confined(check(data, base=self.uploads, sources=sources))
+        if isinstance(plain, Mapping):
+            plain = uploads.resolve(plain, self.uploads)
+        return self._confined(check(plain, base=self.uploads, sources=sources, lines=lines))
 
     def _confined(self, recipe: Recipe) -> Recipe:
         """Off a single user's machine a recipe names no files but the account's uploads."""

@@ -12,6 +12,7 @@ from tellapart import images
 from tellapart.catalog import owners
 from tellapart.errors import InputError, NotFoundError, RequestError
 from tellapart.recipe import Recipe, asked, check, with_changes
+from tellapart.runtime import uploads
 from tellapart.runtime.desk.projects import Projects
 from tellapart.runtime.desk.shapes import Page
 from tellapart.runtime.shapes import ENDED, Event, Request, Run, State, iso
@@ -40,8 +41,8 @@ class Running(Projects):
 
         With `project`, `recipe` holds changes to what it was asked, often none. `key`: the same
         key gives the same run, however often it is sent. `test_picture`: a picture's bytes, a
-        URL or a `data:` URI to be judged at the end. `email`: where the mail goes; off a
-        single-user server only the account's own confirmed address. Raises `RecipeError`,
+        URL, a `data:` URI or `upload:ID` to be judged at the end. `email`: where the mail goes;
+        off a single-user server only the account's own confirmed address. Raises `RecipeError`,
         `InputError`, `PictureError`, and `RequestError` (403, 429) by quota.
         """
         if project is None:
@@ -54,11 +55,11 @@ class Running(Projects):
             wanted = self._checked(recipe)
             values: Mapping[str, Any] = asked(wanted)
         else:
-            values = self._changes(recipe)
+            values = uploads.resolve(self._changes(recipe), self.uploads)
             stored = asked(self.open(project).recipe)
             wanted = self._confined(check(with_changes(stored, values), base=self.uploads))
         notify = self._notify(email, webhook)
-        picture = _judged(test_picture)
+        picture = self._judged(test_picture)
         self._room_for(wanted)
         run = self._runs.submit(
             Request(
@@ -153,6 +154,19 @@ class Running(Projects):
             )
         return recipe
 
+    def _judged(self, picture: bytes | str | None) -> bytes | str | None:
+        """The picture that is to be judged, if it may be one: told now, not after the training."""
+        if isinstance(picture, str) and picture.startswith("upload:"):
+            picture = uploads.read(self.uploads, picture.removeprefix("upload:"))
+        if isinstance(picture, bytes):
+            images.probe(picture)
+            return picture
+        if picture is None or not (picture := picture.strip()):
+            return None
+        if not picture.startswith("data:"):
+            _require_web(picture, "test picture")
+        return picture
+
     def _notify(self, email: str, webhook: str) -> dict[str, str]:
         notify = {}
         if email := email.strip():
@@ -198,18 +212,6 @@ class Running(Projects):
         if not owners.projects(self.engine, self.settings.owner, limit=1, name=recipe.name)[0]:
             return 0
         return int(self.counts(recipe.name)["found"])
-
-
-def _judged(picture: bytes | str | None) -> bytes | str | None:
-    """The picture that is to be judged, if it may be one: told now, not after the training."""
-    if isinstance(picture, bytes):
-        images.probe(picture)
-        return picture
-    if picture is None or not (picture := picture.strip()):
-        return None
-    if not picture.startswith("data:"):
-        _require_web(picture, "test picture")
-    return picture
 
 
 def _require_web(url: str, what: str) -> None:
