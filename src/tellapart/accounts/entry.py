@@ -114,7 +114,7 @@ class Entry(People):
                 status=403,
             )
 
-    def check_password(self, account: Account, password: str, *, address: str) -> None:
+    def check_password(self, account: Account, password: str, *, address: str = "") -> None:
         """Ask again before something grave. Raises `RequestError` (401, 429)."""
         with reading(self.engine) as connection:
             query = sa.select(schema.accounts).where(_accounts.id == account.id)

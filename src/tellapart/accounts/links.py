@@ -200,7 +200,7 @@ class Links(Entry):
                 self._mail(account, compose.reset(self.reset_link(account), RESET_S // 60))
 
     def reset_link(self, account: Account) -> str:
-        """A link to set the password, once, within the hour: hand it to the account's owner only."""
+        """A link to set the password, once, within the hour: for the account's owner only."""
         data = {"id": account.id, "mark": self._mark(account.id)}
         return self._link(RESET, self.signer.sign("reset", data, RESET_S))
 
