@@ -13,7 +13,7 @@ from tellapart.web import texts, theme
 from tellapart.web.visit import House
 
 #: Each has `register(house)`, which makes its pages.
-MODULES = ("start", "run_page", "login", "account")
+MODULES = ("start", "start_pictures", "projects", "run_page", "login", "account")
 
 
 def mount(app: FastAPI, desks: Desks, access: Access) -> None:

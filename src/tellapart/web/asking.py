@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from tellapart.web import texts
-from tellapart.web.elements import Field, choices, link, tag
+from tellapart.web.elements import Field, button, choices, link, tag
+from tellapart.web.uploading import Drop
 from tellapart.web.visit import Visit
 
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+|[^@\s,;<>]+@localhost")
@@ -20,8 +23,8 @@ class Asked:
 
     effort: str
     email: str
-    #: A URL, or the id of an upload; None: none.
-    picture: str | bytes | None = field(repr=False)
+    #: A URL, or `upload:ID`; None: none.
+    picture: str | None = field(repr=False)
     per_class: int | None
 
     @property
@@ -42,15 +45,7 @@ class Extras:
             choices(texts.EFFORT, "effort", texts.EFFORTS, "quick")
         with tag("div", classes="pair"):
             self._mail()
-            self.url = Field(
-                texts.TEST,
-                "picture_url",
-                kind="url",
-                hint=texts.TEST_HINT,
-                placeholder="https://",
-                autocomplete="off",
-                inputmode="url",
-            )
+            self._picture()
         if per_class:
             with tag("details"):
                 tag("summary", texts.MORE_OPTIONS)
@@ -64,6 +59,37 @@ class Extras:
                     max=10_000,
                     inputmode="numeric",
                 )
+
+    def _picture(self) -> None:
+        with tag("div", classes="stack stack-s"):
+            self.url = Field(
+                texts.TEST,
+                "picture_url",
+                kind="url",
+                hint=texts.TEST_HINT,
+                placeholder="https://",
+                autocomplete="off",
+                inputmode="url",
+            )
+            self.file = Drop(
+                texts.TEST_FILE, texts.TEST_FILE_HINT, accept="image/*", on_done=self._chosen
+            )
+            self.chosen = tag("div", classes="row small hidden", role="status")
+
+    def _chosen(self, got: Mapping[str, Any]) -> None:
+        if got.get("kind") != "picture":
+            self.file.forget()
+            self.file.said.say(texts.TEST_NO_PICTURE, kind="bad")
+            return
+        self.chosen.clear()
+        self.chosen.classes(remove="hidden")
+        with self.chosen:
+            tag("span", texts.TEST_CHOSEN.format(name=str(got.get("name", ""))[:80]))
+            button(texts.TEST_REMOVE, self._forget, classes="link small")
+
+    def _forget(self) -> None:
+        self.file.forget()
+        self.chosen.classes(add="hidden")
 
     def _mail(self) -> None:
         visit, account = self.visit, self.visit.visitor.account
@@ -118,6 +144,8 @@ class Extras:
             good &= fits
         if not (good and url_fits):
             return None
+        if self.file.got is not None and self.file.got.get("kind") == "picture":
+            url = f"upload:{self.file.got['id']}"
         return Asked(
             effort=given.get("effort", ["quick"])[0],
             email=email,

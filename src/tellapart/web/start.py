@@ -14,6 +14,7 @@ from tellapart.web import shell, texts
 from tellapart.web.asking import Asked, Extras
 from tellapart.web.elements import Field, Notice, button, form, link, new_id, set_attribute, tag
 from tellapart.web.lists import runs_list
+from tellapart.web.uploading import SCRIPT
 from tellapart.web.visit import House, Visit
 
 _WAYS = (
@@ -28,24 +29,24 @@ def register(house: House) -> None:
 
     @house.page("/")
     async def words(visit: Visit) -> None:
-        async with _Frame(visit, "/"):
+        async with Frame(visit, "/"):
             _words_form(visit)
 
     @house.page("/new/recipe")
     async def recipe(visit: Visit) -> None:
-        async with _Frame(visit, "/new/recipe"):
+        async with Frame(visit, "/new/recipe"):
             _recipe_form(visit)
 
 
-class _Frame:
+class Frame:
     """What the three ways share: the question, the ways, what went on lately."""
 
-    def __init__(self, visit: Visit, way: str) -> None:
-        self.visit, self.way = visit, way
+    def __init__(self, visit: Visit, way: str, *, assets: tuple[str, ...] = (SCRIPT,)) -> None:
+        self.visit, self.way, self.assets = visit, way, assets
 
     async def __aenter__(self) -> None:
         lately = await self.visit.ask(self.visit.desk.runs, limit=5)
-        self._page = shell.page(self.visit, texts.ASK, here="start")
+        self._page = shell.page(self.visit, texts.ASK, here="start", assets=self.assets)
         self._page.__enter__()
         self._split = tag("div", classes="split").__enter__()
         with tag("aside", classes="aside", aria_label=texts.LATELY if lately.items else texts.HOW):

@@ -43,8 +43,8 @@ ASK_LEAD = (
 )
 WAYS = "Where the pictures come from"
 WAY_WORDS = "From words"
-WAY_PICTURES = "My own pictures"
-WAY_RECIPE = "A recipe or spec"
+WAY_PICTURES = "My pictures"
+WAY_RECIPE = "A recipe"
 WORDS = "Things to tell apart"
 WORD_N = "Thing {n}"
 WORD_EXAMPLES = ("apple", "pear", "quince", "medlar")
@@ -62,7 +62,9 @@ EMAIL_NOT_CONFIRMED = "Confirm the address of your account first to get mail."
 TEST = "A picture to try"
 TEST_HINT = "What the new model is to judge in the end. May stay empty."
 TEST_URL = "Address of a picture"
-TEST_FILE = "or choose a file"
+TEST_FILE = "Or drop a picture here"
+TEST_FILE_HINT = "or choose a file"
+TEST_NO_PICTURE = "That file is no picture."
 TEST_CHOSEN = "{name} will be judged."
 TEST_REMOVE = "Take it away"
 TEST_WRONG = "That is no address of a picture: it begins with https:// or http://."
@@ -161,3 +163,37 @@ MAIL_STATES = {
     "failed": "The mail to {email} could not be sent. Everything in it stands here.",
     "refused": "No mail was sent: the address is not confirmed, or has had too many.",
 }
+
+# Own pictures
+DROP_PICTURES = "Drop a zip or a folder here"
+DROP_PICTURES_HINT = (
+    "One folder for each class: apple/1.jpg, pear/1.jpg. A CSV with path,label, a table or a "
+    "recipe will do as well. Or choose a file."
+)
+CHOOSE_FOLDER = "Choose a folder"
+SENDING = "Sending"
+SENDING_FILE = "Sending {name} …"
+SENDING_FILES = "Sending {n} files …"
+STILL_SENDING = "The pictures are still being sent."
+NO_FILES = "There are no pictures yet: drop a zip or a folder above."
+GOT_PICTURES = "{n} pictures of {classes} classes are here."
+GOT_FILE = "{name} is here."
+GOT_PROBLEM = "{n} left out: {what}."
+AND_MORE = "and {n} more"
+NAME = "Name"
+NAME_HINT = "What the project is called. May stay empty."
+
+# Projects
+PROJECTS = "Projects"
+PROJECTS_NONE = "No projects yet. The first one begins with two words."
+PROJECTS_BEGIN = "Begin one"
+PROJECTS_MORE = "Show more"
+NO_VERSION = "No model yet"
+VERSION = "Version {n}"
+RUNS_NOW = "Under way"
+DELETE_PROJECT = "Delete this project"
+DELETE_PROJECT_SURE = "Delete {title}?"
+DELETE_PROJECT_TEXT = (
+    "Its pictures, models and runs are deleted for good. Files that you have downloaded stay."
+)
+DELETE = "Delete"

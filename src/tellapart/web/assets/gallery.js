@@ -1,8 +1,9 @@
 // The gallery: thousands of pictures as plain HTML, of which only those near the window exist.
 //
-// Rows are asked for in slices as they come near; decisions are gathered for a moment and sent at
-// once through the page's socket ("pictures_decide"); the page answers through `answer`. Click or
-// Space keeps or drops, arrows move, K, X and U keep, drop and give back to the rules, I shows all.
+// Rows are asked for in slices as they come near. Decisions show at once, are gathered for a moment
+// and sent together. Click or Space keeps or sets aside, arrows move, K, X and U keep, set aside and
+// leave it to the rules, I opens a picture, Ctrl Z takes the last decision back.
+"use strict";
 
 const GATHER = 250; // milliseconds in which decisions are gathered
 const NEAR = 1200; // pixels around the window in which pictures exist
@@ -17,6 +18,7 @@ class Gallery extends HTMLElement {
     this.toast = this.querySelector(".toast");
     this.form = this.querySelector(".filters");
     this.viewer = this.querySelector("ta-viewer");
+    this.alike = new Alike(this, this.querySelector(".alike"));
     this.watcher = new IntersectionObserver((seen) => this.seen(seen), { rootMargin: `${NEAR}px 0px` });
     this.sizes = new ResizeObserver(() => this.lay());
     this.waiting = new Map();
@@ -42,44 +44,51 @@ class Gallery extends HTMLElement {
 
   // -- rows ---------------------------------------------------------------------------------
 
-  get query() {
-    const query = new URLSearchParams();
-    for (const [name, value] of new FormData(this.form)) if (value) query.set(name, value);
-    return query;
+  chosen(name) {
+    return this.form.elements[name].value;
   }
 
   filter() {
-    const query = this.query;
-    history.replaceState(history.state, "", query.size ? `?${query}` : location.pathname);
+    const query = new URLSearchParams();
+    for (const [name, value] of new FormData(this.form)) if (value || name === "show") query.set(name, value);
+    history.replaceState(history.state, "", `?${query}`);
     this.reload();
   }
 
   async reload() {
-    this.round = (this.round ?? 0) + 1; // answers to earlier questions are dropped
+    const round = (this.round = (this.round ?? 0) + 1); // answers to earlier questions are dropped
+    const alike = this.chosen("show") === "alike";
+    for (const name of ["label", "reason"]) this.form.elements[name].disabled = alike;
+    this.alike.place.hidden = !alike;
+    this.grid.hidden = alike;
+    this.querySelector(".none").hidden = true;
+    if (alike) return this.alike.reload();
     this.rows = [];
     this.asked = new Map();
     this.at = 0;
     await this.load(0, SLICE);
+    if (round !== this.round || this.total === undefined) return;
     this.per = 0;
     this.lay();
-    this.tell();
+    this.querySelector(".none").hidden = this.total > 0;
+    this.say((this.total === 1 ? this.words.shown_one : this.words.shown).replace("N", this.number(this.total)));
   }
 
   async load(from, count) {
     const round = this.round;
-    const query = this.query;
-    query.set("offset", from);
-    query.set("limit", count);
-    const answer = await fetch(`${this.dataset.rows}?${query}`, { headers: { Accept: "application/json" } });
-    if (!answer.ok) return this.say(this.words.lost);
-    const page = await answer.json();
+    const query = new URLSearchParams({ offset: from, limit: count });
+    const show = this.chosen("show");
+    if (show) query.set("kept", show === "kept");
+    for (const name of ["label", "reason"]) if (this.chosen(name)) query.set(name, this.chosen(name));
+    const { ok, data } = await tellapart.ask("GET", `${this.dataset.pictures}?${query}`);
     if (round !== this.round) return;
-    this.total = page.total;
-    page.rows.forEach((row, place) => (this.rows[from + place] = row));
+    if (!ok) return this.say(this.words.lost);
+    this.total = data.total;
+    data.items.forEach((row, place) => (this.rows[from + place] = { ...row, at: from + place }));
   }
 
   ensure(from, count) {
-    for (let at = from; at < from + count; at++) {
+    for (let at = from; at < Math.min(from + count, this.total); at++) {
       if (this.rows[at]) continue;
       const key = `${from} ${count}`;
       if (!this.asked.has(key)) {
@@ -93,40 +102,38 @@ class Gallery extends HTMLElement {
   // -- drawing ------------------------------------------------------------------------------
 
   lay() {
-    if (this.total === undefined) return;
-    const style = getComputedStyle(this.grid);
-    const gap = parseFloat(style.getPropertyValue("--gap")) || 8;
-    const least = parseFloat(style.getPropertyValue("--least")) || 132;
     const width = this.grid.clientWidth;
-    if (!width) return;
+    if (this.total === undefined || !width) return;
+    const style = getComputedStyle(this.grid);
+    const gap = parseFloat(style.getPropertyValue("--gap"));
+    const least = parseFloat(style.getPropertyValue("--least"));
     const columns = Math.max(2, Math.floor((width + gap) / (least + gap)));
     const side = (width - gap * (columns - 1)) / columns;
-    this.grid.style.setProperty("--columns", columns);
     const per = columns * Math.ceil(SLICE / columns);
-    const same = this.per === per && this.laid === this.total;
+    this.grid.style.setProperty("--columns", columns);
     this.columns = columns;
-    this.per = per;
-    this.laid = this.total;
-    if (!same) this.cut();
+    if (this.per !== per || this.cuts !== this.round) this.cut(per);
     for (const slice of this.grid.children) {
       const lines = Math.ceil(slice.count / columns);
       slice.style.height = `${lines * side + (lines - 1) * gap}px`;
     }
   }
 
-  cut() {
+  cut(per) {
+    this.per = per;
+    this.cuts = this.round;
     this.watcher.disconnect();
-    this.grid.replaceChildren();
-    for (let from = 0; from < this.total; from += this.per) {
+    const slices = [];
+    for (let from = 0; from < this.total; from += per) {
       const slice = document.createElement("ul");
       slice.className = "slice";
       slice.setAttribute("role", "list");
       slice.from = from;
-      slice.count = Math.min(this.per, this.total - from);
-      this.grid.append(slice);
-      this.watcher.observe(slice);
+      slice.count = Math.min(per, this.total - from);
+      slices.push(slice);
     }
-    this.querySelector(".none").hidden = this.total > 0;
+    this.grid.replaceChildren(...slices);
+    for (const slice of slices) this.watcher.observe(slice);
   }
 
   seen(entries) {
@@ -141,108 +148,91 @@ class Gallery extends HTMLElement {
     const round = this.round;
     await this.ensure(slice.from, slice.count);
     if (round !== this.round || !slice.isConnected || slice.childElementCount) return;
-    const tiles = [];
-    for (let at = slice.from; at < slice.from + slice.count; at++) {
-      if (this.rows[at]) tiles.push(this.tile(this.rows[at], at));
-    }
-    slice.replaceChildren(...tiles);
+    const rows = this.rows.slice(slice.from, slice.from + slice.count).filter(Boolean);
+    slice.replaceChildren(...rows.map((row) => this.tile(row)));
   }
 
-  tile(row, at) {
+  /** A picture with its two buttons; `row.item` is where it stands. */
+  tile(row) {
     const item = document.createElement("li");
-    item.setAttribute("aria-setsize", this.total);
-    item.setAttribute("aria-posinset", at + 1);
-    const toggle = document.createElement("button");
-    toggle.type = "button";
-    toggle.className = "tile";
-    const picture = document.createElement("img");
-    picture.loading = "lazy";
-    picture.decoding = "async";
-    picture.alt = "";
-    picture.src = this.dataset.thumb.replace("ID", row.id);
-    const mark = document.createElement("span");
-    mark.className = "mark";
-    const why = document.createElement("span");
-    why.className = "why";
-    toggle.append(picture, mark, why);
-    const more = document.createElement("button");
-    more.type = "button";
-    more.className = "more";
-    more.textContent = "i";
-    item.append(toggle, more);
-    item.at = at;
-    this.paint(item, row);
+    item.innerHTML =
+      '<button type="button" class="tile"><img loading="lazy" decoding="async" alt=""><span class="mark"></span>' +
+      '<span class="why"></span></button><button type="button" class="more">i</button>';
+    item.querySelector("img").src = this.thumbnail(row);
+    if (row.at !== undefined) {
+      item.setAttribute("aria-setsize", this.total);
+      item.setAttribute("aria-posinset", row.at + 1);
+    }
+    item.row = row;
+    row.item = item;
+    this.paint(row);
     return item;
   }
 
-  paint(item, row) {
-    const [toggle, more] = item.children;
-    const reason = row.kept ? "" : (this.words.reasons[row.why] ?? row.why);
-    item.className = row.kept ? "kept" : "aside";
-    item.classList.toggle("by-hand", row.hand !== null);
+  thumbnail(row) {
+    return `${this.dataset.pictures}/${row.id}/thumbnail?size=256&v=${row.sha256?.slice(0, 8) ?? ""}`;
+  }
+
+  paint(row) {
+    const [toggle, more] = row.item.children;
+    const reason = this.reason(row);
+    const place = row.at === undefined ? "" : ` ${this.number(row.at + 1)}`;
+    row.item.className = row.kept ? "kept" : "aside";
+    row.item.classList.toggle("by-hand", row.overruled !== null);
     toggle.setAttribute("aria-pressed", row.kept);
-    const name = `${this.words.keep} ${row.label}, ${item.at + 1}${reason ? `: ${reason}` : ""}`;
-    toggle.setAttribute("aria-label", name);
+    toggle.setAttribute("aria-label", `${this.words.keep}: ${row.label}${place}${reason && `, ${reason}`}`);
     toggle.title = reason ? `${row.label}: ${reason}` : row.label;
     toggle.querySelector(".why").textContent = reason;
-    more.setAttribute("aria-label", `${this.words.details} ${row.label}, ${item.at + 1}`);
-    toggle.tabIndex = more.tabIndex = item.at === this.at ? 0 : -1;
+    more.setAttribute("aria-label", `${this.words.details} ${row.label}${place}`);
+    if (row.at !== undefined) toggle.tabIndex = more.tabIndex = row.at === this.at ? 0 : -1;
   }
 
-  repaint(at) {
-    const item = this.item(at);
-    if (item) this.paint(item, this.rows[at]);
+  reason(row) {
+    return row.kept ? "" : (this.words.reasons[row.verdict] ?? row.verdict);
   }
 
-  item(at) {
-    return this.grid.children[Math.floor(at / this.per)]?.children[at % this.per];
+  number(value) {
+    return value.toLocaleString("en");
   }
 
   // -- hands --------------------------------------------------------------------------------
 
   clicked(event) {
-    const item = event.target.closest("li");
-    if (!item) return;
-    if (event.target.closest(".more")) return this.show(item.at);
+    const row = event.target.closest("li")?.row;
+    if (!row) return;
+    if (event.target.closest(".more")) return this.viewer.open(this, row.at);
     if (!event.target.closest(".tile")) return;
-    const keep = !this.rows[item.at].kept;
-    const from = event.shiftKey && this.last !== undefined ? this.last : item.at;
-    const [first, end] = [Math.min(from, item.at), Math.max(from, item.at)];
-    const places = [];
-    for (let at = first; at <= end; at++) if (this.rows[at]) places.push(at);
-    this.last = item.at;
-    this.decide(places, keep);
+    const from = event.shiftKey && this.last !== undefined ? this.last : row.at;
+    const rows = this.rows.slice(Math.min(from, row.at), Math.max(from, row.at) + 1).filter(Boolean);
+    this.last = row.at;
+    this.decide(rows, !row.kept);
   }
 
   focused(event) {
-    const item = event.target.closest("li");
-    if (!item || item.at === this.at) return;
-    const before = this.at;
-    this.at = item.at;
-    if (this.rows[before]) this.repaint(before);
-    this.repaint(this.at);
+    const row = event.target.closest("li")?.row;
+    if (!row || row.at === this.at) return;
+    const before = this.rows[this.at];
+    this.at = row.at;
+    if (before?.item) this.paint(before);
+    this.paint(row);
   }
 
   pressed(event) {
-    if (event.altKey || event.metaKey || !event.target.closest("li")) return;
+    const row = event.target.closest("li")?.row;
+    if (!row || event.altKey || event.metaKey) return;
     const key = event.key.toLowerCase();
-    if (event.ctrlKey) {
-      if (key !== "z") return;
-      event.preventDefault();
-      return this.undo();
-    }
     const page = this.columns * 4;
     const steps = {
       arrowright: 1, arrowleft: -1, arrowdown: this.columns, arrowup: -this.columns,
       pagedown: page, pageup: -page, home: -this.total, end: this.total,
     };
-    if (key in steps) {
-      event.preventDefault();
-      return this.go(this.at + steps[key]);
-    }
     const keeps = { k: true, x: false, u: null };
-    if (key in keeps) this.decide([this.at], keeps[key]);
-    else if (key === "i") this.show(this.at);
+    if (event.ctrlKey) {
+      if (key !== "z") return;
+      this.undo();
+    } else if (key in steps) this.go(this.at + steps[key]);
+    else if (key in keeps) this.decide([row], keeps[key]);
+    else if (key === "i") this.viewer.open(this, row.at);
     else return;
     event.preventDefault();
   }
@@ -250,84 +240,92 @@ class Gallery extends HTMLElement {
   async go(at) {
     const place = Math.max(0, Math.min(this.total - 1, at));
     const slice = this.grid.children[Math.floor(place / this.per)];
-    if (!slice.childElementCount) {
-      slice.scrollIntoView({ block: "nearest" });
-      await this.fill(slice);
+    if (!slice?.childElementCount) {
+      slice?.scrollIntoView({ block: "nearest" });
+      if (slice) await this.fill(slice);
     }
-    this.item(place)?.firstElementChild.focus();
-  }
-
-  show(at) {
-    this.viewer.open(this, at);
+    this.rows[place]?.item?.firstElementChild.focus();
   }
 
   // -- decisions ----------------------------------------------------------------------------
 
-  decide(places, keep) {
-    const before = [];
-    for (const at of places) {
-      const row = this.rows[at];
-      before.push([at, row.id, { kept: row.kept, hand: row.hand, why: row.why }]);
-      this.set(at, keep);
+  decide(rows, keep) {
+    this.past.push(rows.map((row) => [row, row.kept, row.overruled, row.verdict]));
+    for (const row of rows) {
+      if (keep === null) row.overruled = null;
+      else Object.assign(row, { kept: keep, overruled: keep, verdict: keep ? "" : "by_hand" });
+      this.changed(row, keep);
     }
-    this.past.push(before);
-    const told = keep === null ? this.words.given_back : keep ? this.words.were_kept : this.words.were_dropped;
-    this.say(told.replace("N", places.length), true);
-  }
-
-  set(at, keep, was = null) {
-    const row = this.rows[at];
-    this.waiting.set(row.id, keep);
-    if (was) Object.assign(row, was);
-    else if (keep !== null) Object.assign(row, { kept: keep, hand: keep, why: keep ? "" : "by_hand" });
-    else row.hand = null;
-    this.repaint(at);
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.send(), GATHER);
+    const { given_back, were_kept, were_dropped } = this.words;
+    const told = keep === null ? given_back : keep ? were_kept : were_dropped;
+    this.say(told.replace("N", this.number(rows.length)), true);
   }
 
   undo() {
     const before = this.past.pop();
     if (!before) return;
-    for (const [at, id, was] of before) if (this.rows[at]?.id === id) this.set(at, was.hand, was);
-    this.say(this.words.undone.replace("N", before.length));
-  }
-
-  send() {
-    clearTimeout(this.timer);
-    if (!this.waiting.size) return;
-    const decisions = [...this.waiting];
-    this.waiting.clear();
-    emitEvent("pictures_decide", { decisions });
-  }
-
-  /** What the page answers: counts, what rows became, an error in words, whether to ask anew. */
-  answer({ counts, rows, error, anew }) {
-    if (counts) this.count(counts);
-    const known = new Map((rows ?? []).map((row) => [row.id, row]));
-    if (known.size) {
-      this.rows.forEach((row, at) => {
-        const now = known.get(row.id);
-        if (!now || this.waiting.has(row.id)) return;
-        this.rows[at] = now;
-        this.repaint(at);
-      });
-      this.viewer.refresh();
+    for (const [row, kept, overruled, verdict] of before) {
+      Object.assign(row, { kept, overruled, verdict });
+      this.changed(row, overruled);
     }
-    if (error) this.say(error);
-    if (anew) this.reload();
+    this.say(this.words.undone.replace("N", this.number(before.length)), this.past.length > 0);
+  }
+
+  changed(row, keep) {
+    this.waiting.set(row.id, [keep, row]);
+    if (row.item) this.paint(row);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.send(), GATHER);
+  }
+
+  async send() {
+    clearTimeout(this.timer);
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const keep of [true, false, null]) {
+      const ids = waiting.filter(([, [what]]) => what === keep).map(([id]) => id);
+      if (!ids.length) continue;
+      const url = `${this.dataset.pictures}/overrule`;
+      const { ok, data, error } = await tellapart.ask("POST", url, { ids, keep });
+      if (!ok) {
+        this.say(`${error.what} ${error.do}`);
+        return this.reload();
+      }
+      this.count(data.counts);
+      if (keep === null) await this.look(waiting.filter(([, [what]]) => what === null).map(([, [, row]]) => row));
+    }
+  }
+
+  /** Ask what the rules say of pictures that were given back to them. */
+  async look(rows) {
+    for (const row of rows.slice(0, 20)) {
+      const { ok, data } = await tellapart.ask("GET", `${this.dataset.pictures}/${row.id}`);
+      if (!ok || this.waiting.has(row.id)) continue;
+      Object.assign(row, { kept: data.kept, overruled: data.overruled, verdict: data.verdict });
+      if (row.item) this.paint(row);
+    }
+    this.viewer.refresh();
+  }
+
+  async relabel(row, label) {
+    row.label = label;
+    if (row.item) this.paint(row);
+    const { ok, data, error } = await tellapart.ask("POST", `${this.dataset.pictures}/relabel`, { ids: [row.id], label });
+    this.say(ok ? this.words.moved.replace("LABEL", label) : `${error.what} ${error.do}`);
+    if (ok) this.count(data.counts);
+  }
+
+  /** Thresholds have decided anew. */
+  decided(counts) {
+    this.count(counts);
+    this.reload();
   }
 
   count(counts) {
-    for (const [name, value] of Object.entries(counts)) {
-      for (const place of document.querySelectorAll(`[data-count="${CSS.escape(name)}"]`)) {
-        place.textContent = value;
-      }
+    for (const place of document.querySelectorAll("[data-count]")) {
+      const value = counts?.[place.dataset.count];
+      if (value !== undefined) place.textContent = this.number(value);
     }
-  }
-
-  tell() {
-    this.say(this.words.shown.replace("N", this.total.toLocaleString("en")));
   }
 
   say(text, undoable = false) {

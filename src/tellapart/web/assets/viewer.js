@@ -1,5 +1,5 @@
 // One picture at its own size, with all that is known of it; opened from the gallery.
-
+"use strict";
 class Viewer extends HTMLElement {
   connectedCallback() {
     if (this.box) return;
@@ -9,60 +9,101 @@ class Viewer extends HTMLElement {
     this.class = this.querySelector("select");
     this.box.addEventListener("keydown", (event) => this.pressed(event));
     this.box.addEventListener("click", (event) => this.clicked(event));
-    this.box.addEventListener("close", () => this.gallery.go(this.at));
-    this.class?.addEventListener("change", () => this.relabel());
+    this.box.addEventListener("close", () => this.back());
+    this.class.addEventListener("change", () => this.gallery.relabel(this.row, this.class.value).then(() => this.refresh()));
   }
 
-  open(gallery, at) {
+  /** Show the picture at a place of the gallery, or a row among `rows`. */
+  open(gallery, what, rows = null) {
     this.gallery = gallery;
+    this.among = rows;
     this.box.showModal();
-    this.show(at);
+    this.show(rows ? rows.indexOf(what) : what);
+  }
+
+  get total() {
+    return this.among?.length ?? this.gallery.total;
+  }
+
+  back() {
+    if (this.among) this.row?.item?.firstElementChild.focus();
+    else this.gallery.go(this.at);
   }
 
   async show(at) {
     const gallery = this.gallery;
-    this.at = Math.max(0, Math.min(gallery.total - 1, at));
-    await gallery.ensure(this.at, Math.min(12, gallery.total - this.at));
-    const row = gallery.rows[this.at];
+    this.at = Math.max(0, Math.min(this.total - 1, at));
+    if (!this.among) await gallery.ensure(this.at, 12);
+    const row = (this.among ?? gallery.rows)[this.at];
     if (!row) return;
-    this.picture.src = gallery.dataset.thumb.replace("ID", row.id); // at once, until the large one is here
-    this.refresh();
+    this.row = row;
+    this.picture.src = gallery.thumbnail(row); // at once, until the large one is here
     this.facts.replaceChildren();
-    const answer = await fetch(gallery.dataset.detail.replace("ID", row.id), { headers: { Accept: "application/json" } });
-    if (!answer.ok || gallery.rows[this.at]?.id !== row.id) return;
-    const found = await answer.json();
-    this.picture.src = found.original;
-    for (const [name, value, link] of found.facts) {
-      const term = document.createElement("dt");
-      term.textContent = name;
-      const told = document.createElement("dd");
-      if (link) {
-        const to = document.createElement("a");
-        to.href = link;
-        to.rel = "noreferrer noopener";
-        to.target = "_blank";
-        to.textContent = value;
-        told.append(to);
-      } else told.textContent = value;
-      this.facts.append(term, told);
+    this.refresh();
+    const url = `${gallery.dataset.pictures}/${row.id}`;
+    const { ok, data } = await tellapart.ask("GET", url);
+    if (!ok || this.row !== row) return;
+    const large = new Image();
+    large.onload = () => this.row === row && (this.picture.src = large.src);
+    large.src = `${url}/original`;
+    this.tell(data);
+  }
+
+  tell(data) {
+    const words = this.gallery.words;
+    const license = `${data.license} ${data.license_version}`.trim();
+    const size = data.width ? `${data.width} × ${data.height}` : "";
+    const why = Object.entries(data.detail ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+    this.facts.replaceChildren();
+    this.fact(words.fact_title, data.title);
+    this.fact(words.fact_creator, data.creator);
+    this.fact(words.fact_license, license.toUpperCase(), data.license_url);
+    this.fact(words.fact_page, this.host(data.page_url), data.page_url);
+    this.fact(words.fact_source, [data.source, data.query].filter(Boolean).join(": "));
+    this.fact(words.fact_size, size);
+    this.fact(words.fact_split, words.splits[data.split] ?? data.split);
+    this.fact(words.fact_why, data.kept ? "" : why.join(", "));
+  }
+
+  host(address) {
+    try {
+      return new URL(address).host;
+    } catch {
+      return "";
     }
   }
 
+  fact(name, value, link = "") {
+    if (!value) return;
+    const term = document.createElement("dt");
+    term.textContent = name;
+    const told = document.createElement("dd");
+    told.textContent = value;
+    if (/^https?:/.test(link ?? "")) {
+      const to = document.createElement("a");
+      Object.assign(to, { href: link, rel: "noreferrer noopener", target: "_blank", textContent: value });
+      told.replaceChildren(to);
+    }
+    this.facts.append(term, told);
+  }
+
   refresh() {
-    const row = this.gallery?.rows[this.at];
+    const row = this.row;
     if (!row || !this.box.open) return;
-    const words = this.gallery.words;
-    const reason = words.reasons[row.why] ?? row.why;
+    const { words } = this.gallery;
     this.picture.alt = row.label;
     this.querySelector("h2").textContent = row.label;
-    this.querySelector(".place").textContent = `${this.at + 1} / ${this.gallery.total}`;
+    this.querySelector(".place").textContent = `${this.gallery.number(this.at + 1)} / ${this.gallery.number(this.total)}`;
     const state = this.querySelector(".state");
-    state.textContent = row.kept ? words.is_kept : `${words.is_aside}: ${reason}`;
+    state.textContent = row.kept ? words.is_kept : `${words.is_aside}: ${this.gallery.reason(row)}`;
     state.className = row.kept ? "state kept" : "state aside";
-    if (this.class) this.class.value = row.label;
-    this.querySelector("[data-do=rules]").disabled = row.hand === null;
-    this.querySelector("[data-do=keep]").setAttribute("aria-pressed", row.kept);
-    this.querySelector("[data-do=drop]").setAttribute("aria-pressed", !row.kept);
+    this.class.value = row.label;
+    const does = (what) => this.querySelector(`[data-do=${what}]`);
+    does("rules").disabled = row.overruled === null;
+    does("keep").setAttribute("aria-pressed", row.kept);
+    does("drop").setAttribute("aria-pressed", !row.kept);
+    does("before").disabled = this.at === 0;
+    does("next").disabled = this.at === this.total - 1;
   }
 
   act(what) {
@@ -70,10 +111,8 @@ class Viewer extends HTMLElement {
     if (what === "close") this.box.close();
     else if (what === "next") this.show(this.at + 1);
     else if (what === "before") this.show(this.at - 1);
-    else if (what in keeps) {
-      this.gallery.decide([this.at], keeps[what]);
-      this.refresh();
-    }
+    else this.gallery.decide([this.row], keeps[what]);
+    this.refresh();
   }
 
   clicked(event) {
@@ -90,15 +129,5 @@ class Viewer extends HTMLElement {
     event.preventDefault();
     this.act(what);
   }
-
-  relabel() {
-    const row = this.gallery.rows[this.at];
-    if (!row || row.label === this.class.value) return;
-    row.label = this.class.value;
-    this.gallery.repaint(this.at);
-    this.refresh();
-    emitEvent("pictures_relabel", { ids: [row.id], label: row.label });
-  }
 }
-
 customElements.define("ta-viewer", Viewer);
