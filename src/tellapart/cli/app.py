@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from tellapart.cli import (
+    backup,
     bundles,
     making,
     projects,
@@ -23,7 +24,7 @@ from tellapart.cli import (
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
     "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
-    "The app": (up.up,),
+    "The app": (up.up, backup.backup, backup.restore),
     "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
     "Serve": (serving.serve, service.compute, variants.benchmark),
     "Step by step, on a project": (

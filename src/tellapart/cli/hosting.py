@@ -167,6 +167,19 @@ def serve(
     `ready` is called once pages are answered; the workers start after it, so that the first page
     has the machine for itself.
     """
+    from tellapart.store.lock import home_lock
+
+    with home_lock(settings.home):
+        return _serve(settings, hosting, sockets, ready, say)
+
+
+def _serve(
+    settings: Settings,
+    hosting: Hosting,
+    sockets: list[socket.socket],
+    ready: Callable[[House], None],
+    say: Callable[[str], None],
+) -> int:
     from tellapart.runtime.children import Children
 
     port = int(sockets[0].getsockname()[1])

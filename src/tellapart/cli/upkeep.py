@@ -43,11 +43,11 @@ def clean(
     settings = tellapart.Settings.from_env()
     if name is not None:
         project = tellapart.Project.open(name)
-        _ask(f"Remove the project {name!r} with its bundles?", yes)
+        ask(f"Remove the project {name!r} with its bundles?", yes)
         project.delete()
         removed = [str(project.folder)]
     elif all_:
-        _ask(f"Remove every project, picture and bundle in {str(settings.home)!r}?", yes)
+        ask(f"Remove every project, picture and bundle in {str(settings.home)!r}?", yes)
         # One after the other: a project at work is refused, and nothing is pulled from under it.
         for owner, each in _everyone(settings):
             tellapart.Project.open(each, replace(settings, owner=owner)).delete()
@@ -93,7 +93,7 @@ def _everyone(settings: tellapart.Settings) -> list[tuple[str, str]]:
         engine.dispose()
 
 
-def _ask(question: str, yes: bool) -> None:
+def ask(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():

@@ -17,6 +17,7 @@ else:
     import fcntl
 
 FILE = "project.lock"
+HOME_FILE = "home.lock"
 
 
 @contextmanager
@@ -55,6 +56,36 @@ def project_lock(folder: Path) -> Iterator[None]:
             _release(file)
 
 
+@contextmanager
+def home_lock(home: Path, *, alone: bool = False) -> Iterator[None]:
+    """Say that a server or a worker uses this home; `alone`: that nobody else may meanwhile.
+
+    Raises `BusyError` where somebody else does. On Windows nothing is locked.
+    """
+    path = home / HOME_FILE
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise StorageError(
+            f"The lock {path} cannot be written ({error.strerror or error}).",
+            expected="a folder that this user may write to, on a disk with free space",
+            do="Set TELLAPART_HOME to another folder.",
+        ) from error
+    with file:
+        if not _share(file, alone=alone):
+            raise BusyError(
+                f"The home {str(home)!r} is in use"
+                f"{' by a running server or worker' if alone else ': it is being restored'}.",
+                expected="no server and no worker" if alone else "a home at rest",
+                do="Stop `tellapart up` and every `tellapart worker` of this home, then run the "
+                "same command again."
+                if alone
+                else "Wait until `tellapart restore` is done.",
+            )
+        yield  # closing the file lets go
+
+
 def _write_pid(file: IO[str]) -> None:
     try:
         file.truncate(0)
@@ -76,6 +107,9 @@ if sys.platform == "win32":
             return False
         return True
 
+    def _share(file: IO[str], *, alone: bool) -> bool:
+        return True
+
     def _release(file: IO[str]) -> None:
         file.seek(_BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
@@ -85,6 +119,13 @@ else:
     def _take(file: IO[str]) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _share(file: IO[str], *, alone: bool) -> bool:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
