@@ -14,19 +14,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import Annotated
 from urllib.parse import quote
 
+from fastapi import APIRouter
+from fastapi import Path as PathParameter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tellapart.errors import NotFoundError, RequestError
+from tellapart.rest.auth import Reading
+from tellapart.runtime.desk import Download, FileKind
 from tellapart.runtime.slices import Reader, Sliced
 
-if TYPE_CHECKING:
-    from tellapart.runtime.desk import Download
-
+router = APIRouter(tags=["versions"])
 #: What is read at once; a connection holds about twice as much.
 PIECE = 128 * 1024
 #: Seconds for which a client may take no piece.
@@ -256,3 +258,29 @@ def _changed(etag: str) -> RequestError:
         do="Ask for it without a condition, from its beginning.",
         status=412,
     )
+
+
+@router.api_route(
+    "/projects/{project}/versions/{version}/files/{kind}",
+    methods=["GET", "HEAD"],
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The whole file"},
+        206: {"content": {"application/octet-stream": {}}, "description": "The range asked for"},
+        304: {"description": "The client has it"},
+        404: {"description": "No such project, version or file"},
+        412: {"description": "It is another file than the condition says"},
+        416: {"description": "The range lies beyond its end"},
+    },
+)
+async def download(
+    request: Request,
+    project: str,
+    version: Annotated[str, PathParameter(pattern=r"^(latest|[0-9]{1,9})$")],
+    kind: FileKind,
+    desk: Reading,
+) -> Response:
+    """A version's file: `Range`, `If-Range`, `ETag` and `Repr-Digest` as RFC 9110 and 9530."""
+    number = None if version == "latest" else int(version)
+    found = await asyncio.to_thread(desk.file, project, kind, number)
+    return await answer(request, File.of(found))

@@ -205,9 +205,9 @@ class _Form(_Writer):
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._field: bytearray | None = None
         self._ended = False
-        names = ("part_begin", "part_data", "part_end", "header_field", "header_value")
-        names += ("header_end", "headers_finished", "end")
-        calls: Any = {f"on_{one}": getattr(self, f"_on_{one}") for one in names}
+        calls: Any = {
+            name[1:]: getattr(self, name) for name in dir(self) if name.startswith("_on_")
+        }
         self._parser = MultipartParser(boundary, calls)
 
     def write(self, data: bytes) -> None:

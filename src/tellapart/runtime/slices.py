@@ -160,6 +160,27 @@ def zip_of(archive: Path, rename: Callable[[str], str | None]) -> Sliced:
     return Sliced(archive, full, digest.hexdigest(), archive.stat().st_size)
 
 
+def member_of(archive: Path, name: str) -> Sliced:
+    """One file of the zip `archive` as it is, where it lies in there unpacked.
+
+    Raises `NotFoundError` where there is none of that name, `ValueError` where it is packed.
+    """
+    with zipfile.ZipFile(archive) as opened, archive.open("rb") as raw:
+        if name not in opened.NameToInfo:
+            raise NotFoundError(
+                f"{archive.name!r} holds no {name!r}.",
+                expected="a file that the bundle has",
+                do="Look at the formats that the version was compiled to.",
+            )
+        info = opened.getinfo(name)
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{name!r} is packed")
+        start = _start(raw.fileno(), info)
+        state = os.fstat(raw.fileno())
+    etag = hashlib.sha256(f"{name} {info.CRC} {info.file_size} {start}".encode()).hexdigest()
+    return Sliced(archive, [Slice(info.file_size, offset=start)], etag, state.st_size)
+
+
 def _head(info: zipfile.ZipInfo, name: bytes) -> bytes:
     return (
         _LOCAL.pack(
