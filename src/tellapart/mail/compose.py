@@ -8,6 +8,7 @@ address is a gift to spammers.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from email.message import EmailMessage
 from functools import cache
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Characters of one word from outside.
 _LONGEST = 120
+#: White space that is no space within a line: line ends, also those of Unicode.
+_BREAK = re.compile(r"[^\S \u00a0]+")
 
 
 def success(made: Success) -> EmailMessage:
@@ -77,7 +80,7 @@ def _message(name: str, subject: str, **values: Any) -> EmailMessage:
 
 def plain(word: object) -> str:
     """One line without control characters, also those that turn the direction of writing."""
-    text = _line(str(word))
+    text = " ".join(_line(str(word)).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
@@ -87,17 +90,17 @@ def _line(value: Any) -> Any:
         return value
     return "".join(
         c if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"} else "\ufffd"
-        for c in " ".join(value.split())
+        for c in _BREAK.sub(" ", value)
     )
 
 
 def percent(share: float) -> str:
-    """`.9312` as `93.1 %`."""
-    return f"{100 * share:.1f} %"
+    """`.9312` as `93.1 %`, which no line end parts."""
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e6:.1f}\u00a0MB"
 
 
 @cache

@@ -57,6 +57,13 @@ class Success:
     #: What the report warns of, such as too few pictures of a class.
     notes: Sequence[str] = ()
 
+    @property
+    def better(self) -> bool:
+        """Whether it is better than always naming the most frequent class, beyond chance."""
+        if self.accuracy is None or self.baseline is None or self.interval is None:
+            return self.accuracy is not None
+        return self.interval[0] > self.baseline
+
 
 @dataclass(frozen=True)
 class Failure:
