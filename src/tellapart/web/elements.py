@@ -174,6 +174,23 @@ def form(on_submit: Callable[[dict[str, list[str]]], Awaitable[None]]) -> TextEl
     return element
 
 
+def ask_form(ask: str, *, next: str = "", on_answer: Handler | None = None) -> TextElement:
+    """A form that the browser sends to REST as JSON: `ask` is `POST /api/v1/…`.
+
+    Then it goes to `next`, or `on_answer` is called with what REST said. End it by `said()` and a
+    button of type submit.
+    """
+    element = tag("form", classes="stack", novalidate=True, data_ask=ask, data_next=next or None)
+    if on_answer is not None:
+        element.on("answered", on_answer, js_handler="(e) => emit(e.detail)")
+    return element
+
+
+def said() -> TextElement:
+    """Where an `ask_form` says what went wrong."""
+    return tag("div", classes="hidden", role="alert", tabindex="-1", data_said=True)
+
+
 class Dialog:
     """A native modal dialog: the browser keeps the focus in it and closes it by Escape."""
 

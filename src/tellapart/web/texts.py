@@ -197,3 +197,97 @@ DELETE_PROJECT_TEXT = (
     "Its pictures, models and runs are deleted for good. Files that you have downloaded stay."
 )
 DELETE = "Delete"
+
+# Log-in
+LOGIN = "Log in"
+LOGIN_NAME = "Name or e-mail address"
+PASSWORD = "Password"  # noqa: S105 - a label
+PASSWORD_HINT = "At least 10 characters that nobody guesses; four words will do."  # noqa: S105
+PASSWORD_NEW = "New password"  # noqa: S105
+PASSWORD_NOW = "Your password"  # noqa: S105
+FORGOT = "Forgot your password?"
+FORGOT_LEAD = "We send a link, with which you can choose a new one, to the address of your account."
+FORGOT_SEND = "Send the link"
+FORGOT_DONE = "If there is such an account, a mail is on its way to its address."
+FORGOT_NO_MAIL = (
+    "No mail server is set up here. Whoever keeps this server can make you a link: "
+    "tellapart accounts reset NAME."
+)
+SIGN_UP = "Sign up"
+SIGN_UP_CLOSED = "Signing up is closed here. Whoever keeps this server can add you."
+SIGN_UP_DONE = "Look into your mail: a link there finishes it."
+SIGN_UP_WAIT = "Whoever keeps this server has to let you in now."
+NAME_YOURS = "Name"
+NAME_YOURS_HINT = "How you log in and how others see you."
+EMAIL_YOURS = "E-mail address"
+CONFIRM = "Confirm your address"
+CONFIRM_LEAD = "Your password proves that it was you who signed up."
+RESET = "Choose a new password"
+FIRST = "The first account"
+FIRST_LEAD = "It is the keeper's: it may add others and open or close the door."
+FIRST_DO = "Make it"
+
+# Account
+ACCOUNT = "Account"
+SINGLE = "You are the only user of this machine's Tellapart: there is no log-in."
+LOG_OUT = "Log out"
+WHO = "You"
+ROLE = "Role"
+ROLES = {"admin": "Admin", "user": "User"}
+CONFIRMED = "confirmed"
+UNCONFIRMED = "not confirmed"
+CONFIRM_AGAIN = "Send the confirmation again"
+CONFIRM_SENT = "A mail with the link is on its way."
+PASSWORD_CHANGE = "Change the password"  # noqa: S105
+EMAIL_CHANGE = "Change the address"
+EMAIL_CHANGE_SENT = "A mail to the new address is on its way; its link finishes the change."
+EMAIL_NEW = "New e-mail address"
+USE = "What you use"
+USE_PROJECTS = "Projects"
+USE_PICTURES = "Pictures"
+USE_RUNS = "Runs today"
+USE_DISK = "Disk, MB"
+TOKENS = "Tokens"
+TOKENS_LEAD = "For programs that use this server in your name."
+TOKENS_NONE = "None yet."
+TOKEN_NEW = "Make a token"  # noqa: S105
+TOKEN_NAME = "What it is for"  # noqa: S105
+TOKEN_NAME_HINT = "Such as: the phone in the greenhouse."  # noqa: S105
+TOKEN_NAMELESS = "Give it a name, to know it by later."  # noqa: S105
+TOKEN_SCOPES = "What it may do"  # noqa: S105
+SCOPES = {
+    "read": "See projects, pictures and models",
+    "write": "Make and change projects, queue runs",
+    "predict": "Ask models",
+    "admin": "Keep accounts",
+}
+TOKEN_EXPIRES = "How long it works"  # noqa: S105
+TOKEN_DAYS = (("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("0", "Until revoked"))
+TOKEN_MAKE = "Make the token"  # noqa: S105
+TOKEN_ONCE = "Copy it now: it is shown only this once."  # noqa: S105
+TOKEN_USED = "used {when}"  # noqa: S105
+TOKEN_UNTIL = "until {day}"  # noqa: S105
+TOKEN_REVOKE = "Revoke"  # noqa: S105
+TOKEN_REVOKE_NAMED = "Revoke {name}"  # noqa: S105
+TOKEN_REVOKE_SURE = "Revoke {name}?"  # noqa: S105
+TOKEN_REVOKE_TEXT = "Programs that use it are refused from now on."  # noqa: S105
+NEVER = "never"
+COPY = "Copy"
+COPIED = "Copied"
+MAIL = "Mail"
+MAIL_LEAD = "What is sent when a run has ended."
+MAIL_SINGLE = "It goes to the address that you give with a run."
+WEBHOOKS = "Webhooks"
+WEBHOOKS_LEAD = "The secret that the signature of webhooks (X-Tellapart-Signature) is made with:"
+DATA = "Your data"
+EXPORT_LEAD = "Everything held about you and your projects, as one zip."
+EXPORT = "Download everything"
+DELETE_ME = "Delete the account"
+DELETE_ME_SURE = "Delete your account?"
+DELETE_ME_TEXT = "Your projects, pictures, models, runs and tokens are deleted for good."
+PEOPLE = "People"
+PEOPLE_LEAD = "Everybody with an account here."
+SIGN_UP_IS_OPEN = "Signing up is open"
+SIGN_UP_IS_CLOSED = "Signing up is closed"
+LOCK_OUT = "Lock out"
+LET_IN = "Let in again"

@@ -85,4 +85,34 @@
     },
   };
   window.tellapart = app;
+
+  // A form with `data-ask="METHOD /address"` sends its fields as JSON, then goes to `data-next`,
+  // or tells the page by the event `answered`. What went wrong stands in its `[data-said]`.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.dataset.ask) return;
+    event.preventDefault();
+    const [method, url] = form.dataset.ask.split(" ");
+    const button = form.querySelector('[type="submit"]');
+    const said = form.querySelector("[data-said]");
+    const fields = Object.fromEntries(Object.entries(app.values(form)).map(([k, v]) => [k, v[0]]));
+    said.className = "hidden";
+    button.disabled = true;
+    const answer = await app.ask(method, url, fields);
+    button.disabled = false;
+    if (answer.ok && form.dataset.next) return location.assign(form.dataset.next);
+    if (answer.ok) {
+      form.reset();
+      return form.dispatchEvent(new CustomEvent("answered", { detail: answer.data }));
+    }
+    said.className = "notice bad";
+    said.replaceChildren();
+    for (const [name, key] of [["strong", "what"], ["span", "do"]]) {
+      if (!answer.error?.[key]) continue;
+      const line = document.createElement(name);
+      line.textContent = answer.error[key];
+      said.append(line);
+    }
+    said.focus();
+  });
 })();

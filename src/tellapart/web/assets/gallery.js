@@ -58,7 +58,11 @@ class Gallery extends HTMLElement {
   async reload() {
     const round = (this.round = (this.round ?? 0) + 1); // answers to earlier questions are dropped
     const alike = this.chosen("show") === "alike";
-    for (const name of ["label", "reason"]) this.form.elements[name].disabled = alike;
+    const { label, reason } = this.form.elements;
+    label.disabled = alike;
+    reason.hidden = this.chosen("show") === "kept" || alike;
+    if (reason.hidden) reason.value = "";
+    this.grid.dataset.show = this.chosen("show");
     this.alike.place.hidden = !alike;
     this.grid.hidden = alike;
     this.querySelector(".none").hidden = true;
@@ -158,7 +162,9 @@ class Gallery extends HTMLElement {
     item.innerHTML =
       '<button type="button" class="tile"><img loading="lazy" decoding="async" alt=""><span class="mark"></span>' +
       '<span class="why"></span></button><button type="button" class="more">i</button>';
-    item.querySelector("img").src = this.thumbnail(row);
+    const picture = item.querySelector("img");
+    picture.addEventListener("error", () => picture.parentElement.classList.add("broken"), { once: true });
+    picture.src = this.thumbnail(row);
     if (row.at !== undefined) {
       item.setAttribute("aria-setsize", this.total);
       item.setAttribute("aria-posinset", row.at + 1);
