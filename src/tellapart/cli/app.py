@@ -68,7 +68,7 @@ def build() -> Any:
     pretrained.command("list")(weights.list_)
     pretrained.command("get")(weights.get)
     app.add_typer(pretrained, name="weights", rich_help_panel="Look after projects")
-    kept = typer.Typer(help="Keep `tellapart serve` running, under systemd.")
+    kept = typer.Typer(help="Keep `tellapart serve` or `up` running, under systemd.")
     for verb in (service.install, service.show, service.uninstall):
         kept.command(verb.__name__)(verb)
     app.add_typer(kept, name="service", rich_help_panel="Serve")

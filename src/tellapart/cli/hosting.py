@@ -192,7 +192,8 @@ def _serve(
         children.start()
 
     # Uvicorn puts these back and raises what it caught again: it must then meet no end.
-    kept = {name: signal.signal(name, _heard) for name in (signal.SIGINT, signal.SIGTERM)}
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: a terminal that closed
+    kept = {name: signal.signal(name, _heard) for name in heard}
     try:
         server = _server(house.app, begin, children)
         server.run(sockets=sockets)

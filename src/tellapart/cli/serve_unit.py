@@ -38,6 +38,15 @@ class Limits(NamedTuple):
     #: Empty: nobody in particular.
     run_as: str = ""
 
+    def check(self, scope: Scope) -> None:
+        """Raises `InputError` for what cannot be."""
+        if self.run_as and scope == "user":
+            raise unusable("--run-as was given for a service of yours.", "--system with --run-as")
+        if self.memory and not _SIZE.fullmatch(self.memory):
+            raise unusable(f"--memory is {self.memory!r}.", "bytes, or a number with K, M, G or T")
+        if self.cpus is not None and not 0.01 <= self.cpus <= 4096:
+            raise unusable(f"--cpus is {self.cpus:g}.", "a number of cores from 0.01 up")
+
 
 def serve_unit(
     bundles: Sequence[str], options: Sequence[str], scope: Scope, name: str, limits: Limits
@@ -47,13 +56,10 @@ def serve_unit(
     Raises `InputError` for an option or a limit that cannot be, and what `serve` would raise for
     the bundles.
     """
-    if limits.run_as and scope == "user":
-        raise unusable("--run-as was given for a service of yours.", "--system with --run-as")
-    if limits.memory and not _SIZE.fullmatch(limits.memory):
-        raise unusable(f"--memory is {limits.memory!r}.", "bytes, or a number with K, M, G or T")
-    if limits.cpus is not None and not 0.01 <= limits.cpus <= 4096:
-        raise unusable(f"--cpus is {limits.cpus:g}.", "a number of cores from 0.01 up")
-    asked = _check_options(options)
+    limits.check(scope)
+    asked = check_options("serve", options, ["bundle.zip"])
+    knobs = {field.name for field in fields(Options)} - {"bundles", "port", "socket", "tokens"}
+    Options(**{name: value for name, value in asked.items() if name in knobs and value is not None})
     shares = _shares(asked, limits.cpus)
     options = [*map(_absolute, options), *(f"{name}={shares[name]}" for name in shares)]
     cores = float(os.cpu_count() or 1) if limits.cpus is None else limits.cpus
@@ -64,14 +70,14 @@ def serve_unit(
         scope=scope,
         description=f"Tellapart serving {', '.join(map(_title, paths))}",
         command=_command(paths, options, scope, name),
-        reads=(*map(_folder, paths), *_program_folders()),
+        reads=(*map(_folder, paths), *program_folders()),
         writes=() if scope == "system" else (_cache(),),
-        environment=_environment(scope, name),
+        environment=environment(scope, name),
         memory=limits.memory or _memory(workers),
         cpus=cores,
         devices=given(options).get("--device") == "cuda",
         stop_seconds=_stop_seconds(options),
-        namespaces=scope == "system" or _has_namespaces(),
+        namespaces=scope == "system" or has_namespaces(),
         run_as=limits.run_as,
     )
 
@@ -123,7 +129,8 @@ def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _program_folders() -> list[Path]:
+def program_folders() -> list[Path]:
+    """Where the program and its libraries lie: what a service must see."""
     import tellapart.cli
 
     package = Path(tellapart.cli.__file__ or "").resolve().parents[2]
@@ -150,50 +157,51 @@ def _title(path: Path) -> str:
     return path.parent.name if path.name == "versions" else path.name
 
 
-def _check_options(options: Sequence[str]) -> dict[str, Any]:
-    """As `serve` reads them, so that a typo does not become a service that cannot start."""
+def check_options(name: str, options: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
+    """As the verb reads them, so that a typo does not become a service that cannot start.
+
+    `words`: what the verb takes besides. Raises `InputError`.
+    """
     from tellapart.cli.app import build
 
     app: Any = build()
     verbs: Any = app if hasattr(app, "commands") else typer.main.get_command(app)
-    verb = verbs.commands["serve"]
-    known = {name for each in verb.params for name in each.opts if name.startswith("-")}
+    verb = verbs.commands[name]
+    known = {opt for each in verb.params for opt in each.opts if opt.startswith("-")}
     for text in options:
-        name = text.partition("=")[0]
-        if name not in known:
-            raise unusable(f"--option is {name!r}.", "an option of `tellapart serve`")
-        _parsed(verb, [text], text)  # alone: none may take the next one for its value
-    found = _parsed(verb, options, " ".join(options))
-    knobs = {field.name for field in fields(Options)} - {"bundles", "port", "socket", "tokens"}
-    Options(**{name: value for name, value in found.items() if name in knobs and value is not None})
-    return found
+        given_name = text.partition("=")[0]
+        if given_name not in known:
+            raise unusable(f"--option is {given_name!r}.", f"an option of `tellapart {name}`")
+        _parsed(verb, [*words, text], text)  # alone: none may take the next one for its value
+    return _parsed(verb, [*words, *options], " ".join(options))
 
 
-def _parsed(verb: Any, options: Sequence[str], said: str) -> dict[str, Any]:
-    """What `serve` would get. Raises `InputError`."""
+def _parsed(verb: Any, arguments: Sequence[str], said: str) -> dict[str, Any]:
+    """What the verb would get. Raises `InputError`."""
     try:
-        with verb.make_context("serve", ["bundle.zip", *options]) as context:
+        with verb.make_context(verb.name, list(arguments)) as context:
             return dict(context.params)
     except Exception as error:
         speak = getattr(error, "format_message", None)  # Typer's own, or Click's of the same name
         if speak is None:
             raise
         what = f"--option is {said!r}: {speak()}"
-        raise unusable(what, "options as `tellapart serve` takes them") from error
+        raise unusable(what, f"options as `tellapart {verb.name}` takes them") from error
 
 
 def _cache() -> Path:
     return tellapart.Settings.from_env().cache_dir
 
 
-def _environment(scope: Scope, name: str) -> tuple[tuple[str, str], ...]:
+def environment(scope: Scope, name: str) -> tuple[tuple[str, str], ...]:
+    """Where a service keeps its things."""
     if scope == "system":
         return (("TELLAPART_HOME", f"/var/lib/{name}"),)
     home = os.environ.get("TELLAPART_HOME")
     return (("TELLAPART_HOME", str(Path(home).absolute())),) if home else ()
 
 
-def _has_namespaces() -> bool:
+def has_namespaces() -> bool:
     """Whether a user's processes may have namespaces here; some systems forbid them."""
     tool = shutil.which("unshare")
     if tool is None:

@@ -18,8 +18,10 @@ from tellapart.cli.units import (
     scope_of,
     state_of,
     systemctl,
+    unusable,
     write_unit,
 )
+from tellapart.cli.up_unit import up_unit
 from tellapart.errors import TellapartError
 from tellapart.serving.unit import Unit
 
@@ -85,17 +87,23 @@ def compute(
 
 def install(
     bundles: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="BUNDLE…", help="What `serve` takes: zips, unpacked folders, projects' names."
+            metavar="[BUNDLE…]",
+            help="What `serve` takes: zips, unpacked folders, projects' names.",
         ),
-    ],
+    ] = None,
+    up: Annotated[
+        bool, typer.Option("--up", help="Keep `tellapart up` running instead, the whole app.")
+    ] = False,
     user: User = None,
     name: Name = "tellapart",
     option: Annotated[
         list[str] | None,
         typer.Option(
-            "--option", metavar="TEXT", help="An option of `serve`, as --option=--port=9000."
+            "--option",
+            metavar="TEXT",
+            help="An option of `serve` (or `up`), as --option=--port=9000.",
         ),
     ] = None,
     memory: Annotated[
@@ -103,7 +111,8 @@ def install(
         typer.Option(
             "--memory",
             metavar="SIZE",
-            help="The most memory it gets, such as 4G; 512M and 256M a worker, at least 2G.",
+            help="The most memory it gets, such as 4G; 512M and 256M a worker, at least 2G; 6G "
+            "with --up.",
         ),
     ] = "",
     cpus: Annotated[
@@ -120,10 +129,22 @@ def install(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Write a hardened systemd unit that keeps `tellapart serve` running; start nothing."""
+    """Write a hardened systemd unit that keeps `tellapart serve` running; start nothing.
+
+    With --up it keeps the whole app running. Settings such as TELLAPART_URL or passwords go into
+    the file that it names, which only its owner may read.
+    """
+    if up == bool(bundles):
+        raise unusable(
+            "Both --up and bundles were given." if up else "Neither --up nor a bundle was given.",
+            "`service install BUNDLE…`, or `service install --up`",
+        )
     scope = scope_of(user)
     limits = Limits(memory, cpus, run_as)
-    unit = serve_unit(bundles, option or (), scope, name, limits)
+    if up:
+        unit = up_unit(option or (), scope, name, limits)
+    else:
+        unit = serve_unit(bundles or (), option or (), scope, name, limits)
     place = place_of(scope, name)
     if dry_run:
         if json:
@@ -133,7 +154,7 @@ def install(
         return
     write_unit(place, unit.text(), unit.writes)
     said = remarks(place, scope)
-    told = _next(unit, given(option or ()))
+    told = _next_up(unit) if up else _next(unit, given(option or ()))
     if now:
         systemctl(scope, "daemon-reload")
         systemctl(scope, "enable", "--now", place.name)
@@ -186,6 +207,19 @@ def _facts(unit: Unit) -> list[str]:
             "walls around the file system. --system has them."
         )
     return facts
+
+
+def _next_up(unit: Unit) -> list[str]:
+    scope = f"--{unit.scope} " if unit.scope == "user" else ""
+    lines = [
+        f"systemctl {scope}daemon-reload",
+        f"systemctl {scope}enable --now {unit.name}",
+        f"journalctl {scope}-u {unit.name} -f    where the administrator's link stands",
+        f"TELLAPART_URL, TELLAPART_MAIL … go into {unit.settings_file} (chmod 600)",
+    ]
+    if unit.scope == "user":
+        lines.append("loginctl enable-linger    to keep it running while you are logged out")
+    return lines
 
 
 def _next(unit: Unit, options: dict[str, str]) -> list[str]:

@@ -60,6 +60,11 @@ class Unit:
     #: Folders that it writes to; one that is missing is passed over.
     writes: tuple[Path, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    #: A file of further settings, such as passwords, that a unit's own file must not show; None:
+    #: there is none. It may be missing.
+    settings_file: Path | None = None
+    #: Whether SIGHUP means "load anew" to the program.
+    reloads: bool = True
     #: Bytes, or a number with K, M, G or T.
     memory: str = "2G"
     cpus: float = 1.0
@@ -109,7 +114,7 @@ class Unit:
             "Type=notify",
             "NotifyAccess=main",
             "ExecStart=" + " ".join(quoted(word, command=True) for word in self.command),
-            "ExecReload=/bin/kill -HUP $MAINPID",
+            *(["ExecReload=/bin/kill -HUP $MAINPID"] if self.reloads else []),
             "Restart=always",
             "RestartSec=2",
             "WatchdogSec=30",
@@ -119,6 +124,9 @@ class Unit:
             "KillMode=mixed",
         ]
         lines += [f"Environment={quoted(f'{k}={v}')}" for k, v in self.environment]
+        if self.settings_file is not None:
+            # Its first letter lets the file be missing; systemd reads it before it gives up rights.
+            lines += [f"EnvironmentFile=-{_specified(str(self.settings_file))}"]
         if self.scope == "system":
             lines += [f"User={_specified(self.run_as)}"] if self.run_as else ["DynamicUser=yes"]
             lines += [f"StateDirectory={self.name}", f"RuntimeDirectory={self.name}"]
