@@ -46,7 +46,7 @@ def run(
         request = path.read_bytes()
     if changes:
         recipe = check(with_changes(asked(recipe), changes), sources=registry.names("source"))
-    _look_ahead(recipe, settings, progress)
+    look_ahead(recipe, settings, progress)
     if quickml_layout is None:
         return Project.create(recipe, settings).run(out=out, progress=progress, spawn=spawn)
     return _run_with_layout(recipe, Path(quickml_layout), request, out, settings, progress, spawn)
@@ -155,7 +155,7 @@ def _run_with_layout(
     return result
 
 
-def _look_ahead(recipe: Recipe, settings: Settings | None, progress: Watcher | None) -> None:
+def look_ahead(recipe: Recipe, settings: Settings | None, progress: Watcher | None) -> None:
     """Say what is bound to fail before a project is made."""
     deep = recipe.model_kind == "network" or has_stages(recipe)
     if deep and not all(map(find_spec, ("torch", "lightning"))):

@@ -105,6 +105,11 @@ class Walk:
             return True
         return False
 
+    @property
+    def alive(self) -> bool:
+        """Whether the worker, if there is one, still runs."""
+        return self._worker is None or self._worker.alive
+
     def kill(self) -> None:
         """End the worker amid its step, which then raises `WorkerError`; from any thread."""
         if self._worker is not None:

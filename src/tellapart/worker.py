@@ -71,6 +71,11 @@ class Worker:
                 result: dict[str, Any] = value
                 return result
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End the process at once, from any thread; a step that runs in it raises `WorkerError`."""
         self._process.kill()

@@ -90,6 +90,8 @@ class Run:
     test_picture: str
     #: How often it was begun or gone on with.
     attempt: int
+    #: How often somebody asked for it again.
+    retries: int
     worker: str
     #: What somebody asked of it that has not happened yet: empty, `cancel` or `stop`.
     asked: str

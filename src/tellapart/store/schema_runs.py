@@ -55,6 +55,8 @@ runs = sa.Table(
     _count("cuts"),
     #: Taken back from a worker that is gone: goes on before those that have not begun.
     _flag("cut"),
+    #: How often it was asked for again, and whether that is still to be done.
+    _count("retries"),
     _flag("retried"),
     _flag("cancel_asked"),
     _flag("stop_asked"),

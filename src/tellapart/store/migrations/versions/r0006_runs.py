@@ -47,6 +47,7 @@ def upgrade() -> None:
         _count("attempt"),
         _count("cuts"),
         _flag("cut"),
+        _count("retries"),
         _flag("retried"),
         _flag("cancel_asked"),
         _flag("stop_asked"),
