@@ -119,7 +119,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as temporary:
             folder, home = need(data / name), Path(temporary) / "home"
             if small:
-                folder = _few(folder, Path(temporary) / name, 8)
+                folder = _few(folder, Path(temporary) / name, 10)
             path = Path(temporary) / "split.json"
             path.write_text(json.dumps(split_of(folder)))
             timed(_same_work_command(path, home))  # builds the backbone's graph once
