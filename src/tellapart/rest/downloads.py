@@ -260,9 +260,9 @@ def _changed(etag: str) -> RequestError:
     )
 
 
-@router.api_route(
+@router.head("/projects/{project}/versions/{version}/files/{kind}", include_in_schema=False)
+@router.get(
     "/projects/{project}/versions/{version}/files/{kind}",
-    methods=["GET", "HEAD"],
     response_class=Response,
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The whole file"},

@@ -24,9 +24,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.api_route(
-    "/d/{link}", methods=["GET", "HEAD"], response_class=Response, responses=_RESPONSES
-)
+@router.head("/d/{link}", include_in_schema=False)
+@router.get("/d/{link}", response_class=Response, responses=_RESPONSES)
 async def linked(request: Request, link: str) -> Response:
     """The file that a signed link leads to."""
     desks: Desks = request.app.state.desks
