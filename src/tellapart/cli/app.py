@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from tellapart.cli import (
+    accounts,
     backup,
     bundles,
     making,
@@ -60,6 +61,17 @@ def build() -> Any:
     for panel, verbs in VERBS.items():
         for verb in verbs:
             app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
+    people = typer.Typer(help="Who may use a server: accounts, from its own terminal.")
+    for verb in (
+        accounts.add,
+        accounts.list_,
+        accounts.reset,
+        accounts.close,
+        accounts.open_,
+        accounts.confirm,
+    ):
+        people.command(verb.__name__.rstrip("_"))(verb)
+    app.add_typer(people, name="accounts", rich_help_panel="The app")
     written = typer.Typer(help="Read, check, draw and rewrite recipes.")
     for verb in (recipes.schema, recipes.check, recipes.show, recipes.convert):
         written.command(verb.__name__)(verb)
