@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 UNKNOWN = "–"
 AS_TABLE = "The figures as a table"
 TRUTH = "Truth ↓, answered →"
