@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,8 +19,8 @@ class Worker:
 
 
 def ticket(number: int, arrived: float = 0.0, *, suspect: bool = False) -> Ticket:
-    future = cast("asyncio.Future[Any]", None)
-    made = Ticket(number, Job(b"1234", 1.0), cast(Any, None), 0, future, arrived, cost=0.5)
+    nothing = cast(Any, None)
+    made = Ticket(number, Job(b"1234", 1.0), nothing, 0, arrived, 0.5, nothing)
     made.suspect = suspect
     return made
 

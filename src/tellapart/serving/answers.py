@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from array import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from tellapart.errors import TellapartError
-from tellapart.serving.jobs import Answer, Tensor
+from tellapart.serving.jobs import Answer, Tensor, Told
 from tellapart.serving.models import ModelInfo
 
 #: Decimals of probabilities and familiarity, as `Prediction.to_dict` has them; and of a map.
 _DECIMALS, _MAP_DECIMALS = 6, 4
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def prediction(info: ModelInfo, answer: Answer) -> dict[str, Any]:
+class Named(Protocol):
+    """What an answer's JSON tells of its model."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+
+def encode(value: Any) -> bytes:
+    """JSON in ASCII, so that no text of a request can spoil it."""
+    return _encode(value).encode("ascii")
+
+
+def prediction(info: Named, answer: Answer) -> dict[str, Any]:
     """One answer: what the model says, or its error.
 
     `info` is what was asked; the model that answered may be a newer one of that name.
@@ -42,9 +60,23 @@ def prediction(info: ModelInfo, answer: Answer) -> dict[str, Any]:
     return found
 
 
-def single(info: ModelInfo, answer: Answer) -> dict[str, Any]:
+def single(info: Named, answer: Answer) -> dict[str, Any]:
     """The answer to a request for one picture or row."""
     return {**_named(answer.info or info), **prediction(info, answer)}
+
+
+def told(info: Named, answer: Answer) -> Told:
+    """The same, as bytes: what a worker writes for a request that asked for nothing else."""
+    found = {"error": answer.error} if answer.error is not None else single(info, answer)
+    seconds = answer.seconds
+    return Told(
+        answer.http_status,
+        encode(found),
+        answer.abstained,
+        answer.batch,
+        seconds.decode,
+        seconds.infer,
+    )
 
 
 def several(info: ModelInfo, found: Sequence[Answer | TellapartError]) -> dict[str, Any]:
@@ -56,7 +88,7 @@ def several(info: ModelInfo, found: Sequence[Answer | TellapartError]) -> dict[s
     return {**_named(next(told, info)), "predictions": rows}
 
 
-def _named(info: ModelInfo) -> dict[str, Any]:
+def _named(info: Named) -> dict[str, Any]:
     return {"model": info.name, "version": info.version}
 
 
@@ -85,7 +117,7 @@ def floats(tensor: Tensor) -> list[float]:
     return found.tolist()
 
 
-def _why(info: ModelInfo, answer: Answer, map: Tensor) -> dict[str, Any]:
+def _why(info: Named, answer: Answer, map: Tensor) -> dict[str, Any]:
     best = answer.best or info.labels[0]
     found: dict[str, Any] = {
         "label": best,

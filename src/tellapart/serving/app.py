@@ -1,9 +1,8 @@
-"""The server's face: routes, errors to answers, counts and logs. A plain ASGI application."""
+"""What the server answers: routes, errors to answers, counts and logs."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import time
@@ -15,23 +14,22 @@ from typing import Any
 from tellapart.errors import NotFoundError, RequestError, TellapartError
 from tellapart.serving import inference_protocol
 from tellapart.serving.about import About
+from tellapart.serving.batching import Ticket
 from tellapart.serving.elsewhere import Elsewhere
 from tellapart.serving.inference_protocol import InferenceProtocol
+from tellapart.serving.jobs import Outcome, Told
 from tellapart.serving.label_studio import LabelStudio
 from tellapart.serving.limits import Gate
 from tellapart.serving.logs import Log
 from tellapart.serving.metrics import Exporter, Metrics
 from tellapart.serving.options import Options
 from tellapart.serving.pool import Pool
-from tellapart.serving.predicting import Predictor, number
+from tellapart.serving.predicting import Predictor, number, single
 from tellapart.serving.request import (
     TEXT,
     Disconnected,
-    Receive,
     Request,
     Response,
-    Scope,
-    Send,
     problem,
     stopping,
 )
@@ -47,8 +45,6 @@ _OPEN = frozenset(
 )
 #: A request's own id is taken over if it is harmless in a log and in a header.
 _ID = re.compile(rb"[!-~]{1,128}")
-#: Bytes of an unwanted body that are read on, so that the client sees the answer before the end.
-_LINGER = 4_000_000
 
 
 class App:
@@ -71,6 +67,9 @@ class App:
         self.elsewhere = Elsewhere(options, Settings.from_env())
         self.predictor = Predictor(pool, options, self.elsewhere, self.metrics)
         self.gate = Gate(options)
+        self._gated = bool(options.tokens or options.rate)
+        self._respond = self.predictor.respond
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ids = count(1)
         self._prefix = os.urandom(4).hex()
         self._fixed, self._patterns = self._routes()
@@ -116,65 +115,141 @@ class App:
         ]
         return fixed, [(re.compile(p), name, method, each) for p, name, method, each in patterns]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        began = time.monotonic()
-        request = Request(scope, receive)
-        request.id = self._id(request)
+    def begin(self, request: Request) -> None:
+        """Take a request whose head has come: answer it, begin it, or wait for its body."""
+        request.began = time.monotonic()
+        headers = request.headers
+        if b"x-request-id" in headers and _ID.fullmatch(headers[b"x-request-id"]):
+            request.id = headers[b"x-request-id"].decode("ascii")
+        else:
+            request.id = f"{self._prefix}-{next(self._ids):x}"
         self.metrics.open += 1
-        status = 499  # what remains where the client goes
-        try:
-            response = await self._answer(request)
-            status = response.status
-            await self._send(request, response, send)
-        except Disconnected:
-            pass
-        except asyncio.CancelledError:
-            # The server stops and has no patience left: this is the last thing that it does here.
-            if not request.answered:
-                status = 503
-                request.read = True  # no time is left to read on
-                await self._send(request, problem(stopping()), send)
-        finally:
-            taken = time.monotonic() - began
-            self.metrics.open -= 1
-            self.predictor.budget.give(request.held)
-            self.metrics.requests[request.route, status] += 1
-            if request.model:
-                self.metrics.seconds["total"].observe(taken)
-            if self.log.requests or status >= 500:
-                self._log(request, status, taken)
-
-    async def _answer(self, request: Request) -> Response:
-        """What its route answers; every error an answer too."""
         try:
             request.route, handler, parts = self._find(request)
             # A browser's preflight brings no token.
-            if request.path not in _OPEN and request.method != "OPTIONS":
+            if self._gated and request.path not in _OPEN and request.method != "OPTIONS":
                 self.gate.admit(request)
-            return await handler(request, **parts)
         except TellapartError as error:
-            form = inference_protocol.problem if request.path.startswith("/v2") else problem
-            answer = form(error)
-            if answer.status == 405:
-                allowed = error.expected.replace(" or ", ", ").encode("ascii")
-                answer = answer._replace(headers=(*answer.headers, (b"allow", allowed)))
-            return answer
-        except Disconnected:
-            raise
+            self.refuse(request, error)
+            return
+        if handler == self._respond and self.predictor.takes(request):
+            request.direct = True  # goes on in `whole`
+        else:
+            self._start(request, handler, parts)
+
+    def whole(self, request: Request) -> None:
+        """The body has come of a request that needs no task unless there is more to it."""
+        try:
+            begun = self.predictor.begin_direct(request, self._told)
+        except TellapartError as error:
+            self.refuse(request, error)
+            return
         except Exception as error:
-            trace = traceback.format_exception(error)
-            self.log.event(
-                "fault", request=request.id, route=request.route, trace="".join(trace)[-3000:]
+            self._end(request, self._fault(request, error))
+            return
+        if not begun:
+            self.predictor.budget.give(request.held)  # whoever reads it counts it
+            request.direct, request.whole, request.held = False, True, 0
+            self._start(request, self._respond, {})
+
+    def _told(self, ticket: Ticket, outcome: Outcome) -> None:
+        """What became of a job that is a request's only one."""
+        request: Request = ticket.asker
+        request.ticket = None
+        if isinstance(outcome, Told):
+            response = Response(outcome.status, outcome.body)
+            self.metrics.told(ticket, outcome)
+        else:
+            response = single(ticket.info, outcome)
+        try:
+            self._end(request, response)
+        except Exception as error:  # it must not fall back on the worker
+            self._fault(request, error)
+
+    def refuse(self, request: Request, error: TellapartError) -> None:
+        """Answer with an error."""
+        self._end(request, self._problem(request, error))
+
+    def gone(self, request: Request) -> None:
+        """The client has gone before it had its answer."""
+        ticket, request.ticket = request.ticket, None
+        if ticket is not None:
+            self.pool.drop(ticket)
+        request.leave()
+        if request.task is None:
+            self._finish(request, 499)
+
+    def cut_off(self, request: Request) -> None:
+        """The server stops and has no patience left."""
+        ticket, request.ticket = request.ticket, None
+        if ticket is not None:
+            self.pool.drop(ticket)
+        if request.task is not None:
+            request.task.cancel()
+        else:
+            self.refuse(request, stopping())
+
+    async def close(self) -> None:
+        """Close what the app holds beside requests."""
+        await self.elsewhere.close()
+
+    def _start(self, request: Request, handler: Handler, parts: dict[str, str]) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(request, handler, parts))
+        request.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, request: Request, handler: Handler, parts: dict[str, str]) -> None:
+        try:
+            response = await handler(request, **parts)
+        except TellapartError as error:
+            response = self._problem(request, error)
+        except Disconnected:
+            self._finish(request, 499)
+            return
+        except asyncio.CancelledError:
+            # The server stops and has no patience left: this is the last thing that it does here.
+            response = problem(stopping())
+        except Exception as error:
+            response = self._fault(request, error)
+        self._end(request, response)
+
+    def _end(self, request: Request, response: Response) -> None:
+        if self.options.cors:
+            response = self._shared(request, response)
+        if request.connection is not None:
+            request.connection.answer(request, response)
+        self._finish(request, response.status)
+
+    def _finish(self, request: Request, status: int) -> None:
+        """Count, and log, a request that is answered, or whose client has gone."""
+        taken = time.monotonic() - request.began
+        self.metrics.open -= 1
+        self.predictor.budget.give(request.held)
+        self.metrics.requests[request.route, status] += 1
+        if request.model:
+            self.metrics.seconds["total"].observe(taken)
+        if self.log.requests or status >= 500:
+            self._log(request, status, taken)
+
+    def _problem(self, request: Request, error: TellapartError) -> Response:
+        form = inference_protocol.problem if request.path.startswith("/v2") else problem
+        answer = form(error)
+        if answer.status == 405:
+            allowed = error.expected.replace(" or ", ", ").encode("ascii")
+            answer = answer._replace(headers=(*answer.headers, (b"allow", allowed)))
+        return answer
+
+    def _fault(self, request: Request, error: Exception) -> Response:
+        trace = "".join(traceback.format_exception(error))[-3000:]
+        self.log.event("fault", request=request.id, route=request.route, trace=trace)
+        return problem(
+            TellapartError(
+                "The server failed in a way that was not foreseen.",
+                expected="an answer",
+                do=f"Report it with the server's log of the request {request.id}.",
             )
-            return problem(
-                TellapartError(
-                    "The server failed in a way that was not foreseen.",
-                    expected="an answer",
-                    do=f"Report it with the server's log of the request {request.id}.",
-                )
-            )
+        )
 
     def _find(self, request: Request) -> tuple[str, Handler, dict[str, str]]:
         """The route of a request. Raises `NotFoundError`, and `RequestError` (405)."""
@@ -205,41 +280,8 @@ class App:
             do="POST a picture to /predict, or open /docs.",
         )
 
-    def _id(self, request: Request) -> str:
-        given = request.headers.get(b"x-request-id")
-        if given is not None and _ID.fullmatch(given):
-            return given.decode("ascii")
-        return f"{self._prefix}-{next(self._ids):x}"
-
-    async def _send(self, request: Request, response: Response, send: Send) -> None:
-        headers = [
-            (b"content-type", response.kind),
-            (b"content-length", b"%d" % len(response.body)),
-            (b"x-request-id", request.id.encode("ascii")),
-            (b"x-content-type-options", b"nosniff"),
-            *response.headers,
-        ]
-        if self.options.cors:
-            headers += self._cors(request)
-        linger = not request.read and self._unread(request)
-        if linger:
-            headers.append((b"connection", b"close"))
-        request.answered = True
-        start = {"type": "http.response.start", "status": response.status, "headers": headers}
-        await send(start)
-        if linger:
-            # A client that is still sending would see its connection reset instead of the answer.
-            await send({"type": "http.response.body", "body": response.body, "more_body": True})
-            with contextlib.suppress(Disconnected):
-                await request.skip(_LINGER)
-            await send({"type": "http.response.body", "body": b""})
-        else:
-            await send({"type": "http.response.body", "body": response.body})
-
-    def _unread(self, request: Request) -> bool:
-        """Whether a body comes, or may come, that nobody has read and that is not short."""
-        length = request.length
-        return b"expect" in request.headers or length is None or length > self.options.max_body
+    def _shared(self, request: Request, response: Response) -> Response:
+        return response._replace(headers=(*response.headers, *self._cors(request)))
 
     def _cors(self, request: Request) -> list[tuple[bytes, bytes]]:
         origin = request.headers.get(b"origin")

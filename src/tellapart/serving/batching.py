@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from tellapart.serving.jobs import Answer, Job
+from tellapart.serving.jobs import Job, Outcome
 from tellapart.serving.models import ModelInfo
-
-if TYPE_CHECKING:
-    import asyncio  # workers, which need none of it, start sooner without
 
 #: Seconds for which a batch may keep its first job waiting for the others': on CPUs whose caches
 #: hold the activations of one picture, larger batches of a large network gain nothing.
@@ -38,35 +34,69 @@ class Batch(NamedTuple):
         return max(1, min(self.most, int(self.lead / seconds)))
 
 
-@dataclass(slots=True, eq=False)
 class Ticket:
     """A job under way in the front."""
 
-    number: int
-    job: Job
-    info: ModelInfo
-    #: The model's place in its generation.
-    place: int
-    future: asyncio.Future[Answer]
-    arrived: float
-    #: Seconds of a worker's time that it is expected to take.
-    cost: float = 0.0
-    timer: asyncio.TimerHandle | None = None
-    sent: float = 0.0
-    #: True: it was with a worker that died, and is tried once more by itself.
-    suspect: bool = False
+    __slots__ = (
+        "arrived",
+        "asker",
+        "cost",
+        "done",
+        "info",
+        "job",
+        "number",
+        "over",
+        "place",
+        "sent",
+        "suspect",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        job: Job,
+        info: ModelInfo,
+        place: int,
+        arrived: float,
+        cost: float,
+        done: Done,
+        asker: Any = None,
+    ) -> None:
+        self.number = number
+        self.job = job
+        self.info = info
+        #: The model's place in its generation.
+        self.place = place
+        self.arrived = arrived
+        #: Seconds of a worker's time that it is expected to take.
+        self.cost = cost
+        #: Called once, with what became of it.
+        self.done = done
+        #: Who asked: `done`'s own.
+        self.asker = asker
+        self.sent = 0.0
+        #: True: it was with a worker that died, and is tried once more by itself.
+        self.suspect = False
+        #: True: nobody waits for it any more.
+        self.over = False
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell who asked, unless nobody waits any more."""
+        if not self.over:
+            self.over = True
+            self.done(self, outcome)
+
+
+Done = Callable[[Ticket, Outcome], None]
 
 
 class Load(Protocol):
     """What the choice of a worker looks at."""
 
-    @property
-    def load(self) -> int:
-        """Jobs it holds."""
-
-    @property
-    def alone(self) -> bool:
-        """Whether it holds a job that nobody may join."""
+    #: Jobs it holds.
+    load: int
+    #: Whether it holds a job that nobody may join.
+    alone: bool
 
 
 W = TypeVar("W", bound=Load)
@@ -85,6 +115,10 @@ class Queue:
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._suspects)
+
+    def __iter__(self) -> Iterator[Ticket]:
+        yield from self._suspects
+        yield from self._waiting.values()
 
     def push(self, ticket: Ticket) -> None:
         self._waiting[ticket.number] = ticket
@@ -123,6 +157,18 @@ class Queue:
             return None
         due = next(iter(self._waiting.values())).arrived + self._delay
         return due if due > now else None
+
+    def straight(self, workers: Sequence[W], size: int) -> W | None:
+        """Who may have a job that comes now at once; None: it waits."""
+        if self._waiting or self._suspects or self._delay:
+            return None
+        least, lowest = None, 2 * size
+        for worker in workers:
+            if worker.load < lowest and not worker.alone:
+                least, lowest = worker, worker.load
+                if not lowest:
+                    break
+        return least
 
     def take(self, workers: Sequence[W], size: int) -> tuple[W, list[Ticket]] | None:
         """The next worker to give jobs to, and the jobs; None where nobody can take any.

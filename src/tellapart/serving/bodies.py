@@ -60,10 +60,20 @@ def read(data: bytes, request: Request, most: int) -> Asked:
         raise InputError(
             "The request has no body.", expected=_EXPECTED, do="Send a picture as the body."
         )
-    declared = kind == "application/json" or kind.endswith("+json")
-    if declared or (kind in _UNDECLARED and _looks_like_json(data)):
+    if _is_json(kind, data):
         return read_json(parse(data), most)
     return Asked([Item("picture", data)], False)
+
+
+def plain(data: bytes, request: Request) -> bool:
+    """Whether `read` would take a body for one picture."""
+    kind = request.media_type
+    return bool(data) and kind != "multipart/form-data" and not _is_json(kind, data)
+
+
+def _is_json(kind: str, data: bytes) -> bool:
+    declared = kind == "application/json" or kind.endswith("+json")
+    return declared or (kind in _UNDECLARED and _looks_like_json(data))
 
 
 def parse(data: bytes, most_marks: int = _MOST_MARKS) -> Any:

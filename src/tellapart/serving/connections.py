@@ -1,167 +1,368 @@
-"""uvicorn's HTTP connection, with bounds on what a client may hold: time, headers, connections."""
+"""One client's connection: requests in, one after the other, answers out, within bounds.
+
+A request's path from the socket to the pool is kept short on purpose: between two pictures the
+engine's weights fill the caches, so that every line that runs here costs several times its usual.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from typing import Any
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
 
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from tellapart.errors import OverloadedError, RequestError, TellapartError
+from tellapart.serving import heads
+from tellapart.serving.heads import Chunks, Malformed, TooLong
+from tellapart.serving.request import Request, Response, overloaded, problem
 
-from tellapart.errors import RequestError, TellapartError
-from tellapart.serving.options import Options
-from tellapart.serving.request import LOCAL, WAITING, Waiting, overloaded, problem
+if TYPE_CHECKING:
+    from tellapart.serving.app import App
+    from tellapart.serving.face import Face
 
-#: Bytes that a request's line and headers may have together.
-_MOST_HEADERS = 65_536
-#: Requests that may wait on one connection behind the one being answered.
-_MOST_PIPELINED = 32
+#: Bytes of an unwanted body that are read on, so that the client sees the answer before the end.
+_LINGER = 4_000_000
+#: Requests of one connection that are answered in a row while others wait.
+_IN_A_ROW = 16
+#: Seconds for which a connection may stay open between two requests.
+_KEEP_ALIVE = 75.0
+_BLANK = (b"\r", b"\n")
+_LINES = {one.value: b"HTTP/1.1 %d %b\r\n" % (one, one.phrase.encode()) for one in HTTPStatus}
 
 
-class Connection(HttpToolsProtocol):
+class Connection(asyncio.Protocol):
     """One client's connection."""
 
-    #: The server's options: set in a subclass of each server, since uvicorn makes the instances.
-    options = Options()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._app: App = face.app
+        self._transport = cast(asyncio.Transport, None)
+        #: Whether it came over the Unix socket.
+        self._local = False
+        self._peer: str | None = None
+        #: The request that is not answered yet.
+        self.request: Request | None = None
+        #: Whether the body of that one, or of the last, is still to come: so many bytes of it,
+        #: or as the chunks will tell.
+        self._coming = False
+        self._left = 0
+        self._chunks: Chunks | None = None
+        #: Bytes behind what was read: of a request that waits its turn, or of half a head.
+        self._rest = b""
+        #: Whether the connection stays open behind the next answer.
+        self._keep = True
+        #: Whether the client will send nothing more; it may wait for its answer all the same.
+        self._ended = False
+        self._paused = False
+        #: Whether something that came is being looked at: what is sent ahead waits until then.
+        self._inside = False
+        #: Bytes that are still read on behind an answer; None: the connection is not at its end.
+        self._linger: int | None = None
         #: Since when the client owes us the rest of a request; None: it is our turn.
-        self.since: float | None = self.loop.time()
-        #: What the request being answered waits for.
-        self.waiting = Waiting()
-        #: The request being answered, or the last that was.
-        self.running: RequestResponseCycle | None = None
-        #: Since when the client has not taken what we wrote.
-        self.stuck: float | None = None
-        #: Bytes received that are no body, such as headers, trailers and the frames of chunks.
-        self.heading = 0
-        self.in_body = False
+        self._since: float | None = None
+        #: Since when nothing was asked, and since when it has not taken what we wrote.
+        self._idle = 0.0
+        self._stuck: float | None = None
+
+    @property
+    def peer(self) -> str:
+        """The other side's address."""
+        if self._peer is None:
+            found = self._transport.get_extra_info("peername")
+            self._peer = str(found[0]) if found else "unknown"
+        return self._peer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._since = self._idle = time.monotonic()
         sock = transport.get_extra_info("socket")
-        self.local = sock is not None and sock.family == socket.AF_UNIX
-        if len(self.connections) > self.options.max_connections:
-            self.refuse(overloaded(1.0))
+        self._local = sock is not None and sock.family == socket.AF_UNIX
+        self._face.connections.add(self)
+        if len(self._face.connections) > self._app.options.max_connections:
+            self._write(self._whole(problem(overloaded(1.0))))
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self.running is not None and not self.running.response_complete:
-            # uvicorn tells its newest request alone, which may be one that waits its turn.
-            self.running.disconnected = True
-            self.running.message_event.set()
-        self.waiting.end()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self.running = cycle
-        super()._start_asgi_task(cycle, app)
+        self._face.connections.discard(self)
+        self._coming = False
+        request, self.request = self.request, None
+        if request is not None:
+            self._app.gone(request)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        self._inside = True
+        began = True
+        if self._coming:
+            self._take(data)
+        elif self.request is None:
+            if self._rest:
+                data, self._rest = self._rest + data, b""
+            began = self._begin(data)
+        else:
+            # One request at a time: what a client sends ahead waits for its turn.
+            self._rest += data
+            self.pause()
+        self._inside = False
+        if self._rest and self.request is None and began:
+            self._go_on()
+
+    def eof_received(self) -> bool:
+        """Keep the connection where the client has only ended its own side, and waits."""
+        self._ended = True
+        return self.request is not None and not self._coming
+
+    # --- what comes
+
+    def _begin(self, data: bytes) -> bool:
+        """Begin the request that `data` begins with; False where its head has not come whole."""
+        if data[:1] in _BLANK:  # empty lines between two requests
+            data = data.lstrip(b"\r\n")
+        try:
+            head = heads.read_head(data)
+        except (Malformed, TooLong) as error:
+            self._refuse(_not_http() if isinstance(error, Malformed) else _long_head())
+            return False
+        if head is None:
+            return self._half(data)
+        request = Request(
+            head.method,
+            head.path,
+            head.query,
+            head.headers,
+            body=None,
+            length=head.length,
+            local=self._local,
+            connection=self,
+        )
+        self.request = request
+        self._keep = head.keep and not self._face.stopping
+        if head.length:
+            self._coming, self._left, self._chunks = True, head.length, None
+            # More than is left of the time is spent at once only where the body is slow.
+            self._since = time.monotonic()
+        elif head.length is None:
+            self._coming, self._chunks = True, Chunks()
+            self._since = time.monotonic()
+        else:
+            self._since = None
+            request.whole = True
+        self._app.begin(request)
+        if len(data) > head.size:
+            data = data[head.size :]
+            if self._coming:
+                self._take(data)
+            else:
+                self._rest = data
+        return True
+
+    def _half(self, data: bytes) -> bool:
+        """Keep the beginning of a head, unless nothing can follow."""
+        if self._ended:
+            self._transport.close()
+        elif data:
+            self._rest = data
+            self._since = self._since or time.monotonic()
+        return False
+
+    def _go_on(self) -> None:
+        """Begin what the client sent ahead, as far as it is its turn."""
+        self._inside = True
+        for _ in range(_IN_A_ROW):
+            data = self._rest
+            if not data or self.request or self._coming or self._transport.is_closing():
+                break
+            self._rest = b""
+            if not self._begin(data):
+                break
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        self._inside = False
+        if not self._rest or self.request is None:
+            self.resume()
+
+    def _take(self, data: bytes) -> None:
+        """More of a body."""
+        done = False
+        if self._chunks is None:
+            self._left -= len(data)
+            if self._left <= 0:
+                done = True
+                if self._left:
+                    data, self._rest = data[: self._left], data[self._left :]
+        else:
+            try:
+                data, rest = self._chunks.feed(data)
+            except (Malformed, TooLong) as error:
+                self._refuse(_not_http() if isinstance(error, Malformed) else _long_head())
+                return
+            if rest is not None:
+                done, self._rest = True, rest
+        if done:
+            self._coming = False
+            self._since = None
+        request = self.request
+        if request is None:
+            self._drop(len(data), done)
             return
-        self.heading += len(data)
-        super().data_received(data)
-        if self.heading > _MOST_HEADERS:
-            self.refuse(
-                RequestError(
-                    f"The request's headers are longer than {_MOST_HEADERS // 1024} KB.",
-                    expected="the usual headers",
-                    do="Leave out what no server reads.",
-                    status=431,
-                )
-            )
+        if request.direct:
+            try:
+                request.hold(len(data), self._app.predictor.budget)
+            except OverloadedError as error:
+                self._app.refuse(request, error)
+                return
+        if data:
+            request.feed(data)
+        if done:
+            if request.direct:
+                self._app.whole(request)
+            else:
+                request.end()
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.since = self.loop.time()
-        # The scope's type knows no keys of ours.
-        scope: Any = self.scope
-        scope[LOCAL] = self.local
-        scope[WAITING] = self.waiting
-        if len(self.pipeline) >= _MOST_PIPELINED:
-            self.transport.abort()
+    def _drop(self, size: int, done: bool) -> None:
+        """What comes of a body that nobody wants any more."""
+        if self._linger is not None:
+            self._linger -= size
+            if done or self._linger < 0:
+                self._transport.close()
+        elif done:
+            self._idle = time.monotonic()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # What stands behind a body in chunks (trailers) must not pass for a header.
-        if not self.in_body:
-            super().on_header(name, value)
+    # --- what goes
 
-    def on_headers_complete(self) -> None:
-        self.in_body = True
-        super().on_headers_complete()
+    def answer(self, request: Request, response: Response) -> None:
+        if self.request is not request:
+            return  # the client has gone
+        self.request = None
+        keep = self._keep and not (self._ended and not self._rest) and not self._face.stopping
+        if self._coming:
+            # A body that is not short is not worth waiting for.
+            known = request.length is not None and request.length <= self._app.options.max_body
+            keep = keep and known and b"expect" not in request.headers
+        self._write(self._whole(response, request, keep))
+        if keep:
+            if not self._coming:
+                self._idle = time.monotonic()
+                self._since = None
+                if (self._rest or self._paused) and not self._inside:
+                    self._go_on()
+        else:
+            self._close()
 
-    def on_body(self, body: bytes) -> None:
-        # The body has a bound of its own, and in chunks of one byte each costs six.
-        self.heading = max(self.heading - 9 * len(body), -_MOST_HEADERS)
-        super().on_body(body)
+    def _whole(
+        self, response: Response, request: Request | None = None, keep: bool = False
+    ) -> bytes:
+        """An answer as it goes over the wire."""
+        status, body, kind, more = response
+        lines = [_LINES[status], self._face.date, b"content-type: ", kind]
+        if status != 204:
+            lines.append(b"\r\ncontent-length: %d" % len(body))
+        if request is not None:
+            lines += (b"\r\nx-request-id: ", request.id.encode("ascii"))
+            if request.method == "HEAD":
+                body = b""
+        lines.append(b"\r\nx-content-type-options: nosniff\r\n")
+        for name, value in more:
+            lines += (name, b": ", value, b"\r\n")
+        if not keep:
+            lines.append(b"connection: close\r\n")
+        lines += (b"\r\n", body)
+        return b"".join(lines)
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self.since = None
-        self.heading = 0
-        self.in_body = False
+    def _write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _close(self) -> None:
+        """Close; what the client still sends is read for a while, so that it sees the answer."""
+        if not self._coming or self._ended:
+            self._transport.close()
+            return
+        self._linger = _LINGER
+        self._rest = b""
+        self.resume()
+        with contextlib.suppress(OSError, NotImplementedError):
+            self._transport.write_eof()
+
+    def _refuse(self, error: TellapartError) -> None:
+        """Answer what is no request, or comes too slowly, and close."""
+        request, self.request = self.request, None
+        if request is not None:
+            self._app.gone(request)
+        if self._linger is None:
+            self._write(self._whole(problem(error), request))
+            self._coming, self._chunks, self._left = True, None, 1 << 62
+            self._close()
+        else:
+            self._transport.close()
+
+    def proceed(self) -> None:
+        request = self.request
+        if request is not None and request.headers.pop(b"expect", b"").lower() == b"100-continue":
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def pause(self) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def leave(self) -> None:
+        """The server stops: end it now, or behind the answer that is still due."""
+        if self.request is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End it whatever it does."""
+        self._transport.abort()
 
     def check(self, now: float) -> None:
         """End it where the client lets us wait too long: for its request, or to take the answer."""
-        patience = self.options.read_timeout
-        if self.transport.get_write_buffer_size() == 0:
-            self.stuck = None
-        elif self.stuck is None:
-            self.stuck = now
-        elif now - self.stuck > patience:
-            self.transport.abort()
+        patience = self._app.options.read_timeout
+        if self._transport.get_write_buffer_size() == 0:
+            self._stuck = None
+        elif self._stuck is None:
+            self._stuck = now
+        elif now - self._stuck > patience:
+            self._transport.abort()
             return
-        if self.since is not None and now - self.since > patience:
-            self.refuse(
-                RequestError(
-                    f"The request did not come whole within {patience:g} s.",
-                    expected="the whole request in that time",
-                    do="Send it again, faster.",
-                    status=408,
-                )
-            )
-
-    def refuse(self, error: TellapartError) -> None:
-        """Answer with an error, unless an answer has begun, and close."""
-        if self.transport.is_closing():
-            return
-        if self._may_write():
-            answer = problem(error)
-            head = [STATUS_LINE[answer.status]]
-            fields = (
-                *self.server_state.default_headers,
-                *answer.headers,
-                (b"content-type", answer.kind),
-                (b"content-length", b"%d" % len(answer.body)),
-                (b"connection", b"close"),
-            )
-            head += [name + b": " + value + b"\r\n" for name, value in fields]
-            self.transport.write(b"".join(head) + b"\r\n" + answer.body)
-        self.transport.close()
-
-    def _may_write(self) -> bool:
-        """Whether what is written now is read as the answer to what the client owes us."""
-        cycle = self.cycle
-        if self.pipeline:
-            return False
-        if cycle is None or cycle.response_complete:
-            return True
-        return cycle.more_body and not cycle.response_started
-
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn calls this for bytes that are no HTTP."""
-        self.refuse(
-            RequestError(
-                "The request is not HTTP/1.1.",
-                expected="a request line, headers, and a body of the announced length",
-                do="Send HTTP; for HTTPS put a proxy in front.",
-                status=400,
-            )
-        )
+        if self._since is not None:
+            if now - self._since > patience:
+                if self._coming and self.request is None:
+                    self._transport.abort()  # it has its answer
+                else:
+                    self._refuse(_too_slow(patience))
+        elif self.request is None and now - self._idle > _KEEP_ALIVE:
+            self._transport.close()
 
 
-def connection_class(options: Options) -> type[Connection]:
-    """`Connection` with these options."""
-    return type("Connection", (Connection,), {"options": options})
+def _not_http() -> RequestError:
+    return RequestError(
+        "The request is not HTTP/1.1.",
+        expected="a request line, headers, and a body of the announced length",
+        do="Send HTTP; for HTTPS put a proxy in front.",
+        status=400,
+    )
+
+
+def _long_head() -> RequestError:
+    return RequestError(
+        f"The request's headers are longer than {heads.MOST // 1024} KB.",
+        expected="the usual headers",
+        do="Leave out what no server reads.",
+        status=431,
+    )
+
+
+def _too_slow(patience: float) -> RequestError:
+    return RequestError(
+        f"The request did not come whole within {patience:g} s.",
+        expected="the whole request in that time",
+        do="Send it again, faster.",
+        status=408,
+    )

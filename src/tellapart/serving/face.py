@@ -1,65 +1,72 @@
-"""uvicorn, with our connections, our signals and our sockets."""
+"""The HTTP server of one app: its sockets and its connections."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import math
 import socket
-from collections.abc import Iterator
-
-import uvicorn
+from collections.abc import Sequence
+from email.utils import formatdate
 
 from tellapart.serving.app import App
-from tellapart.serving.connections import Connection, connection_class
-from tellapart.serving.options import Options
+from tellapart.serving.connections import Connection
+from tellapart.serving.links import settled
 
-#: Seconds for which a connection may stay open between two requests.
-_KEEP_ALIVE = 75
 _BACKLOG = 2048
+#: Seconds that clients get to take their last answers.
+_LAST = 1.0
 
 
-class Face(uvicorn.Server):
-    """The HTTP server of one app."""
+class Face:
+    """Accepts connections for one app. One event loop's."""
 
-    def __init__(self, app: App, options: Options) -> None:
-        self.face = app
-        self._listening = asyncio.Event()
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=connection_class(options),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                backlog=_BACKLOG,
-                timeout_keep_alive=_KEEP_ALIVE,
-                timeout_graceful_shutdown=math.ceil(options.drain),
-            )
-        )
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.connections: set[Connection] = set()
+        #: The line of a head that tells the time; renewed by `check`.
+        self.date = _date()
+        #: Whether no request is taken any more.
+        self.stopping = False
+        self._servers: list[asyncio.Server] = []
+        self._hurry = False
 
-    async def listening(self) -> None:
-        """Return when connections are accepted."""
-        await self._listening.wait()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._listening.set()
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections on sockets that listen."""
+        loop = asyncio.get_running_loop()
+        for one in sockets:
+            server = await loop.create_server(lambda: Connection(self), sock=one, backlog=_BACKLOG)
+            self._servers.append(server)
 
     def check(self, now: float) -> None:
-        """End connections that let the server wait too long; `now`: of the loop's clock."""
-        for one in list(self.server_state.connections):
-            if isinstance(one, Connection):
-                one.check(now)
+        """End connections that let the server wait too long; `now`: monotonic."""
+        self.date = _date()
+        for one in list(self.connections):
+            one.check(now)
+
+    def hurry(self) -> None:
+        """Have no patience with what is still open when the server stops."""
+        self._hurry = True
+
+    async def stop(self, seconds: float) -> None:
+        """Take nothing new; answer what is open, within so many seconds; tell the others."""
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        for one in list(self.connections):
+            one.leave()
+        await settled(lambda: not self.connections or self._hurry, seconds)
+        for one in list(self.connections):
+            if one.request is not None:
+                self.app.cut_off(one.request)
+            else:
+                one.leave()
+        await settled(lambda: not self.connections, _LAST)
+        for one in list(self.connections):
+            one.abort()
 
     async def close(self) -> None:
         """Close what the app holds beside connections."""
-        await self.face.elsewhere.close()
+        await self.app.close()
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are the program's, whose order of stopping is its own."""
-        yield
+
+def _date() -> bytes:
+    return f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")

@@ -8,14 +8,14 @@ import os
 import signal
 import subprocess
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from tellapart.errors import TellapartError
 from tellapart.serving import faults
 from tellapart.serving.batching import Batch, Queue, Ticket
-from tellapart.serving.jobs import Answer, Job, Seconds
+from tellapart.serving.jobs import Answer, Job, Seconds, Told
 from tellapart.serving.links import ControlLink, WorkerLink, settled
 from tellapart.serving.models import ModelInfo, Models
 from tellapart.serving.options import Options
@@ -65,6 +65,9 @@ class Generation:
         self.places: dict[tuple[str, int], int] = {}
         self.bundles = child.bundles
         self.closed = False
+        #: Jobs answered, and how many together how often.
+        self.served = 0
+        self.sizes: Counter[int] = Counter()
         #: Whether the process that forks is gone: dead workers are not replaced any more.
         self.barren = False
         #: Whether another has taken its place: it gets no more jobs.
@@ -119,6 +122,22 @@ class Generation:
         by_clock = (len(self.queue) + self.held) * self._interval
         return max(by_clock, seconds / max(1, len(self.ready)))
 
+    def push(self, ticket: Ticket) -> None:
+        """Take a job: to a worker at once where one has room and nobody waits."""
+        size = self._batches[ticket.place].size(self._cost[ticket.place])
+        link = self.queue.straight(self.ready, size)
+        if link is None:
+            self.queue.push(ticket)
+            self.dispatch()
+        else:
+            link.send((ticket,), ticket.arrived)
+
+    def tickets(self) -> Iterator[Ticket]:
+        """All jobs, wherever they are."""
+        yield from self.queue
+        for link in self.links:
+            yield from link
+
     def dispatch(self) -> None:
         """Give waiting jobs to workers that can take some."""
         queue = self.queue
@@ -133,7 +152,7 @@ class Generation:
             if given is None:
                 return
             link, tickets = given
-            tickets = [ticket for ticket in tickets if not ticket.future.done()]
+            tickets = [ticket for ticket in tickets if not ticket.over]
             if tickets:
                 link.send(tickets, now)
 
@@ -148,11 +167,11 @@ class Generation:
     def adopt(self, tickets: Iterable[Ticket]) -> None:
         """Take over jobs of a generation that has no workers any more."""
         for ticket in tickets:
-            if ticket.future.done():
+            if ticket.over:
                 continue
             place = self.places.get(ticket.info.key)
             if place is None:
-                ticket.future.set_exception(faults.nobody())
+                ticket.end(faults.nobody())
                 continue
             ticket.place, ticket.info = place, self.models.find(*ticket.info.key)
             self.queue.push(ticket)
@@ -214,22 +233,33 @@ class Generation:
         self._tell("worker_ready", pid=worker.pid)
         self.dispatch()
 
-    def worker_answered(self, worker: WorkerLink, answers: list[tuple[Ticket, Answer]]) -> None:
+    def worker_answered(
+        self, worker: WorkerLink, answers: list[tuple[Ticket, Answer | Told]]
+    ) -> None:
         # A worker only says of those that are late that they are.
-        done = sum(1 for _, answer in answers if answer.probabilities or answer.error)
-        if done:
-            self._measure(done)
+        done = 0
         for ticket, answer in answers:
-            if answer.probabilities:
-                spent = answer.seconds.decode + answer.seconds.infer / answer.batch
-                self._cost[ticket.place] += _NEWS * (spent - self._cost[ticket.place])
-            self._finish(ticket, answer)
-        ticket, answer = answers[0]
+            if type(answer) is Told:
+                done += 1
+                # Of what could not be read nothing is learned: it takes next to no time.
+                if answer.status == 200:
+                    self._learn(ticket.place, answer.decode + answer.infer / answer.batch)
+                ticket.end(answer)
+            elif type(answer) is Answer:
+                done += bool(answer.probabilities or answer.error)
+                self._finish(ticket, answer)
         if done:
-            self._tell("batch", model=ticket.info.name, size=answer.batch, jobs=done)
-        self.dispatch()
-        if not all(link.load for link in self.ready):
-            self._busy_since = 0.0
+            self.sizes[answers[0][1].batch] += 1
+            self.served += done
+            self._measure(done)
+        if len(self.queue):
+            self.dispatch()
+        for link in self.ready:
+            if not link.load:
+                self._busy_since = 0.0
+
+    def _learn(self, place: int, seconds: float) -> None:
+        self._cost[place] += _NEWS * (seconds - self._cost[place])
 
     def _measure(self, jobs: int) -> None:
         """Learn how fast jobs are done, by the clock, from answers while all had work."""
@@ -241,20 +271,22 @@ class Generation:
         self._busy_since = now
 
     def _finish(self, ticket: Ticket, answer: Answer) -> None:
-        if ticket.future.done():
+        odds = answer.probabilities
+        if odds:
+            self._learn(ticket.place, answer.seconds.decode + answer.seconds.infer / answer.batch)
+        if ticket.over:
             return
         info = answer.info = ticket.info
         answer.model, answer.version = info.name, info.version
-        odds = answer.probabilities
         if odds:
             answer.best = info.labels[odds.index(max(odds))]
             answer.label = None if answer.abstained else answer.best
         elif answer.error is None:
-            ticket.future.set_exception(faults.too_late(self._options.deadline))
+            ticket.end(faults.too_late(self._options.deadline))
             return
         waited = max(0.0, ticket.sent - ticket.arrived)
         answer.seconds = Seconds(waited, answer.seconds.decode, answer.seconds.infer)
-        ticket.future.set_result(answer)
+        ticket.end(answer)
 
     def worker_lost(self, worker: WorkerLink) -> None:
         """A worker's connection has ended: its jobs are tried again, and it is replaced."""
@@ -280,8 +312,7 @@ class Generation:
             self._later()
         elif self.retired and not self.links:
             for ticket in self.queue.clear():
-                if not ticket.future.done():
-                    ticket.future.set_exception(faults.nobody())
+                ticket.end(faults.nobody())
         self.dispatch()
 
     def _later(self) -> None:

@@ -169,11 +169,15 @@ class Hosted:
         odds = out["probabilities"][row]
         known = float(out["familiarity"].reshape(-1)[row]) if self._familiar else None
         top = int(odds.argmax())
+        best = self.manifest.labels[top]
+        abstained = self.manifest.abstains(float(odds[top]), known)
         answer = Answer(
             self.manifest.name,
             self.manifest.version,
+            None if abstained else best,
+            best,
             probabilities=odds.tolist(),
-            abstained=self.manifest.abstains(float(odds[top]), known),
+            abstained=abstained,
             familiarity=known,
             outputs={name: _tensor(np.asarray(out[name][row])) for name in item.job.outputs},
             seconds=Seconds(0.0, item.decode, timed[0]),

@@ -11,6 +11,7 @@ from typing import Any
 
 from tellapart.errors import InputError, RequestError, TellapartError
 from tellapart.serving import bodies, tensors
+from tellapart.serving.answers import encode
 from tellapart.serving.jobs import Answer
 from tellapart.serving.limits import Gate
 from tellapart.serving.models import ModelInfo
@@ -19,7 +20,6 @@ from tellapart.serving.request import (
     JSON,
     Request,
     Response,
-    encode,
     json_response,
     retry_header,
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from tellapart.errors import TellapartError
 from tellapart.serving.models import ModelInfo
 
 Kind = Literal["picture", "row", "tensor"]
@@ -32,6 +33,8 @@ class Job:
     outputs: tuple[str, ...] = ()
     #: The request it belongs to, for the log.
     id: str = ""
+    #: Whether the worker is to write the JSON of `POST /predict` itself: `Told`.
+    told: bool = False
 
 
 class Tensor(NamedTuple):
@@ -52,6 +55,17 @@ class Seconds(NamedTuple):
 
 
 NO_TIME = Seconds()
+
+
+class Told(NamedTuple):
+    """An answer as a worker writes it for a client: JSON that the front passes on unread."""
+
+    status: int
+    body: bytes
+    abstained: bool
+    batch: int
+    decode: float
+    infer: float
 
 
 @dataclass(slots=True, eq=False)
@@ -80,3 +94,7 @@ class Answer:
     batch: int = 1
     #: The model that answered, as it was loaded then; set by the pool.
     info: ModelInfo | None = None
+
+
+#: What becomes of a job.
+Outcome = Answer | Told | TellapartError

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, cast
 
 from tellapart.serving import wire
 from tellapart.serving.batching import Ticket
-from tellapart.serving.jobs import Answer
-from tellapart.serving.wire import ANSWER, BrokenMessage, Message, Reader
+from tellapart.serving.jobs import Answer, Told
+from tellapart.serving.wire import ANSWER, TOLD, BrokenMessage, Message, Reader
 
 #: Socket buffers, so that a picture goes over in one piece (Linux grants at most its own limit).
 _BUFFER = 4 << 20
@@ -21,7 +21,9 @@ class Owner(Protocol):
     """Whom a worker's end tells what happens."""
 
     def worker_ready(self, worker: WorkerLink, facts: dict[str, Any]) -> None: ...
-    def worker_answered(self, worker: WorkerLink, answers: list[tuple[Ticket, Answer]]) -> None: ...
+    def worker_answered(
+        self, worker: WorkerLink, answers: list[tuple[Ticket, Answer | Told]]
+    ) -> None: ...
     def worker_lost(self, worker: WorkerLink) -> None: ...
 
 
@@ -35,6 +37,8 @@ class WorkerLink(asyncio.Protocol):
         self._held: dict[int, Ticket] = {}
         self.pid = 0
         self.ready = False
+        #: Jobs it holds.
+        self.load = 0
         #: Holds a suspect, which nobody joins.
         self.alone = False
         self.answered = 0
@@ -43,9 +47,8 @@ class WorkerLink(asyncio.Protocol):
         #: How the process ended, where that is known: a word for people.
         self.ended = ""
 
-    @property
-    def load(self) -> int:
-        return len(self._held)
+    def __iter__(self) -> Iterator[Ticket]:
+        return iter(self._held.values())
 
     @property
     def seconds(self) -> float:
@@ -63,6 +66,7 @@ class WorkerLink(asyncio.Protocol):
             ticket.sent = now
             self._held[ticket.number] = ticket
             pieces += wire.pack_task(ticket.number, ticket.place, ticket.job)
+        self.load = len(self._held)
         self.alone = tickets[0].suspect
         self._transport.writelines(pieces)
 
@@ -70,6 +74,7 @@ class WorkerLink(asyncio.Protocol):
         """The jobs that it will not answer any more."""
         found = list(self._held.values())
         self._held.clear()
+        self.load = 0
         return found
 
     def close(self) -> None:
@@ -93,16 +98,17 @@ class WorkerLink(asyncio.Protocol):
         self._owner.worker_lost(self)
 
     def _receive(self, messages: Sequence[Message]) -> None:
-        answers: list[tuple[Ticket, Answer]] = []
+        answers: list[tuple[Ticket, Answer | Told]] = []
         try:
             for message in messages:
-                if message[0] == ANSWER:
-                    self._answered(wire.read_answer(message), answers)
-                    continue
-                facts = wire.read_note(message).get("ready")
-                if facts is not None and not self.ready:  # else it is a sign of life
-                    self.pid, self.ready = self.pid or facts.get("pid", 0), True
-                    self._owner.worker_ready(self, facts)
+                if message[0] == TOLD:
+                    self._answered(*wire.read_told(message), answers)
+                elif message[0] == ANSWER:
+                    number, answer = wire.read_answer(message)
+                    self._check(number, answer)
+                    self._answered(number, answer, answers)
+                else:
+                    self._noted(wire.read_note(message))
         finally:
             if answers:
                 self.answered += len(answers)
@@ -110,16 +116,25 @@ class WorkerLink(asyncio.Protocol):
                     self.alone = False
                 self._owner.worker_answered(self, answers)
 
-    def _answered(self, one: tuple[int, Answer], answers: list[tuple[Ticket, Answer]]) -> None:
-        number, answer = one
-        ticket = self._held.get(number)
-        if ticket is None:
-            return
+    def _noted(self, note: dict[str, Any]) -> None:
+        facts = note.get("ready")
+        if facts is not None and not self.ready:  # else it is a sign of life
+            self.pid, self.ready = self.pid or facts.get("pid", 0), True
+            self._owner.worker_ready(self, facts)
+
+    def _check(self, number: int, answer: Answer) -> None:
         odds = answer.probabilities
-        if odds and len(odds) != len(ticket.info.labels):
+        ticket = self._held.get(number)
+        if odds and ticket is not None and len(odds) != len(ticket.info.labels):
             raise BrokenMessage(f"{len(odds)} probabilities")
-        del self._held[number]
-        answers.append((ticket, answer))
+
+    def _answered(
+        self, number: int, answer: Answer | Told, answers: list[tuple[Ticket, Answer | Told]]
+    ) -> None:
+        ticket = self._held.pop(number, None)
+        if ticket is not None:
+            self.load -= 1
+            answers.append((ticket, answer))
 
 
 class ControlLink:

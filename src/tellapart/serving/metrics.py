@@ -11,11 +11,12 @@ import os
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tellapart.serving.jobs import Answer
+from tellapart.serving.batching import Ticket
+from tellapart.serving.jobs import Answer, Told
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 #: Upper bounds of the classes of a histogram: seconds, and pictures.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
+#: Answers that are counted together.
+_TOGETHER = 256
 PARTS = ("total", "queue", "decode", "infer")
 
 
@@ -36,9 +39,9 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+    def observe(self, value: float, often: int = 1) -> None:
+        self.counts[bisect_left(self.bounds, value)] += often
+        self.total += often * value
 
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative counts by upper bound, as Prometheus wants them."""
@@ -60,7 +63,7 @@ class Metrics:
         #: What happened to the pool, by name.
         self.events: defaultdict[str, int] = defaultdict(int)
         self.seconds = {part: Histogram(SECONDS) for part in PARTS}
-        self.batches = Histogram(tuple(map(float, SIZES)))
+        self._fresh: list[tuple[str, int, str, float, float, float]] = []
         self.body_bytes = 0
         #: Requests being answered.
         self.open = 0
@@ -75,12 +78,31 @@ class Metrics:
         if answer.error is None:
             self.seconds["infer"].observe(answer.seconds.infer)
 
-    def happened(self, event: str, facts: Mapping[str, Any]) -> None:
+    def told(self, ticket: Ticket, told: Told) -> None:
+        """Count one picture whose answer went on as it was: later, with many others."""
+        info = ticket.info
+        failed = told.status != 200
+        outcome = "error" if failed else "abstained" if told.abstained else "answered"
+        queued = max(0.0, ticket.sent - ticket.arrived)
+        found = self._fresh
+        found.append((info.name, info.version, outcome, queued, told.decode, told.infer))
+        if len(found) >= _TOGETHER:
+            self.sort_in()
+
+    def sort_in(self) -> None:
+        """Count what `told` has gathered."""
+        found, self._fresh = self._fresh, []
+        queue, decode, infer = (self.seconds[part].observe for part in PARTS[1:])
+        for name, version, outcome, queued, decoded, inferred in found:
+            self.answers[name, version, outcome] += 1
+            queue(queued)
+            decode(decoded)
+            if outcome != "error":
+                infer(inferred)
+
+    def happened(self, event: str) -> None:
         """Count an event of the pool."""
-        if event == "batch":
-            self.batches.observe(facts["size"])
-        else:
-            self.events[event] += 1
+        self.events[event] += 1
 
 
 class Exporter:
@@ -110,6 +132,7 @@ class Exporter:
         )
 
         own = self._metrics
+        own.sort_in()
         family = CounterMetricFamily(
             "tellapart_requests", "HTTP requests answered.", labels=("route", "status")
         )
@@ -138,8 +161,11 @@ class Exporter:
         for part, found in own.seconds.items():
             seconds.add_metric((part,), found.buckets(), found.total)
         yield seconds
+        batches = Histogram(tuple(map(float, SIZES)))
+        for size, often in self._stats()["batches"].items():
+            batches.observe(size, often)
         sizes = HistogramMetricFamily("tellapart_batch_size", "How many were answered together.")
-        sizes.add_metric((), own.batches.buckets(), own.batches.total)
+        sizes.add_metric((), batches.buckets(), batches.total)
         yield sizes
         yield CounterMetricFamily(
             "tellapart_body_bytes", "Bytes of request bodies.", value=own.body_bytes

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,11 +15,11 @@ from typing import Any
 
 from tellapart.errors import OverloadedError, TellapartError, WorkerError
 from tellapart.serving import admission, faults, spawn
-from tellapart.serving.batching import Ticket
+from tellapart.serving.batching import Done, Ticket
 from tellapart.serving.generation import Generation
-from tellapart.serving.jobs import Answer, Job
+from tellapart.serving.jobs import Answer, Job, Outcome
 from tellapart.serving.links import settled
-from tellapart.serving.models import Models
+from tellapart.serving.models import ModelInfo, Models
 from tellapart.serving.options import Options
 from tellapart.serving.spawn import Child
 
@@ -26,6 +28,8 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 #: Seconds between looks for workers that hang.
 _LOOK = 0.25
+#: Seconds between looks for late jobs: at least.
+_SOON = 0.005
 #: Seconds before bundles that could not be loaded anew are tried again; doubled up to a minute.
 _PAUSE = 1.0
 #: How often a child that died while it loaded is started again.
@@ -36,8 +40,8 @@ class Pool:
     """All workers, and the jobs that wait for them. Lives in one event loop.
 
     Events: `worker_ready`, `worker_lost` (pid, jobs), `worker_ended` (pid, how), `worker_hung`,
-    `poison` (model, id), `batch` (model, size, jobs), `shed` (jobs, waiting), `late` (model, id),
-    `reloaded` (models), `reload_failed` (error), `loader_lost` (how).
+    `poison` (model, id), `shed` (jobs, waiting), `late` (model, id), `reloaded` (models),
+    `reload_failed` (error), `loader_lost` (how).
     """
 
     def __init__(
@@ -53,9 +57,12 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self._closing = False
-        self._counts = dict.fromkeys(
-            ("served", "shed", "late", "replaced", "hung", "poison", "reloads"), 0
-        )
+        self._timer: asyncio.TimerHandle | None = None
+        #: When late jobs are looked for next.
+        self._due = math.inf
+        self._ended_served = 0
+        self._ended_sizes: Counter[int] = Counter()
+        self._counts = dict.fromkeys(("shed", "late", "replaced", "hung", "poison", "reloads"), 0)
 
     @property
     def models(self) -> Models:
@@ -136,38 +143,79 @@ class Pool:
     def enqueue_all(self, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
         """Take all jobs of a request, or none of them; raises as `enqueue`."""
         generation = self._generation()
-        futures = self._take(generation, jobs)
-        generation.dispatch()
-        return futures
-
-    def _generation(self) -> Generation:
-        if self._closing or self._current is None:
-            raise faults.closed()
-        return self._current
-
-    def _take(self, generation: Generation, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
-        infos = []
-        for job in jobs:
-            info = generation.models.find(job.model, job.version)
-            if job.kind != info.kind or job.why or job.outputs:
-                admission.check(job, info)
-            infos.append(info)
+        infos = [self._checked(generation, job) for job in jobs]
         now = time.monotonic()
         # Where nothing waits, it is begun at once, or next, however many it is.
         if len(generation.queue) or not generation.ready:
             self._admit(generation, jobs, now)
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Answer]] = []
+        tickets = []
         for job, info in zip(jobs, infos, strict=True):
             future: asyncio.Future[Answer] = loop.create_future()
-            place = generation.places[info.key]
-            cost = generation.cost(job, info)
-            ticket = Ticket(next(self._numbers), job, info, place, future, now, cost)
-            ticket.timer = loop.call_later(max(0.0, job.deadline - now), self._late, ticket)
-            future.add_done_callback(partial(_let_go, generation, ticket))
-            generation.queue.push(ticket)
+            ticket = self._ticket(generation, job, info, now, _resolve, future)
+            future.add_done_callback(partial(self._cancelled, ticket))
+            tickets.append(ticket)
             futures.append(future)
+        if len(tickets) == 1:
+            generation.push(tickets[0])
+        else:
+            for ticket in tickets:
+                generation.queue.push(ticket)
+            generation.dispatch()
         return futures
+
+    def begin(self, job: Job, done: Done, asker: Any = None) -> Ticket:
+        """Take a job; `done` is called once with its ticket, which names `asker`, and what became
+        of it: the short way, without a future. Raises as `enqueue`.
+        """
+        generation = self._generation()
+        info = self._checked(generation, job)
+        now = time.monotonic()
+        if len(generation.queue) or not generation.ready:
+            self._admit(generation, (job,), now)
+        ticket = self._ticket(generation, job, info, now, done, asker)
+        generation.push(ticket)
+        return ticket
+
+    def drop(self, ticket: Ticket) -> None:
+        """Nobody waits for a job any more."""
+        ticket.over = True
+        for generation in self._generations():
+            if generation.queue.drop(ticket):
+                break
+        ticket.job.payload = b""  # where a worker has it, it is not tried again
+
+    def _cancelled(self, ticket: Ticket, future: asyncio.Future[Answer]) -> None:
+        if future.cancelled() and not ticket.over:
+            self.drop(ticket)
+
+    def _generation(self) -> Generation:
+        if self._closing or self._current is None:
+            raise faults.closed()
+        return self._current
+
+    @staticmethod
+    def _checked(generation: Generation, job: Job) -> ModelInfo:
+        info = generation.models.find(job.model, job.version)
+        if job.kind != info.kind or job.why or job.outputs:
+            admission.check(job, info)
+        return info
+
+    def _ticket(
+        self,
+        generation: Generation,
+        job: Job,
+        info: ModelInfo,
+        now: float,
+        done: Done,
+        asker: Any,
+    ) -> Ticket:
+        if job.deadline < self._due:
+            self._wake_at(job.deadline, now)
+        cost = generation.cost(job, info)
+        place = generation.places[info.key]
+        return Ticket(next(self._numbers), job, info, place, now, cost, done, asker)
 
     def _admit(self, generation: Generation, jobs: Sequence[Job], now: float) -> None:
         try:
@@ -181,12 +229,34 @@ class Pool:
         """`enqueue` and wait."""
         return await self.enqueue(job)
 
+    def _wake_at(self, deadline: float, now: float) -> None:
+        """Look for late jobs at that time. One timer serves all of them."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = deadline
+        wait = max(_SOON, deadline - now)
+        self._timer = asyncio.get_running_loop().call_later(wait, self._look_at_deadlines)
+
+    def _look_at_deadlines(self) -> None:
+        self._timer, self._due = None, math.inf
+        now = time.monotonic()
+        next_ = math.inf
+        for generation in self._generations():
+            for ticket in list(generation.tickets()):
+                if ticket.over:
+                    continue
+                if ticket.job.deadline <= now:
+                    self._late(ticket)
+                else:
+                    next_ = min(next_, ticket.job.deadline)
+        if next_ < math.inf:
+            self._wake_at(next_, now)
+
     def _late(self, ticket: Ticket) -> None:
-        if ticket.future.done():
-            return
-        ticket.future.set_exception(faults.too_late(self.options.deadline))
         self._counts["late"] += 1
         self._tell("late", model=ticket.info.name, id=ticket.job.id)
+        ticket.end(faults.too_late(self.options.deadline))
+        self.drop(ticket)
 
     async def reload(self, bundles: Sequence[Path] | None = None) -> Models:
         """Load bundles (default: the same paths anew) beside the old ones, then switch over.
@@ -230,6 +300,8 @@ class Pool:
         self._closing = True
         most = self.options.drain if seconds is None else seconds
         done = await settled(lambda: not self._busy(), most)
+        if self._timer is not None:
+            self._timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -248,18 +320,24 @@ class Pool:
         for link in generation.links:
             left += link.take_all()
         for ticket in left:
-            if not ticket.future.done():
-                ticket.future.set_exception(faults.closed())
+            ticket.end(faults.closed())
+        self._ended_served += generation.served
+        self._ended_sizes += generation.sizes
+        generation.served = 0
+        generation.sizes.clear()
         await generation.close()
 
     def stats(self) -> dict[str, Any]:
         """Figures of now.
 
         `waiting`, `in_work`, `workers` (each pid, ready, jobs, answered), and counts since the
-        start: `served`, `shed`, `late`, `replaced`, `hung`, `poison`, `reloads`.
+        start: `batches` (how often by how many were answered together), `served`, `shed`, `late`,
+        `replaced`, `hung`, `poison`, `reloads`.
         """
         return {
             **self._counts,
+            "served": self._ended_served + sum(one.served for one in self._generations()),
+            "batches": sum((one.sizes for one in self._generations()), self._ended_sizes),
             "waiting": sum(len(one.queue) for one in self._generations()),
             "in_work": sum(one.held for one in self._generations()),
             "workers": [
@@ -310,24 +388,27 @@ class Pool:
     def _tell(self, event: str, **facts: Any) -> None:
         counted = _COUNTED.get(event)
         if counted:
-            self._counts[counted] += facts.get("jobs", 1) if event == "batch" else 1
+            self._counts[counted] += 1
         if self._on_event is not None:
             # A failing observer must not fail what it observes.
             with contextlib.suppress(Exception):
                 self._on_event(event, facts)
 
 
-def _let_go(generation: Generation, ticket: Ticket, future: asyncio.Future[Answer]) -> None:
-    """A job is answered, late or given up: its picture is kept no longer."""
-    if ticket.timer is not None:
-        ticket.timer.cancel()
-        ticket.timer = None
-    if future.cancelled() or future.exception() is not None:
-        generation.queue.drop(ticket)
+def _resolve(ticket: Ticket, outcome: Outcome) -> None:
+    """Give a future what became of its job."""
+    future: asyncio.Future[Answer] = ticket.asker
+    if future.done():
+        return
+    if type(outcome) is Answer:
+        future.set_result(outcome)
+    elif isinstance(outcome, TellapartError):
+        future.set_exception(outcome)
+    else:
+        future.set_exception(TypeError("a job with a future is answered with numbers"))
 
 
 _COUNTED = {
-    "batch": "served",
     "worker_lost": "replaced",
     "worker_hung": "hung",
     "poison": "poison",

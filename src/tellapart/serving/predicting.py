@@ -15,6 +15,8 @@ from tellapart.errors import (
     TellapartError,
 )
 from tellapart.serving import answers, bodies
+from tellapart.serving.answers import encode
+from tellapart.serving.batching import Done
 from tellapart.serving.bodies import Item
 from tellapart.serving.elsewhere import Elsewhere
 from tellapart.serving.jobs import Answer, Job
@@ -26,7 +28,6 @@ from tellapart.serving.request import (
     Budget,
     Request,
     Response,
-    encode,
     flag,
     json_response,
     overloaded,
@@ -34,6 +35,8 @@ from tellapart.serving.request import (
     too_large,
 )
 
+#: Media types of bodies that need no closer look.
+_PICTURES = frozenset((b"image/jpeg", b"image/png", b"image/webp"))
 #: Bodies of the largest size that there is room for beside what waits.
 _BODIES = 4
 
@@ -85,6 +88,34 @@ class Predictor:
         if asked.many:
             return json_response(answers.several(info, found))
         return single(info, found[0])
+
+    def takes(self, request: Request) -> bool:
+        """Whether a `POST /predict` may well hold one picture, and nothing needs a closer look."""
+        length = request.length
+        return (
+            length is not None
+            and 0 < length <= self.options.max_body
+            and request.bare
+            and not self.pool.full
+        )
+
+    def begin_direct(self, request: Request, done: Done) -> bool:
+        """Give the pool a request's body as it came, if it is one picture and no more.
+
+        False: it must be looked at. Raises as `Pool.begin`.
+        """
+        info = self.pool.models.default
+        data = request.content()
+        kind = request.headers.get(b"content-type", b"")
+        if info.kind != "picture" or not (kind in _PICTURES or bodies.plain(data, request)):
+            return False
+        deadline = time.monotonic() + self.options.deadline
+        job = Job(data, deadline, info.name, info.version, id=request.id, told=True)
+        request.model = info.name
+        request.ticket = self.pool.begin(job, done, request)
+        request.take()  # the job alone holds the picture while it waits
+        self.metrics.body_bytes += len(data)
+        return True
 
     def begin(self) -> None:
         """Raises `OverloadedError` where the pool is full: before the body is read."""

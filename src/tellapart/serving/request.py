@@ -3,47 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from tellapart.errors import InputError, OverloadedError, RequestError, TellapartError
+from tellapart.serving.answers import encode
+
+if TYPE_CHECKING:
+    from tellapart.serving.batching import Ticket
 
 T = TypeVar("T")
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Any], Awaitable[None]]
 
 JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
-#: Whether a connection came over the Unix socket stands in the scope under this key.
-LOCAL = "tellapart.local"
-#: And under this one the connection's `Waiting`.
-WAITING = "tellapart.waiting"
 _TRUE, _FALSE = frozenset(("1", "true", "yes", "on", "")), frozenset(("0", "false", "no", "off"))
 _MOST_FIELDS = 64
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+#: Pieces of a body below this are put together as they come.
+_SMALL = 4096
+#: Bytes of a body that may come before somebody reads it.
+_AHEAD = 262_144
 
 
 class Disconnected(Exception):  # noqa: N818 - nothing is wrong: the client has gone
     """The client has gone before its request was read."""
 
 
-class Waiting:
-    """What a connection's request waits for."""
+class Connected(Protocol):
+    """What a request knows of the connection that it came by."""
 
-    __slots__ = ("futures", "gone")
+    @property
+    def peer(self) -> str:
+        """The other side's address."""
 
-    def __init__(self) -> None:
-        self.futures: Sequence[asyncio.Future[Any]] = ()
-        #: Whether the client has gone.
-        self.gone = False
+    def answer(self, request: Request, response: Response) -> None:
+        """Send the answer, unless the client has gone or has one already."""
 
-    def end(self) -> None:
-        """The client has gone: nobody waits any more."""
-        self.gone = True
-        for future in self.futures:
-            future.cancel()
+    def proceed(self) -> None:
+        """Ask for a body that waits to be asked for (`Expect: 100-continue`)."""
+
+    def pause(self) -> None:
+        """Read no more for now."""
+
+    def resume(self) -> None:
+        """Read on."""
 
 
 class Budget:
@@ -78,54 +80,114 @@ class Response(NamedTuple):
 class Request:
     """One request. `id` names it in the log and in the answer's `X-Request-ID`."""
 
-    __slots__ = (
-        "_receive",
-        "_scope",
-        "_waiting",
-        "answered",
-        "got",
-        "headers",
-        "held",
-        "id",
-        "local",
-        "method",
-        "model",
-        "path",
-        "read",
-        "route",
-    )
+    # Defaults stand here, so that a request costs little to make.
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._scope = scope
-        self._receive = receive
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        #: Of equal names the last one stands.
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.local: bool = scope.get(LOCAL, False)
-        self.id = ""
-        #: The name of its route, for figures and the log.
-        self.route = "unknown"
-        #: Which model answered, for the log; empty where none did.
-        self.model = ""
-        #: Bytes of its body that count against the budget.
-        self.held = 0
-        #: Bytes of pictures that it only named.
-        self.got = 0
-        #: Whether an answer has begun.
-        self.answered = False
-        #: What is cancelled where the client goes.
-        self._waiting: Waiting = scope.get(WAITING) or Waiting()
-        #: Whether the body has been read to its end.
-        self.read = False
+    #: When its head had come (monotonic).
+    began = 0.0
+    id = ""
+    #: The name of its route, for figures and the log.
+    route = "unknown"
+    #: Which model answered, for the log; empty where none did.
+    model = ""
+    #: Bytes of its body that count against the budget.
+    held = 0
+    #: Bytes of pictures that it only named.
+    got = 0
+    #: Whether the client has gone.
+    gone = False
+    #: Whether its body goes to the pool as it is, without a task.
+    direct = False
+    #: What answers it: a job, or a task.
+    ticket: Ticket | None = None
+    task: asyncio.Task[None] | None = None
+    #: Bytes of the body that have come and that nobody has taken.
+    _ahead = 0
+    _waiter: asyncio.Future[None] | None = None
+    #: What is cancelled where the client goes.
+    _futures: Sequence[asyncio.Future[Any]] = ()
+    _peer = ""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: bytes = b"",
+        headers: dict[bytes, bytes] | None = None,
+        *,
+        body: bytes | None = b"",
+        length: int | None = 0,
+        local: bool = False,
+        peer: str = "",
+        connection: Connected | None = None,
+    ) -> None:
+        """`headers`: names in lower case. `body`: None where it is still to come (see `feed`), of
+        `length` bytes (None: nobody knows)."""
+        self.method = method
+        self.path = path
+        self.headers: dict[bytes, bytes] = {} if headers is None else headers
+        self.local = local
+        self.connection = connection
+        #: The body's length as declared; None where it comes in chunks.
+        self.length = length
+        #: Whether the body has come to its end.
+        self.whole = False
+        self._query = query
+        self._parts: list[bytes | bytearray] = []
+        if body is not None:
+            self._parts.append(body)
+            self.length, self.whole = len(body), True
+        if peer:
+            self._peer = peer
 
     @property
     def client(self) -> str:
         """The other side's address; `local` on the Unix socket."""
         if self.local:
             return "local"
-        peer = self._scope.get("client")
-        return str(peer[0]) if peer else "unknown"
+        if self.connection is not None:
+            return self.connection.peer
+        return self._peer or "unknown"
+
+    # --- what its connection tells
+
+    def feed(self, data: bytes) -> None:
+        """More of the body."""
+        parts = self._parts
+        if parts and len(data) < _SMALL:
+            # A million pieces of a byte each would take a hundred times their size.
+            last = parts[-1]
+            if type(last) is not bytearray:
+                last = bytearray()
+                parts.append(last)
+            last += data
+        else:
+            parts.append(data)
+        if self.direct:
+            return
+        self._ahead += len(data)
+        if self._waiter is not None:
+            self._wake()
+        elif self._ahead > _AHEAD and self.connection is not None:
+            self.connection.pause()
+
+    def end(self) -> None:
+        """The body has come whole."""
+        self.whole = True
+        self._wake()
+
+    def leave(self) -> None:
+        """The client has gone: nobody waits for the answer any more."""
+        self.gone = True
+        self._wake()
+        for future in self._futures:
+            future.cancel()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # --- what its answer is made from
 
     @property
     def media_type(self) -> str:
@@ -133,12 +195,17 @@ class Request:
         return self.header(b"content-type").partition(";")[0].strip().lower()
 
     @property
-    def length(self) -> int | None:
-        """The body's length as declared; None where it comes in chunks."""
-        if b"transfer-encoding" in self.headers:
-            return None
-        # The parser has refused what is no number.
-        return int(self.headers.get(b"content-length", b"0"))
+    def bare(self) -> bool:
+        """Whether its path and body say all that it asks."""
+        headers = self.headers
+        return not (self._query or b"expect" in headers or b"content-encoding" in headers)
+
+    def content(self) -> bytes:
+        """What has come of the body; it stays to be taken."""
+        parts = self._parts
+        if len(parts) != 1 or type(parts[0]) is not bytes:
+            parts[:] = [b"".join(parts)]
+        return bytes(parts[0])
 
     def header(self, name: bytes) -> str:
         """One header's text; empty where it is absent."""
@@ -146,7 +213,7 @@ class Request:
 
     def query(self, *known: str) -> dict[str, str]:
         """The query's fields. Raises `InputError` for one that is not among `known`."""
-        raw: bytes = self._scope["query_string"]
+        raw = self._query
         if not raw:
             return {}
         try:
@@ -175,24 +242,44 @@ class Request:
         """
         if (self.length or 0) > limit:
             raise too_large(limit)
-        first = await self._piece()
-        self.hold(len(first), budget)
-        if self.read and len(first) <= limit:
-            return first
-        parts = bytearray(first)
-        while len(parts) <= limit:
-            if self.read:
-                return bytes(parts)
-            piece = await self._piece()
-            self.hold(len(piece), budget)
-            parts += piece
-        raise too_large(limit)
+        found: bytes | bytearray = b""
+        size = 0
+        while True:
+            for piece in self.take():
+                size += len(piece)
+                self.hold(len(piece), budget)
+                if not found:
+                    found = piece
+                else:
+                    found = found if type(found) is bytearray else bytearray(found)
+                    found += piece
+            if size > limit:
+                raise too_large(limit)
+            if self.whole:
+                return bytes(found)
+            await self._more()
+
+    def take(self) -> list[bytes | bytearray]:
+        """What has come of the body, and nobody has taken yet."""
+        parts, self._parts, self._ahead = self._parts, [], 0
+        return parts
+
+    async def _more(self) -> None:
+        """Wait until more of the body has come, or its end. Raises `Disconnected`."""
+        if self.connection is not None:
+            self.connection.proceed()
+            self.connection.resume()
+        if not self.gone:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self.gone:
+            raise Disconnected
 
     async def wait(self, futures: Sequence[asyncio.Future[T]]) -> list[T | BaseException]:
         """The results of all, or their errors. Raises `Disconnected` where the client goes."""
-        self._waiting.futures = futures
+        self._futures = futures
         try:
-            if self._waiting.gone:
+            if self.gone:
                 raise asyncio.CancelledError
             if len(futures) == 1:
                 return [await futures[0]]
@@ -208,25 +295,12 @@ class Request:
                 raise
             raise Disconnected from None
         finally:
-            self._waiting.futures = ()
+            self._futures = ()
 
     def hold(self, size: int, budget: Budget) -> None:
         """Count bytes of this request until it is answered. Raises `OverloadedError`."""
         budget.take(size)
         self.held += size
-
-    async def skip(self, most: int) -> None:
-        """Read on, up to `most` bytes, and drop it. Raises `Disconnected`."""
-        while most > 0 and not self.read:
-            most -= len(await self._piece())
-
-    async def _piece(self) -> bytes:
-        message = await self._receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        self.read = not message.get("more_body")
-        piece: bytes = message.get("body", b"")
-        return piece
 
 
 def too_large(limit: int) -> RequestError:
@@ -249,11 +323,6 @@ def flag(name: str, text: str | None) -> bool:
             do=f"Write ?{name}=1, or leave it out.",
         )
     return word in _TRUE
-
-
-def encode(value: Any) -> bytes:
-    """JSON in ASCII, so that no text of a request can spoil it."""
-    return _encode(value).encode("ascii")
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -98,7 +98,7 @@ class Server:
         try:
             self._face = self._make_face()
             if self._options.grpc_port is not None:
-                self._grpc = _make_grpc(self._face.face)
+                self._grpc = _make_grpc(self._face.app)
             await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
                 await starting
@@ -116,36 +116,27 @@ class Server:
         from tellapart.serving.app import App
         from tellapart.serving.face import Face
 
-        # Unset, uvicorn's level counts as "trace"; its warnings are about what clients send.
-        for name, level in (("uvicorn.error", logging.ERROR), ("asyncio", logging.WARNING)):
-            logger = logging.getLogger(name)
-            logger.setLevel(level)
-            logger.handlers, logger.propagate = [Handler(self._log)], False
+        logger = logging.getLogger("asyncio")
+        logger.setLevel(logging.WARNING)
+        logger.handlers, logger.propagate = [Handler(self._log)], False
         app = App(self._pool, self._options, self._log, self._metrics, self._load_anew)
-        return Face(app, self._options)
+        return Face(app)
 
     async def _serve(self, face: Face, began: float) -> None:
         grpc = self._grpc
-        serving = asyncio.ensure_future(face.serve(self._listening.sockets))
         chores = [asyncio.ensure_future(work()) for work in (self._look, self._reloading)]
         try:
-            listening = asyncio.ensure_future(face.listening())
-            await asyncio.wait((serving, listening), return_when=asyncio.FIRST_COMPLETED)
-            if serving.done():
-                await serving
+            await face.start(self._listening.sockets)
             if grpc is not None:
                 self._listening.addresses.append(await grpc.start())
             self._tell_ready(time.monotonic() - began)
             gc.freeze()  # what was imported stays: the collector need not walk it again and again
-            stopping = asyncio.ensure_future(self._stop.wait())
-            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+            await self._stop.wait()
             systemd.notify("STOPPING=1")
             self._log.event("stopping", open=self._metrics.open)
-            face.should_exit = True
-            ends = [serving]
+            ends = [face.stop(self._options.drain)]
             if grpc is not None:
-                ends.append(asyncio.ensure_future(grpc.stop(self._options.drain)))
+                ends.append(grpc.stop(self._options.drain))
             await asyncio.gather(*ends)
         finally:
             for chore in chores:
@@ -164,12 +155,11 @@ class Server:
 
     async def _look(self) -> None:
         """What is done over and over: slow clients, systemd's watchdog, newer bundles."""
-        loop = asyncio.get_running_loop()
         pause = min(_LOOK, (systemd.watchdog_interval() or math.inf) / 2)
-        watched = loop.time()
+        watched = time.monotonic()
         while True:
             await asyncio.sleep(pause)
-            now = loop.time()
+            now = time.monotonic()
             if self._face is not None:
                 self._face.check(now)
             self._say_often()
@@ -213,10 +203,10 @@ class Server:
 
     def _happened(self, name: str, facts: dict[str, Any]) -> None:
         """Something happened to the pool."""
-        self._metrics.happened(name, facts)
+        self._metrics.happened(name)
         if name in _OFTEN:
             self._since[name] += facts.get("jobs", 1)
-        elif name != "batch":
+        else:
             self._log.event(name, **facts)
 
     def _say_often(self) -> None:
@@ -233,7 +223,7 @@ class Server:
     def _asked_to_stop(self) -> None:
         self._stopped = self._stopped or time.monotonic()
         if self._stop.is_set() and self._face is not None:
-            self._face.force_exit = True  # asked twice: no patience left
+            self._face.hurry()  # asked twice: no patience left
         self._stop.set()
 
 

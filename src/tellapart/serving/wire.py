@@ -15,15 +15,19 @@ from typing import Any, NamedTuple
 
 from tellapart import errors
 from tellapart.errors import TellapartError, WorkerError
-from tellapart.serving.jobs import Answer, Job, Kind, Seconds, Tensor
+from tellapart.serving.jobs import Answer, Job, Kind, Seconds, Tensor, Told
 
 #: Bytes that follow, and what they are.
 _PREFIX = struct.Struct("<IB")
-NOTE, TASK, ANSWER = range(3)
-#: Number, model, kind, why, deadline, bytes of JSON before the payload.
+NOTE, TASK, ANSWER, TOLD = range(4)
+#: Number, model, kind, wishes, deadline, bytes of JSON before the payload.
 _TASK = struct.Struct("<QHBBdI")
+_FULL_TASK = struct.Struct("<IBQHBBdI")
 #: Number, abstained, status, batch, familiarity, decode, infer, labels, bytes of JSON behind them.
 _ANSWER = struct.Struct("<QBHHdddII")
+#: Number, status, abstained, batch, decode, infer; the JSON follows.
+_TOLD = struct.Struct("<QHBHdd")
+_WHY, _TELL = 1, 2
 _KINDS: tuple[Kind, ...] = ("picture", "row", "tensor")
 #: No message is larger: beyond it the other end must be broken.
 _LARGEST = 2**31
@@ -97,9 +101,12 @@ def read_note(message: Message) -> dict[str, Any]:
 def pack_task(number: int, model: int, job: Job) -> tuple[bytes, bytes]:
     """A job for a worker in two pieces; its payload is not copied."""
     names = json.dumps(job.outputs).encode() if job.outputs else b""
-    head = _TASK.pack(number, model, _KINDS.index(job.kind), job.why, job.deadline, len(names))
-    size = len(head) + len(names) + len(job.payload)
-    return _PREFIX.pack(size, TASK) + head + names, job.payload
+    wishes = _WHY * job.why + _TELL * job.told
+    size = _TASK.size + len(names) + len(job.payload)
+    head = _FULL_TASK.pack(
+        size, TASK, number, model, _KINDS.index(job.kind), wishes, job.deadline, len(names)
+    )
+    return head + names, job.payload
 
 
 def read_task(message: Message) -> Task:
@@ -107,11 +114,13 @@ def read_task(message: Message) -> Task:
     kind, body = message
     if kind != TASK or len(body) < _TASK.size:
         raise BrokenMessage(f"no task, but a message of kind {kind}")
-    number, model, which, why, deadline, names = _TASK.unpack_from(body)
+    number, model, which, wishes, deadline, names = _TASK.unpack_from(body)
     start = _TASK.size + names
     outputs = tuple(_json(body[_TASK.size : start])) if names else ()
     payload = body[start:].tobytes()
-    return Task(number, model, Job(payload, deadline, "", None, _KINDS[which], bool(why), outputs))
+    why, told = bool(wishes & _WHY), bool(wishes & _TELL)
+    job = Job(payload, deadline, "", None, _KINDS[which], why, outputs, told=told)
+    return Task(number, model, job)
 
 
 def pack_answer(number: int, answer: Answer) -> bytes:
@@ -167,6 +176,24 @@ def read_answer(message: Message) -> tuple[int, Answer]:
     if extras:
         _read_extras(answer, _json(body[start : start + extras]), body[start + extras :])
     return number, answer
+
+
+def pack_told(number: int, told: Told) -> bytes:
+    """An answer that the front passes on as it is."""
+    head = _TOLD.pack(number, told.status, told.abstained, told.batch, told.decode, told.infer)
+    return _PREFIX.pack(len(head) + len(told.body), TOLD) + head + told.body
+
+
+def read_told(message: Message) -> tuple[int, Told]:
+    """What `pack_told` wrote. Raises `BrokenMessage`."""
+    body = message[1]
+    if len(body) < _TOLD.size:
+        raise BrokenMessage("half an answer")
+    number, status, abstained, batch, decode, infer = _TOLD.unpack_from(body)
+    text = body[_TOLD.size :].tobytes()
+    if not (100 <= status < 600 and batch):
+        raise BrokenMessage(f"the status {status}")
+    return number, Told(status, text, bool(abstained), batch, decode, infer)
 
 
 def _read_extras(answer: Answer, described: Any, data: memoryview) -> None:

@@ -23,7 +23,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tellapart.errors import TellapartError
-from tellapart.serving import wire
+from tellapart.serving import answers, wire
+from tellapart.serving.hosted import Hosted
 from tellapart.serving.hosting import Host, load
 from tellapart.serving.jobs import Answer
 from tellapart.serving.wire import Reader, Task
@@ -144,23 +145,32 @@ def serve(connection: socket.socket, host: Host) -> None:
     while tasks := inbox.next(lambda place: host.batches[place].size(seconds[place])):
         place = tasks[0].model
         pulse.last = time.monotonic()
-        answers = _answers(host, place, tasks)
-        # Of what could not be read nothing is learned: it takes next to no time.
-        for answer in [one for _, one in answers if one.probabilities]:
-            spent = answer.seconds.decode + answer.seconds.infer / answer.batch
-            seconds[place] += _NEWS * (spent - seconds[place])
-        if not _write(connection, b"".join(wire.pack_answer(*answer) for answer in answers)):
+        messages, spent = _answers(host.models[place], tasks)
+        for each in spent:
+            seconds[place] += _NEWS * (each - seconds[place])
+        if not _write(connection, b"".join(messages)):
             return
 
 
-def _answers(host: Host, place: int, tasks: Sequence[Task]) -> list[tuple[int, Answer]]:
+def _answers(model: Hosted, tasks: Sequence[Task]) -> tuple[list[bytes], list[float]]:
+    """Messages for the front, and the seconds that each item took."""
     now = time.monotonic()
     # The front has given up on those that are late: they need no work, only a word.
     timely = [task for task in tasks if task.job.deadline > now]
-    model = host.models[place]
     found = model.answer([task.job for task in timely]) if timely else []
-    answers = [(task.number, one) for task, one in zip(timely, found, strict=True)]
-    return answers + [(t.number, Answer("", 0)) for t in tasks if t.job.deadline <= now]
+    messages, spent = [], []
+    for task, answer in zip(timely, found, strict=True):
+        # Of what could not be read nothing is learned: it takes next to no time.
+        if answer.probabilities:
+            spent.append(answer.seconds.decode + answer.seconds.infer / answer.batch)
+        if task.job.told:
+            messages.append(wire.pack_told(task.number, answers.told(model.manifest, answer)))
+        else:
+            messages.append(wire.pack_answer(task.number, answer))
+    if len(timely) < len(tasks):
+        late = [task for task in tasks if task.job.deadline <= now]
+        messages += [wire.pack_answer(task.number, Answer("", 0)) for task in late]
+    return messages, spent
 
 
 class _Pulse:

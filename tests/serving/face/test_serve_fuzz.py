@@ -20,7 +20,8 @@ from tellapart.serving import bodies, forms, tensors
 from tellapart.serving.jobs import Answer, Tensor
 from tellapart.serving.label_studio import find_control
 from tellapart.serving.models import ModelInfo
-from tellapart.serving.request import Request, encode
+from tellapart.serving.answers import encode
+from tellapart.serving.request import Request
 
 PICTURES = ModelInfo(
     name="colors",
@@ -55,9 +56,8 @@ JSON = st.recursive(
 
 
 def _request(content_type: str) -> Request:
-    headers = [(b"content-type", content_type.encode("latin-1", "replace"))]
-    scope = {"method": "POST", "path": "/predict", "headers": headers, "query_string": b""}
-    return Request(scope, lambda: None)  # type: ignore[arg-type, return-value]
+    headers = {b"content-type": content_type.encode("latin-1", "replace")}
+    return Request("POST", "/predict", headers=headers)
 
 
 @settings(max_examples=150, deadline=None)

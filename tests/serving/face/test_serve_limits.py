@@ -16,7 +16,7 @@ import pytest
 
 from tellapart.errors import OverloadedError, RequestError
 from tellapart.serving.limits import Rate, Tokens, network
-from tellapart.serving.request import WAITING, Budget, Disconnected, Request, Waiting
+from tellapart.serving.request import Budget, Disconnected, Request
 
 
 @pytest.fixture(scope="module")
@@ -237,49 +237,48 @@ def test_clients_are_told_apart_by_what_they_own() -> None:
 
 
 def test_a_body_that_comes_in_pieces_is_counted() -> None:
-    pieces = [b"x" * 40, b"x" * 40, b"x" * 40]
+    def coming(pieces: int) -> Request:
+        request = Request("POST", "/predict", body=None, length=None)
+        for _ in range(pieces):
+            request.feed(b"x" * 40)
+        return request
 
-    async def receive() -> dict[str, Any]:
-        piece = pieces.pop(0)
-        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
-
-    scope = {
-        "method": "POST",
-        "path": "/predict",
-        "headers": [(b"transfer-encoding", b"chunked")],
-        "query_string": b"",
-    }
     budget = Budget(1000)
-    request = Request(scope, receive)
+    request = coming(3)
     with pytest.raises(RequestError) as caught:
         asyncio.run(request.body(100, budget))
     assert caught.value.http_status == 413
     assert request.held == budget.held == 120
-    pieces.extend([b"x" * 40] * 3)
     with pytest.raises(OverloadedError):
-        asyncio.run(Request(scope, receive).body(1000, Budget(100)))
+        asyncio.run(coming(3).body(1000, Budget(100)))
+
+    async def later() -> bytes:
+        request = coming(1)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(request.feed, b"y" * 5000)
+        loop.call_later(0.01, request.end)
+        return await request.body(10_000, Budget(6000))
+
+    assert asyncio.run(later()) == b"x" * 40 + b"y" * 5000
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_what_nobody_waits_for_any_more_is_cancelled(count: int) -> None:
     async def go_away() -> None:
-        waiting = Waiting()
-        scope = {
-            "method": "POST",
-            "path": "/",
-            "headers": [],
-            "query_string": b"",
-            WAITING: waiting,
-        }
+        request = Request("POST", "/")
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in range(count)]
-        loop.call_soon(waiting.end)
+        loop.call_soon(request.leave)
         with pytest.raises(Disconnected):
-            await Request(scope, None).wait(futures)  # type: ignore[arg-type]
+            await request.wait(futures)
         assert all(one.cancelled() for one in futures)
         later = loop.create_future()
         with pytest.raises(Disconnected):  # begun after the client has gone
-            await Request(scope, None).wait([later])  # type: ignore[arg-type]
+            await request.wait([later])
         assert later.cancelled()
+        unread = Request("POST", "/", body=None, length=10)
+        loop.call_soon(unread.leave)
+        with pytest.raises(Disconnected):
+            await unread.body(100, Budget(100))
 
     asyncio.run(go_away())

@@ -244,22 +244,11 @@ class GrpcFace:
 
 def _request(route: str, context: Any) -> Request:
     """A call as the limits see requests."""
-    headers = [
-        (key.encode(), value if isinstance(value, bytes) else value.encode())
+    headers = {
+        key.encode(): value if isinstance(value, bytes) else value.encode()
         for key, value in context.invocation_metadata() or ()
-    ]
-    scope = {
-        "method": "POST",
-        "path": f"/{route}",
-        "headers": headers,
-        "query_string": b"",
-        "client": (_address(context.peer()), 0),
     }
-    return Request(scope, _no_body)
-
-
-async def _no_body() -> dict[str, Any]:
-    return {"type": "http.disconnect"}
+    return Request("POST", f"/{route}", headers=headers, peer=_address(context.peer()))
 
 
 def _address(peer: str) -> str:
