@@ -41,8 +41,8 @@ format: $(VENV)/.full ## put the code into its canonical form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.full ## all benchmarks at a small scale, printed
-	$(BIN)/python -m benchmarks --small
+bench: $(VENV)/.full ## every figure at a small scale, held to what does not hang on the machine
+	$(BIN)/python -m pytest -n 2 --dist worksteal benchmarks
 
 figures: $(VENV)/.full ## every figure at full scale into benchmarks/results/, resumable
 	$(BIN)/python -m benchmarks
