@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nicegui.events import GenericEventArguments
+
 from tellapart.accounts import Account
 from tellapart.errors import TellapartError
 from tellapart.web import texts
-from tellapart.web.elements import Notice, button, set_attribute, tag
+from tellapart.web.elements import Notice, button, tag
 from tellapart.web.visit import Visit
 
 
@@ -15,23 +17,18 @@ def people(visit: Visit, me: Account, everybody: Sequence[Account]) -> None:
     """The list of accounts, and the switch for signing up."""
     accounts = visit.house.desks.accounts
     notice = Notice(urgent=True)
-    switch = button("", aria_pressed=accounts.sign_up_open)
-    switch.style("align-self: flex-start")
 
-    def label(is_open: bool) -> None:
-        switch.text = texts.SIGN_UP_IS_OPEN if is_open else texts.SIGN_UP_IS_CLOSED
-        set_attribute(switch, "aria_pressed", is_open)
-
-    async def toggle() -> None:
-        wanted = not await visit.ask(lambda: accounts.sign_up_open)
+    async def turn(event: GenericEventArguments) -> None:
         try:
-            await visit.ask(accounts.open_sign_up, wanted)
-            label(wanted)
+            await visit.ask(accounts.open_sign_up, bool(event.args))
         except TellapartError as error:
             notice.fail(error)
 
-    label(accounts.sign_up_open)
-    switch.on("click", toggle, args=[])
+    with tag("label", classes="check"):
+        switch = tag("input", type="checkbox")
+        switch.props["defaultChecked"] = accounts.sign_up_open
+        switch.on("change", turn, js_handler="(e) => emit(e.target.checked)")
+        tag("span", texts.SIGN_UP_OPEN)
     with tag("ul", classes="runs"):
         for account in everybody:
             _person(visit, me, account, notice)

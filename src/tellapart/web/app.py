@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import logging
+from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from nicegui import Client, context, run, ui
 from nicegui import app as pages
-from nicegui import run, ui
+from starlette.responses import Response
 
+from tellapart.errors import NotFoundError, TellapartError
 from tellapart.runtime.entrance import Access, Desks
 from tellapart.web import texts, theme
+from tellapart.web.shell import failure_page
 from tellapart.web.visit import House
+
+log = logging.getLogger(__name__)
 
 #: Each has `register(house)`, which makes its pages.
 MODULES = ("start", "start_pictures", "projects", "run_page", "login", "account")
@@ -23,6 +30,8 @@ def mount(app: FastAPI, desks: Desks, access: Access) -> None:
     pages.add_static_files(theme.ROUTE, theme.ASSETS, max_cache_age=31_536_000)
     for name in MODULES:
         importlib.import_module(f"tellapart.web.{name}").register(house)
+    pages.on_page_exception(_broken(house))
+    pages.exception_handler(404)(_nothing(house))
     ui.run_with(
         app,
         title=texts.APP,
@@ -34,3 +43,30 @@ def mount(app: FastAPI, desks: Desks, access: Access) -> None:
         reconnect_timeout=20.0,
         show_welcome_message=False,
     )
+
+
+def _broken(house: House) -> Callable[[Exception], None]:
+    """What is shown where making a page fails in a way that nobody foresaw."""
+
+    def show(error: Exception) -> None:
+        log.error("a page could not be made", exc_info=error)
+        failure = TellapartError(texts.BROKEN, expected=texts.BROKEN_EXPECTED, do=texts.BROKEN_DO)
+        failure_page(house.visit(context.client.request), failure)
+
+    return show
+
+
+def _nothing(house: House) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """What is shown at addresses that are no page's."""
+
+    async def show(request: Request, error: Exception) -> Response:
+        with Client(ui.page(""), request=request) as client:
+            failure = NotFoundError(
+                texts.NO_PAGE.format(path=request.url.path[:200]),
+                expected=texts.NO_PAGE_EXPECTED,
+                do=texts.NO_PAGE_DO,
+            )
+            failure_page(house.visit(request), failure)
+        return client.build_response(request, 404)
+
+    return show

@@ -34,6 +34,10 @@ class House:
     desks: Desks
     access: Access
 
+    def visit(self, request: Request) -> Visit:
+        """A visit by whoever REST's gate found to be asking."""
+        return Visit(self, request, getattr(request.state, "visitor", None) or Visitor())
+
     def page(self, path: str, *, open_to_all: bool = False, title: str = "") -> Callable[..., Any]:
         """Make a function a page: `async def build(visit: Visit, name: str)` at `/…/{name}`.
 
@@ -47,7 +51,7 @@ class House:
             asked = list(inspect.signature(build).parameters.values())[1:]
 
             async def show(request: Request, **given: Any) -> Response | None:
-                visit = Visit(self, request, getattr(request.state, "visitor", None) or Visitor())
+                visit = self.visit(request)
                 if visit.visitor.account is None and not open_to_all:
                     return RedirectResponse(_login(request.url.path), status_code=303)
                 try:
