@@ -37,6 +37,7 @@ def _walk(run: str) -> str:
         for name in job.plan:
             try:
                 outputs[name] = DBOS.run_step({"name": name}, job.take, name)
+                job.taken(name, outputs[name])
             except TellapartError as problem:
                 error = problem
                 break

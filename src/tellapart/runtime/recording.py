@@ -52,6 +52,10 @@ class Recorder:
             self._steps[step] = place
             self._write("log", {"text": f"{step} begins"}, step)
 
+    def is_done(self, step: str) -> bool:
+        """Whether it has been said that a step is done."""
+        return bool(self._steps[step]["state"] == "done")
+
     def end(self, step: str, seconds: float, *notes: str) -> None:
         """A step is done; it is not taken again."""
         with self._lock:

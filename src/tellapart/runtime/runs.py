@@ -128,6 +128,21 @@ class Runs:
         with database.reading(self.engine) as connection:
             return self._reader.list(connection, conditions, limit)
 
+    def find(self, owner: str, key: str) -> Run | None:
+        """The run that `owner` asked for under this key; None: there is none."""
+        wanted = (_c.owner == owner) & (_c.key == key)
+        with database.reading(self.engine) as connection:
+            found = self._reader.list(connection, [wanted], 1)
+        return found[0] if found else None
+
+    def count(self, *, owner: str, states: Sequence[State] = (), since: str = "") -> int:
+        """How many runs an owner has, of some states, queued since a time (as in `created`)."""
+        query = sa.select(sa.func.count()).where(_c.owner == owner, _c.created_at >= since)
+        if states:
+            query = query.where(_c.state.in_(states))
+        with database.reading(self.engine) as connection:
+            return int(connection.scalar(query) or 0)
+
     def events(self, id: str, *, after: int = 0, limit: int = 500) -> builtins.list[Event]:
         """Events with a greater `seq` than `after`, oldest first. Raises `NotFoundError`."""
         with database.reading(self.engine) as connection:

@@ -98,10 +98,13 @@ class Job:
             self._check(name)
             self._recorder.fail(name)
             raise _unforeseen(error) from error
-        seconds = round(time.perf_counter() - start, 3)
-        notes = [str(note) for note in summary.get("notes", ())][:_MOST_NOTES]
-        self._recorder.end(name, seconds, *notes)
-        return {"summary": summary, "seconds": seconds}
+        return {"summary": summary, "seconds": round(time.perf_counter() - start, 3)}
+
+    def taken(self, name: str, output: Mapping[str, Any]) -> None:
+        """The engine remembers that a step is done: say so, once, to whoever watches."""
+        if name != "begin" and not self._recorder.is_done(name):
+            notes = [str(note) for note in output["summary"].get("notes", ())]
+            self._recorder.end(name, output["seconds"], *notes[:_MOST_NOTES])
 
     def conclude(self, outputs: Mapping[str, Any], error: TellapartError | None) -> str:
         """Note what the run gave, and have it told; the state in which it ends."""

@@ -15,6 +15,7 @@ from typing import NoReturn
 import sqlalchemy as sa
 
 from tellapart import telemetry
+from tellapart.accounts import Accounts
 from tellapart.errors import TellapartError
 from tellapart.mail import Outbox
 from tellapart.runtime import queue
@@ -25,6 +26,7 @@ from tellapart.runtime.shapes import ENDED, iso
 from tellapart.runtime.walking import Job
 from tellapart.settings import Settings
 from tellapart.store import database
+from tellapart.store.lock import home_lock
 from tellapart.store.schema_runs import run_events, runs
 
 #: Seconds between looks at the queue, signs of life, looks for dead workers, for due mail, for
@@ -52,11 +54,12 @@ def main(
     without one it exits with 75. Raises `StorageError` where the database cannot be used.
     """
     telemetry.off()
-    engine = database.open_database(settings)
-    worker = _Worker(engine, settings, at_once or max(1, settings.runs_at_once))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.ending.set())
-    code = worker.work()
+    with home_lock(settings.home):  # nobody restores a copy beneath it
+        engine = database.open_database(settings)
+        worker = _Worker(engine, settings, at_once or max(1, settings.runs_at_once))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.ending.set())
+        code = worker.work()
     sys.stdout.flush()
     sys.stderr.flush()
     if code == LOST and again:
@@ -183,6 +186,9 @@ class _Worker:
                 forget(connection, self._settings, id)
         self._durable.forget([*old, *gone])
         self._outbox.prune()
+        accounts = Accounts(self._engine, self._settings)
+        accounts.prune()
+        accounts.limits.prune()
 
     def _lost(self) -> None:
         """Others have taken this worker for dead: go no further, in whichever thread."""
