@@ -41,7 +41,7 @@ def unpacked(line: bytes) -> Settings:
     return Settings(**values)
 
 
-def main() -> int:
+def main() -> None:
     """Work until the parent goes or says so."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear
     with contextlib.suppress(OSError):
@@ -50,7 +50,7 @@ def main() -> int:
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     from tellapart.runtime.worker import main as work
 
-    return work(settings)
+    work(settings)
 
 
 def _end_with_the_parent() -> None:
@@ -60,4 +60,4 @@ def _end_with_the_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
