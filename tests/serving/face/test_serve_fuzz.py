@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
 from tellapart.serving import bodies, forms, tensors
+from tellapart.serving.answers import encode
 from tellapart.serving.jobs import Answer, Tensor
 from tellapart.serving.label_studio import find_control
 from tellapart.serving.models import ModelInfo
-from tellapart.serving.answers import encode
 from tellapart.serving.request import Request
 
 PICTURES = ModelInfo(
