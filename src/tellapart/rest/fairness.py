@@ -1,0 +1,137 @@
+"""Turns and rates: one busy account must not make the others wait.
+
+A request needs a turn while it is worked on, until its answer begins; turns go round the accounts,
+so that whoever asks once comes soon, however many requests another one has waiting. Beside that
+each account has a rate: what goes beyond it waits, and what would wait too long is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from tellapart.errors import RequestError
+
+#: Requests worked on at once: in all, and of one account. More would only share the same cores.
+TOTAL, EACH = 12, 4
+#: Requests of one account that wait for a turn.
+WAITING = 256
+#: Seconds that a request beyond its rate is made to wait before it is refused.
+PATIENCE = 2.0
+_MOST_KEYS = 10_000
+
+
+@dataclass
+class _Line:
+    active: int = 0
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+
+class Turns:
+    """Who is worked on next. One event loop's."""
+
+    def __init__(self, total: int = TOTAL, each: int = EACH, waiting: int = WAITING) -> None:
+        self._free, self._each, self._waiting = total, each, waiting
+        self._lines: dict[str, _Line] = {}
+        #: Whose turn it is: keys with somebody waiting, the next one first.
+        self._round: deque[str] = deque()
+
+    async def take(self, key: str) -> None:
+        """Wait for a turn of `key`; give it back by `give`. Raises `RequestError` (429)."""
+        line = self._lines.setdefault(key, _Line())
+        if self._free > 0 and line.active < self._each and not line.waiting:
+            self._free, line.active = self._free - 1, line.active + 1
+            return
+        if len(line.waiting) >= self._waiting:
+            raise RequestError(
+                f"{len(line.waiting)} requests of yours are waiting.",
+                expected=f"at most {self._waiting} at once",
+                do="Wait for answers before you ask more.",
+                status=429,
+                retry_after=1.0,
+            )
+        mine = asyncio.get_running_loop().create_future()
+        if not line.waiting:
+            self._round.append(key)
+        line.waiting.append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():  # given at the last moment
+                self.give(key)
+            else:
+                with contextlib.suppress(ValueError):
+                    line.waiting.remove(mine)
+            raise
+
+    def give(self, key: str) -> None:
+        """The turn of `key` is over."""
+        line = self._lines[key]
+        line.active -= 1
+        self._free += 1
+        if not line.active and not line.waiting:
+            del self._lines[key]
+        self._next()
+
+    def _next(self) -> None:
+        for _ in range(len(self._round)):
+            if self._free <= 0:
+                return
+            key = self._round.popleft()
+            line = self._lines.get(key)
+            while line is not None and line.waiting and line.waiting[0].done():
+                line.waiting.popleft()  # gave up
+            if line is None or not line.waiting:
+                continue
+            if line.active < self._each:
+                line.waiting.popleft().set_result(None)
+                self._free, line.active = self._free - 1, line.active + 1
+            if line.waiting:
+                self._round.append(key)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, key: str) -> AsyncIterator[None]:
+        """A turn for the block."""
+        await self.take(key)
+        try:
+            yield
+        finally:
+            self.give(key)
+
+
+class Rates:
+    """How much each key may ask for: a bucket that fills `rate` a second, up to `burst`."""
+
+    def __init__(self, rate: float, burst: float, patience: float = PATIENCE) -> None:
+        self._rate, self._burst, self._patience = rate, burst, patience
+        #: When each bucket would be full again.
+        self._full: dict[str, float] = {}
+
+    async def take(self, key: str, cost: float = 1.0) -> None:
+        """Count `cost`; waits where the bucket is empty. Raises `RequestError` (429)."""
+        wait = self.count(key, cost)
+        if wait > self._patience:
+            raise RequestError(
+                f"More requests than {self._rate:g} a second were sent for a while.",
+                expected=f"at most {self._rate:g} a second",
+                do="Ask more slowly; Retry-After says when to go on.",
+                status=429,
+                retry_after=wait,
+            )
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    def count(self, key: str, cost: float = 1.0) -> float:
+        """Count `cost`, unless it would wait too long; the seconds that it has to wait."""
+        now = time.monotonic()
+        full = max(now, self._full.get(key, 0.0)) + cost / self._rate
+        wait = full - now - self._burst / self._rate
+        if wait <= self._patience:
+            if len(self._full) >= _MOST_KEYS:
+                self._full = {k: at for k, at in self._full.items() if at > now}
+            self._full[key] = full
+        return max(0.0, wait)
