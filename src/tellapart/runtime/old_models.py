@@ -108,6 +108,7 @@ class OldModels:
         """
         run = self._run(model_name)
         if run is None:
+            self._card(model_name)
             raise InputError(
                 f"The model {model_name!r} is not being trained.",
                 expected="a model whose run is under way",
