@@ -136,7 +136,7 @@ class Entry(People):
         limits.take(*wanted)
         right, renewed = passwords.verified(password, "" if row is None else row.password)
         if right and row is not None:
-            limits.right(pair, [key for key, _ in wanted[1:]], known)
+            limits.right(pair, wanted[1:], known)
             if renewed:
                 self._change(self.get(row.id), password=renewed)
         return right

@@ -25,7 +25,7 @@ from tellapart.store.keys import Keys
 _table = schema.attempts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Limit:
     """`free` tries, then a pause that doubles from one second up to `longest`."""
 
@@ -67,10 +67,13 @@ class Limits:
         """Count one try under each key. Raises `RequestError` (429) where one must pause."""
         now = self._base._clock()
         with writing(self._base.engine) as connection:
-            wait = 0.0
             # In one order always, so that two transactions never wait for each other.
-            for key, limit in sorted(wanted, key=lambda item: item[0]):
-                wait = max(wait, _count(connection, key, limit, now))
+            counters = [_Counter(connection, key, limit) for key, limit in sorted(wanted)]
+            wait = max(counter.until for counter in counters) - now
+            # What comes too early is not counted: asking again does not lengthen the pause.
+            if wait <= 0:
+                for counter in counters:
+                    counter.count(now)
         if wait > 0:
             raise RequestError(
                 "There were too many tries.",
@@ -80,7 +83,7 @@ class Limits:
                 retry_after=wait,
             )
 
-    def right(self, forgive: str, refund: Sequence[str], know: str) -> None:
+    def right(self, forgive: str, refund: Sequence[tuple[str, Limit]], know: str) -> None:
         """A try was the right person's: forget those before it, give one back, remember them.
 
         Only one is given back of an address's tries: who has one account must not be able to
@@ -90,9 +93,11 @@ class Limits:
         c = _table.c
         with writing(self._base.engine) as connection:
             connection.execute(_table.delete().where(c.key == forgive))
-            for key in sorted(refund):
-                fewer = _table.update().where(c.key == key, c.count > 0).values(count=c.count - 1)
-                connection.execute(fewer)
+            for key, limit in sorted(refund):
+                fewer = _table.update().where(c.key == key, c.count > 0)
+                connection.execute(fewer.values(count=c.count - 1))
+                free = _table.update().where(c.key == key, c.count < limit.free)
+                connection.execute(free.values(until=0.0))
             if not insert_new(connection, _table, {"key": know, **values}):
                 connection.execute(_table.update().where(c.key == know).values(**values))
 
@@ -122,19 +127,20 @@ def network(address: str) -> str:
     return str(parsed)
 
 
-def _count(connection: sa.Connection, key: str, limit: Limit, now: float) -> float:
-    """Count one try; return the seconds still to wait, 0 where it is let through.
+class _Counter:
+    """One counter, locked until the transaction ends."""
 
-    A try that comes too early is not counted: asking again and again does not lengthen the pause.
-    """
-    insert_new(connection, _table, {"key": key, "count": 0, "until": 0.0, "forget": 0.0})
-    query = sa.select(_table.c.count.label("tries"), _table.c.until, _table.c.forget)
-    row = connection.execute(query.where(_table.c.key == key).with_for_update()).one()
-    if row.until > now:
-        return float(row.until - now)
-    count = 1 if row.forget <= now else row.tries + 1
-    over = count - limit.free
-    until = now + min(2.0 ** min(over, 30), limit.longest) if over >= 0 else 0.0
-    values = {"count": count, "until": until, "forget": now + limit.memory}
-    connection.execute(_table.update().where(_table.c.key == key).values(**values))
-    return 0.0
+    def __init__(self, connection: sa.Connection, key: str, limit: Limit) -> None:
+        self._connection, self._key, self._limit = connection, key, limit
+        insert_new(connection, _table, {"key": key, "count": 0, "until": 0.0, "forget": 0.0})
+        query = sa.select(_table.c.count.label("tries"), _table.c.until, _table.c.forget)
+        self._row = connection.execute(query.where(_table.c.key == key).with_for_update()).one()
+        self.until = float(self._row.until)
+
+    def count(self, now: float) -> None:
+        count = 1 if self._row.forget <= now else self._row.tries + 1
+        over, limit = count - self._limit.free, self._limit
+        until = now + min(2.0 ** min(over, 30), limit.longest) if over >= 0 else 0.0
+        values = {"count": count, "until": until, "forget": now + limit.memory}
+        which = _table.c.key == self._key
+        self._connection.execute(_table.update().where(which).values(**values))
