@@ -13,6 +13,7 @@ from tellapart.cli import (
     making,
     projects,
     recipes,
+    runs,
     service,
     serving,
     stepping,
@@ -20,12 +21,13 @@ from tellapart.cli import (
     upkeep,
     variants,
     weights,
+    worker,
 )
 
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
     "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
-    "The app": (up.up, backup.backup, backup.restore),
+    "The app": (up.up, worker.worker, worker.status, backup.backup, backup.restore),
     "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
     "Serve": (serving.serve, service.compute, variants.benchmark),
     "Step by step, on a project": (
@@ -72,6 +74,10 @@ def build() -> Any:
     ):
         people.command(verb.__name__.rstrip("_"))(verb)
     app.add_typer(people, name="accounts", rich_help_panel="The app")
+    queued = typer.Typer(help="The queue: runs that wait, work and have ended.")
+    for verb in (runs.list_, runs.show, runs.follow, runs.cancel, runs.stop, runs.retry):
+        queued.command(verb.__name__.rstrip("_"))(verb)
+    app.add_typer(queued, name="runs", rich_help_panel="The app")
     written = typer.Typer(help="Read, check, draw and rewrite recipes.")
     for verb in (recipes.schema, recipes.check, recipes.show, recipes.convert):
         written.command(verb.__name__)(verb)
