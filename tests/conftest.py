@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks import postgres
 from tellapart.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from benchmarks.running_app import App
 
 # Torch's waiting threads burn the cores that the other worker's tests need.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -58,3 +64,24 @@ def postgres_url(postgres_cluster: postgres.Cluster) -> Iterator[str]:
     url = postgres_cluster.database()
     yield url
     postgres_cluster.drop(url)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, or a skip that says why there is none."""
+    from benchmarks import running_app
+
+    try:
+        with running_app.chromium() as browser:
+            yield browser
+    except running_app.MissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def own_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app of a single user, in a process of its own; shared, so leave others' projects be."""
+    from benchmarks.running_app import running
+
+    with running(tmp_path_factory.mktemp("app") / "home") as app:
+        yield app
