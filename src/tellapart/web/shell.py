@@ -10,7 +10,7 @@ from nicegui import ui
 
 import tellapart
 from tellapart.errors import TellapartError
-from tellapart.web import texts, theme
+from tellapart.web import live, texts, theme
 from tellapart.web.elements import button, link, svg, tag
 from tellapart.web.visit import Visit
 
@@ -20,6 +20,8 @@ TABS = (
     ("model", texts.TAB_MODEL, "model"),
     ("network", texts.TAB_NETWORK, "network"),
 )
+#: Seconds between two looks at the house's health.
+_BANNER_EVERY = 15.0
 _SUN = (
     '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.7"'
     ' stroke-linecap="round"><circle cx="12" cy="12" r="8.5"/>'
@@ -146,11 +148,24 @@ def _switch() -> None:
 
 
 def _banner(visit: Visit) -> None:
-    """What needs a person: a full disk, no worker, mail that cannot be sent."""
-    if visit.warnings:
-        with tag("div", classes="notice warn", role="status").style("margin-bottom: 2rem"):
-            for warning in visit.warnings:
-                tag("span", warning)
+    """What needs a person: a full disk, no worker, mail that cannot be sent. Kept up to date."""
+    box = tag("div", classes="notice warn", role="status").style("margin-bottom: 2rem")
+    shown: list[str] = []
+
+    def draw(warnings: list[str]) -> None:
+        nonlocal shown
+        if warnings != shown:
+            shown = warnings
+            box.clear()
+            with box:
+                for warning in warnings:
+                    tag("span", warning)
+
+    async def look() -> None:
+        draw(await live.health(visit))
+
+    draw(visit.warnings)
+    ui.timer(_BANNER_EVERY, look)
 
 
 def _foot() -> None:

@@ -38,6 +38,13 @@ def register(house: House) -> None:
             _recipe_form(visit)
 
 
+#: Enter: the focus goes to the next line at once, without a word to the server.
+_NEXT = """(e) => {
+  const lines = [...e.target.form.querySelectorAll('[name="word"]')];
+  lines[lines.indexOf(e.target) + 1]?.focus();
+}"""
+
+
 class Frame:
     """What the three ways share: the question, the ways, what went on lately."""
 
@@ -102,11 +109,10 @@ def _words_form(visit: Visit) -> None:
                 if focus:
                     rows[-1].focus()
 
-            for _ in range(2):
+            for _ in range(3):
                 add(focus=False)
             wrong = tag("p", classes="error", role="alert", id=new_id("words-error"))
             wrong.style("margin-top: .5rem")
-            button(texts.WORD_MORE, add, classes="link")
         extras = Extras(visit, per_class=True)
         notice = Notice(urgent=True)
         go = tag("button", texts.BEGIN, classes="button primary large", type="submit")
@@ -114,11 +120,14 @@ def _words_form(visit: Visit) -> None:
 
 
 class _Word:
-    """One line for one word. Enter goes on to the next line, a new one after the last."""
+    """One line for one word. Enter goes on to the next line, and there is always a next one:
+    a new line is made as soon as the last one is written on, so that nobody types ahead of it.
+    """
 
-    def __init__(self, rows: list[_Word], add: Callable[[], None]) -> None:
+    def __init__(self, rows: list[_Word], add: Callable[..., None]) -> None:
         n = len(rows) + 1
         examples = texts.WORD_EXAMPLES
+        hint = examples[n - 1] if n <= len(examples) else texts.WORD_ANOTHER
         self.rows, self.add, self.id = rows, add, new_id("word")
         with tag("div", classes="word") as self.line:
             self.control = tag(
@@ -127,26 +136,24 @@ class _Word:
                 name="word",
                 type="text",
                 aria_label=texts.WORD_N.format(n=n),
-                placeholder=examples[(n - 1) % len(examples)],
+                placeholder=hint,
                 autocomplete="off",
                 autocapitalize="none",
                 spellcheck="true",
                 maxlength=200,
                 enterkeyhint="next",
             )
-            self.control.on("keydown.enter.prevent", self._next, args=[])
+            self.control.on("keydown.enter.prevent", js_handler=_NEXT)
+            self.control.on("input", self._written, args=[])
             if n > 2:
                 button("×", self._remove, classes="icon", aria_label=texts.WORD_REMOVE.format(n=n))
 
     def focus(self) -> None:
         ui.run_javascript(f"tellapart.focus('{self.id}')")
 
-    def _next(self) -> None:
-        place = self.rows.index(self)
-        if place + 1 < len(self.rows):
-            self.rows[place + 1].focus()
-        else:
-            self.add()
+    def _written(self) -> None:
+        if self.rows[-1] is self:
+            self.add(focus=False)
 
     def _remove(self) -> None:
         place = self.rows.index(self)
