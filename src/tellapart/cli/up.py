@@ -64,6 +64,8 @@ def up(
         def ready(house: House) -> None:
             url = settings.public_url if behind_proxy else here
             write(f"tellapart is up: {url}")
+            if behind_proxy:
+                tell(f"It listens on {here}; the proxy leads there.")
             if house.first_admin:
                 tell(f"Nobody has an account yet. Make the administrator's: {house.first_admin}")
             tell("Ctrl-C stops it; runs go on at the next start.")

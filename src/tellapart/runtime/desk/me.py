@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from tellapart.runtime.desk.shapes import Health, Usage
 from tellapart.runtime.shapes import iso
 
 _MB = 1_000_000
+#: A server that has just begun has workers that are still importing.
+_BEGAN, _PATIENCE_S = time.monotonic(), 30.0
 #: Below it a warning is shown.
 _LITTLE_DISK_MB = 500
 _CHUNK = 1 << 18
@@ -89,7 +92,7 @@ class Me(Running):
         overview = self._runs.overview()
         workers = len(overview["workers"])
         queued, running = int(overview["queued"]), int(overview["running"])
-        if not workers:
+        if not workers and time.monotonic() - _BEGAN > _PATIENCE_S:
             warnings.append("No worker is there: runs wait until one is started.")
         mail = asdict(self._outbox.state()) if self._outbox is not None else {}
         if mail.get("trouble"):
