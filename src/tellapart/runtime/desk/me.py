@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
