@@ -67,7 +67,7 @@ class Accounts(Links):
         """
         with writing(self.engine) as connection:
             table = schema.accounts
-            others = sa.select(table.c.id).where(table.c.id != account.id)
+            others = sa.select(table.c.id).where(table.c.id != account.id, table.c.email != "")
             if connection.scalar(others.limit(1)) is not None:
                 self._not_the_last_admin(connection, account)
             credentials = schema.credentials
