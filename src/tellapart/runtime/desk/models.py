@@ -166,6 +166,7 @@ class Models(Base):
         """
         import asyncio
 
+        path = await asyncio.to_thread(self.bundle_path, project, version)
         if self._residents is None:
             raise OverloadedError(
                 "This server answers no predictions.",
@@ -173,7 +174,6 @@ class Models(Base):
                 do="Ask its keeper, or download the bundle and run `tellapart serve`.",
                 retry_after=60.0,
             )
-        path = await asyncio.to_thread(self.bundle_path, project, version)
         return await self._residents.predict(path, body, content_type=content_type, query=query)
 
     def bundle_path(self, project: str, version: int | None = None) -> Path:
