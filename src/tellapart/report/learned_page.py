@@ -50,7 +50,7 @@ def render(data: LearnedData) -> str:
             has_boxes=data.network is not None and len(data.network.input) == 3,
             has_pills=bool({"activation", "add", "batch_norm", "dropout"} & set(kinds)),
             has_dropout="dropout" in kinds,
-            looks=_looks(data.looks) if data.looks else None,
+            looks=looks(data.looks) if data.looks else None,
             measured_columns=len(measured),
             most_columns=curves.COLUMNS,
             most_listed=_LISTED,
@@ -86,9 +86,10 @@ def _shown(data: LearnedData) -> Sequence[int]:
     return sorted(best[:_SHOWN])
 
 
-def _looks(looks: Looks) -> dict[str, Any]:
+def looks(found: Looks) -> dict[str, Any]:
+    """A look inside as pages show it: mosaics as PNG `data:` URIs, with their words."""
     layers = []
-    for layer in looks.layers:
+    for layer in found.layers:
         pixels, shown = mosaics.activation(layer.values)
         layers.append(
             {
@@ -100,14 +101,14 @@ def _looks(looks: Looks) -> dict[str, Any]:
                 "flat": layer.values.ndim == 1,
             }
         )
-    filters = looks.filters
+    filters = found.filters
     return {
         "filters": "" if filters is None else mosaics.uri(mosaics.filters(filters)),
-        "filters_layer": looks.filters_layer,
+        "filters_layer": found.filters_layer,
         "filters_count": 0 if filters is None else len(filters),
         "colored": filters is not None and filters.shape[3] == 3,
-        "picture": "" if looks.picture is None else mosaics.uri(mosaics.crisp(looks.picture)),
-        "caption": looks.caption,
-        "answers": looks.answers,
+        "picture": "" if found.picture is None else mosaics.uri(mosaics.crisp(found.picture)),
+        "caption": found.caption,
+        "answers": found.answers,
         "layers": layers,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +31,41 @@ def read(
     first convolution, channels before height and width) and, for each layer, `layer:` and its name
     (its output for that picture, channels last or first).
     """
+    arrays = _arrays(work)
+    if arrays is None:
+        return None
+    found, picture = _found(arrays, network), arrays.get("picture")
+    place = None if picture is None else _find(picture, samples)
+    if place is None:
+        return found
+    return replace(
+        found,
+        caption=_caption(place, samples, probabilities),
+        answers=_answers(samples.classes, probabilities[place]),
+    )
+
+
+def inside(work: Path, network: Network) -> Looks | None:
+    """The same without the samples: nothing says what the picture is and was taken for."""
+    arrays = _arrays(work)
+    return None if arrays is None else _found(arrays, network)
+
+
+def _arrays(work: Path) -> dict[str, Any] | None:
     try:
         with np.load(work / LOOKS, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files}
     except (OSError, ValueError):
         return None
+
+
+def _found(arrays: dict[str, Any], network: Network) -> Looks:
     picture = arrays.get("picture")
-    place = None if picture is None else _find(picture, samples)
     first = next((layer for layer in network.layers if layer.kind == "conv2d"), None)
     return Looks(
         filters=None if first is None else _filters(first, arrays.get("first_filters")),
         filters_layer="" if first is None else first.name,
         picture=picture if picture is not None and picture.ndim == 3 else None,
-        caption="" if place is None else _caption(place, samples, probabilities),
-        answers=() if place is None else _answers(samples.classes, probabilities[place]),
         layers=_layers(network, arrays),
     )
 
