@@ -144,7 +144,7 @@ class Arriving:
 
 def _tile(project: str, row: PictureRow) -> ui.element:
     with tag("li") as tile:
-        tag(
+        picture = tag(
             "img",
             src=thumbnail(project, row),
             alt=texts.PICTURE_OF.format(label=row.label),
@@ -153,6 +153,8 @@ def _tile(project: str, row: PictureRow) -> ui.element:
             width=160,
             height=160,
         )
+        # What cannot be read as a picture has no small one: curating will say so.
+        picture.on("error", js_handler="(e) => { e.target.parentElement.hidden = true; }")
     return tile
 
 

@@ -38,6 +38,7 @@ def register(house: House) -> None:
             _recipe_form(visit)
 
 
+_LONGEST_TITLE = 200
 #: Enter: the focus goes to the next line at once, without a word to the server.
 _NEXT = """(e) => {
   const lines = [...e.target.form.querySelectorAll('[name="word"]')];
@@ -181,7 +182,10 @@ def words_problem(words: list[str]) -> str:
 
 
 async def _recipe_of(visit: Visit, words: list[str], asked: Asked) -> Mapping[str, Any]:
-    options = {"per_class": asked.per_class} if asked.per_class else {}
+    options: dict[str, Any] = {"per_class": asked.per_class} if asked.per_class else {}
+    title = ", ".join(words)
+    if len(title) <= _LONGEST_TITLE:
+        options["title"] = title
     recipe: Mapping[str, Any] = await visit.ask(
         visit.desk.recipe_of_words, words, effort=asked.effort, **options
     )
