@@ -15,6 +15,8 @@ from tellapart.rest.auth import desks_of, visitor_of
 from tellapart.rest.events import Streams
 from tellapart.rest.gate import Gate
 from tellapart.rest.idempotency import Once
+from tellapart.rest.old_quickml import Greeting
+from tellapart.rest.old_quickml import Greeting
 from tellapart.runtime.entrance import Access, Desks
 
 #: Rooms with a `router` below /api/v1, and those at the root.
@@ -41,8 +43,10 @@ def build(desks: Desks, access: Access) -> FastAPI:
         api.include_router(importlib.import_module(f"tellapart.rest.{name}").router)
     api.add_api_route("/health", _health, methods=["GET"], tags=["server"], name="health")
     app.include_router(api)
+    app.router.routes.append(Greeting())  # before the pages' start page
     for name in _ROOT:
         app.include_router(importlib.import_module(f"tellapart.rest.{name}").router)
+    app.router.routes.append(Greeting())
     app.add_api_route("/api", _page, methods=["GET"], include_in_schema=False)
     # The last one added is the first one asked.
     app.add_middleware(Once)
