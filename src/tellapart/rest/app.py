@@ -16,7 +16,6 @@ from tellapart.rest.events import Streams
 from tellapart.rest.gate import Gate
 from tellapart.rest.idempotency import Once
 from tellapart.rest.old_quickml import Greeting
-from tellapart.rest.old_quickml import Greeting
 from tellapart.runtime.entrance import Access, Desks
 
 #: Rooms with a `router` below /api/v1, and those at the root.
@@ -46,7 +45,6 @@ def build(desks: Desks, access: Access) -> FastAPI:
     app.router.routes.append(Greeting())  # before the pages' start page
     for name in _ROOT:
         app.include_router(importlib.import_module(f"tellapart.rest.{name}").router)
-    app.router.routes.append(Greeting())
     app.add_api_route("/api", _page, methods=["GET"], include_in_schema=False)
     # The last one added is the first one asked.
     app.add_middleware(Once)
