@@ -20,7 +20,17 @@ from tellapart.web.visit import House
 log = logging.getLogger(__name__)
 
 #: Each has `register(house)`, which makes its pages.
-MODULES = ("start", "start_pictures", "projects", "run_page", "login", "account")
+MODULES = (
+    "start",
+    "start_pictures",
+    "projects",
+    "run_page",
+    "login",
+    "account",
+    "pictures",
+    "model",
+    "network",
+)
 
 
 def mount(app: FastAPI, desks: Desks, access: Access) -> None:

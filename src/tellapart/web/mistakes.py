@@ -140,6 +140,8 @@ class _Because:
         except TellapartError as fault:
             self.said.fail(fault, focus=False)
             return
+        if self.place.is_deleted:  # the page was left meanwhile
+            return
         self.said.hide()
         with self.place:
             self._tell(error, found, picture)

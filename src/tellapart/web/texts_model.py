@@ -150,6 +150,7 @@ NETWORK_LEAD = (
     "{layers} layers, {parameters:,} parameters, {flops} operations to answer one sample."
 )
 NO_NETWORK = "This project trains no network of layers."
+TO_MODEL = "To the model"
 NO_NETWORK_DO = "Its model stands on a network that is ready-made; only the last step is learned."
 DRAWN = "Drawn"
 LAYERS = "Layer by layer"

@@ -33,7 +33,7 @@ def panel(
     ).format(
         words.TRY,
         words.TRY_TABLE_LEAD if table else words.TRY_LEAD,
-        api(view.name, "versions", str(shown.version), "predictions"),
+        f"{api(view.name, 'predictions')}?version={shown.version}",
         json.dumps(words.SCRIPT),
         words.CAMERA,
         words.CAMERA_OFF,

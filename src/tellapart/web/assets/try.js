@@ -118,7 +118,7 @@ class Try extends HTMLElement {
   async ask(what, live = false) {
     const turn = ++this.turn;
     if (!live) this.say(this.words.asking);
-    const url = `${this.dataset.url}${this.why.checked && !live ? "?why=1" : ""}`;
+    const url = this.dataset.url + (this.why.checked && !live ? "&why=1" : "");
     const answer = typeof what === "string"
       ? await tellapart.ask("POST", url, { url: what })
       : await tellapart.send("POST", url, what);

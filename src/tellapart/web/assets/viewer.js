@@ -51,7 +51,7 @@ class Viewer extends HTMLElement {
 
   tell(data) {
     const words = this.gallery.words;
-    const license = `${data.license} ${data.license_version}`.trim();
+    const license = `${data.license} ${data.license_version ?? ""}`.trim();
     const size = data.width ? `${data.width} × ${data.height}` : "";
     const why = Object.entries(data.detail ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
     this.facts.replaceChildren();
