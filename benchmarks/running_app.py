@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 PATIENCE = 90.0
 
 
+_AHEAD = """import time
+now = time.time
+time.time = lambda: now() + {seconds}
+from tellapart.__main__ import main
+main()"""
+
+
 class MissingError(RuntimeError):
     """Something that browser tests need is not on this machine."""
 
@@ -38,8 +45,13 @@ class App:
 
 
 @contextlib.contextmanager
-def running(home: Path, *words: str, env: Mapping[str, str] | None = None) -> Iterator[App]:
-    """`tellapart up` on a free port of 127.0.0.1, with its own `home`; `words`: more options."""
+def running(
+    home: Path, *words: str, env: Mapping[str, str] | None = None, ahead: float = 0.0
+) -> Iterator[App]:
+    """`tellapart up` on a free port of 127.0.0.1, with its own `home`; `words`: more options.
+
+    `ahead`: seconds by which its clock is ahead of ours.
+    """
     home.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{home.name}.log"
     environment = {
@@ -47,7 +59,8 @@ def running(home: Path, *words: str, env: Mapping[str, str] | None = None) -> It
         "TELLAPART_HOME": str(home),
         **(env or {}),
     }
-    command = [sys.executable, "-P", "-m", "tellapart", "up", "--no-browser", "--port=0", *words]
+    program = ["-c", _AHEAD.format(seconds=ahead)] if ahead else ["-m", "tellapart"]
+    command = [sys.executable, "-P", *program, "up", "--no-browser", "--port=0", *words]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=errors, start_new_session=True

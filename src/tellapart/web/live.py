@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: Seconds between two looks at a run, for which one look at the house serves an account's pages,
 #: and after which a run that nobody watches is no longer read.
 _EVERY, _FRESH, _ALONE = 0.5, 10.0, 6.0
+#: Seconds between two looks at a mail on its way.
+_MAIL_EVERY = 2.0
 _MOST_EVENTS = 5_000
 #: How many of the newest pictures are shown while they arrive, and how often they are looked up.
 NEWEST, _PICTURES_EVERY = 24, 1.5
@@ -63,7 +65,7 @@ class Feed:
         self.complete = False
         self._seq = 0
         self._touched = time.monotonic()
-        self._pictures_at = 0.0
+        self._pictures_at, self._place = 0.0, ("", "")
         self._task: asyncio.Task[None] | None = None
 
     def touch(self) -> None:
@@ -75,7 +77,7 @@ class Feed:
     async def _follow(self) -> None:
         while not self.complete and time.monotonic() - self._touched < _ALONE:
             await self.read()
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(_EVERY if not self.run.ended_state else _MAIL_EVERY)
         _feeds.pop((self.desk.account.id, self.id), None)
 
     async def read(self) -> None:
@@ -94,14 +96,16 @@ class Feed:
         if now != before:
             self.version += 1
         await self._look_at_pictures()
-        self.complete = now.ended_state
+        # The mail goes out after the end; whoever still looks is told.
+        self.complete = now.ended_state and now.mail not in ("queued", "sending")
 
     async def _look_at_pictures(self) -> None:
-        at = time.monotonic()
-        brings = self.run.step in _BRINGS or self.run.ended_state or not self.pictures
-        if not brings or (at - self._pictures_at < _PICTURES_EVERY and not self.run.ended_state):
+        """Look them up while a step brings or judges some, and once after every step."""
+        at, place = time.monotonic(), (self.run.step, self.run.state)
+        brings = self.run.step in _BRINGS or not self.pictures
+        if place == self._place and not (brings and at - self._pictures_at >= _PICTURES_EVERY):
             return
-        self._pictures_at = at
+        self._pictures_at, self._place = at, place
         try:
             page = await asyncio.to_thread(
                 self.desk.pictures, self.run.project, PictureFilter(order="newest"), limit=NEWEST
