@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tellapart.mail.outbox import Outbox
 
 #: After the first failure, and at most, between two tries.
-FIRST_S, LONGEST_S = 15.0, 900.0
+FIRST_S, LONGEST_S = 15.0, 600.0
 #: Seconds after which nothing is tried any more.
 GIVE_UP_S = 3 * 86_400.0
 #: Sent in one call at most, so that a caller can do other things between.

@@ -28,8 +28,10 @@ def sender(settings: Settings) -> tuple[str, str]:
     """Name and address of TELLAPART_MAIL_FROM. Raises `InputError`."""
     name, address = parseaddr(settings.mail_from)
     try:
-        return "".join(c for c in name if c.isprintable()), checked(address)
-    except InputError:
+        if not settings.mail_from.isprintable():
+            raise ValueError
+        return name, checked(address)
+    except (InputError, ValueError):
         raise InputError(
             f"The setting TELLAPART_MAIL_FROM is {settings.mail_from!r}.",
             expected="an address such as tellapart@example.org or Name <tellapart@example.org>",

@@ -125,7 +125,6 @@ def _connected(
     server: Server, sender: str, context: ssl.SSLContext | None, answer_s: float, all_s: float
 ) -> Iterator[smtplib.SMTP]:
     """A greeted, encrypted, logged-in connection, cut off when its time is over."""
-    context = context or ssl.create_default_context()
     # Not this machine's name, which nobody outside needs.
     name = sender.rpartition("@")[2]
     smtp: smtplib.SMTP | None = None
@@ -133,7 +132,7 @@ def _connected(
     try:
         if server.wrapped:
             smtp = smtplib.SMTP_SSL(
-                server.host, server.port, name, timeout=answer_s, context=context
+                server.host, server.port, name, timeout=answer_s, context=context or _public()
             )
         else:
             smtp = smtplib.SMTP(server.host, server.port, name, timeout=answer_s)
@@ -166,11 +165,16 @@ def _connected(
             smtp.close()
 
 
-def _secure(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext) -> None:
+def _public() -> ssl.SSLContext:
+    """The system's certificate authorities (or SSL_CERT_FILE's): reading them takes a while."""
+    return ssl.create_default_context()
+
+
+def _secure(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext | None) -> None:
     if server.starttls == "never":
         return
     if smtp.has_extn("starttls"):
-        smtp.starttls(context=context)
+        smtp.starttls(context=context or _public())
         smtp.ehlo()
     elif server.starttls == "required":
         raise SendError(
