@@ -18,6 +18,12 @@ from benchmarks.__main__ import names
 Figures = dict[str, Any]
 
 
+def _app_downloads(figures: Figures) -> None:
+    for kind in ("bundle", "dataset"):
+        assert figures[kind]["server_mb_grown"] < 50
+        assert figures[kind]["cut"]["times"] >= 5 and figures[kind]["cut"]["right"]
+
+
 def _budget(figures: Figures) -> None:
     killed = figures["killed"]
     assert killed["verified_bundles"] == 1
@@ -209,6 +215,7 @@ def _versus(figures: Figures) -> None:
 
 
 CLAIMS: dict[str, Callable[[Figures], None]] = {
+    "app_downloads": _app_downloads,
     "budget": _budget,
     "collecting": _collecting,
     "curation": _curation,
