@@ -26,6 +26,7 @@ from tellapart.serving.options import Options
 from tellapart.serving.pool import Pool
 from tellapart.serving.predicting import Predictor, number, single
 from tellapart.serving.request import (
+    JSON,
     TEXT,
     Disconnected,
     Request,
@@ -67,6 +68,7 @@ class App:
         self.elsewhere = Elsewhere(options, Settings.from_env())
         self.predictor = Predictor(pool, options, self.elsewhere, self.metrics)
         self.gate = Gate(options)
+        self._logged = log.requests
         self._gated = bool(options.tokens or options.rate)
         self._respond = self.predictor.respond
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,34 +139,45 @@ class App:
         else:
             self._start(request, handler, parts)
 
-    def whole(self, request: Request) -> None:
+    def whole(self, request: Request, data: bytes) -> None:
         """The body has come of a request that needs no task unless there is more to it."""
         try:
-            begun = self.predictor.begin_direct(request, self._told)
+            begun = self.predictor.begin_direct(request, data, self._told)
         except TellapartError as error:
             self.refuse(request, error)
-            return
         except Exception as error:
             self._end(request, self._fault(request, error))
-            return
-        if not begun:
-            self.predictor.budget.give(request.held)  # whoever reads it counts it
-            request.direct, request.whole, request.held = False, True, 0
-            self._start(request, self._respond, {})
+        else:
+            if not begun:
+                self.predictor.budget.give(request.held)  # whoever reads it counts it
+                request.direct, request.held = False, 0
+                request.feed(data)
+                request.end()
+                self._start(request, self._respond, {})
 
     def _told(self, ticket: Ticket, outcome: Outcome) -> None:
         """What became of a job that is a request's only one."""
         request: Request = ticket.asker
         request.ticket = None
-        if isinstance(outcome, Told):
-            response = Response(outcome.status, outcome.body)
-            self.metrics.told(ticket, outcome)
-        else:
-            response = single(ticket.info, outcome)
         try:
-            self._end(request, response)
+            if isinstance(outcome, Told):
+                self._pass_on(request, ticket, outcome)
+            else:
+                self._end(request, single(ticket.info, outcome))
         except Exception as error:  # it must not fall back on the worker
             self._fault(request, error)
+
+    def _pass_on(self, request: Request, ticket: Ticket, told: Told) -> None:
+        """`_end` for what a worker has written."""
+        headers = tuple(self._cors(request)) if self.options.cors else ()
+        if request.connection is not None:
+            request.connection.answer(request, Response(told.status, told.body, JSON, headers))
+        taken = time.monotonic() - request.began
+        self.metrics.open -= 1
+        self.predictor.budget.held -= request.held
+        self.metrics.told(ticket, told, request.route, taken)
+        if self._logged or told.status >= 500:
+            self._log(request, told.status, taken)
 
     def refuse(self, request: Request, error: TellapartError) -> None:
         """Answer with an error."""

@@ -109,12 +109,13 @@ class Queue:
         self._delay = delay
         self._waiting: OrderedDict[int, Ticket] = OrderedDict()
         self._suspects: deque[Ticket] = deque()
-        #: Bytes of the payloads that wait, and seconds of a worker's time.
+        #: How many wait, the bytes of their payloads, and seconds of a worker's time.
+        self.count = 0
         self.bytes = 0
         self.seconds = 0.0
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._suspects)
+        return self.count
 
     def __iter__(self) -> Iterator[Ticket]:
         yield from self._suspects
@@ -148,7 +149,7 @@ class Queue:
         found = [*self._suspects, *self._waiting.values()]
         self._suspects.clear()
         self._waiting.clear()
-        self.bytes, self.seconds = 0, 0.0
+        self.count, self.bytes, self.seconds = 0, 0, 0.0
         return found
 
     def holds_until(self, now: float, size: int) -> float | None:
@@ -160,7 +161,7 @@ class Queue:
 
     def straight(self, workers: Sequence[W], size: int) -> W | None:
         """Who may have a job that comes now at once; None: it waits."""
-        if self._waiting or self._suspects or self._delay:
+        if self.count or self._delay:
             return None
         least, lowest = None, 2 * size
         for worker in workers:
@@ -196,6 +197,7 @@ class Queue:
         return ticket
 
     def _count(self, ticket: Ticket, sign: int) -> None:
+        self.count += sign
         self.bytes += sign * len(ticket.job.payload)
         self.seconds = max(0.0, self.seconds + sign * ticket.cost)
 

@@ -28,6 +28,7 @@ _LINGER = 4_000_000
 _IN_A_ROW = 16
 #: Seconds for which a connection may stay open between two requests.
 _KEEP_ALIVE = 75.0
+_ALWAYS = b"x-content-type-options: nosniff\r\n"
 _BLANK = (b"\r", b"\n")
 _LINES = {one.value: b"HTTP/1.1 %d %b\r\n" % (one, one.phrase.encode()) for one in HTTPStatus}
 
@@ -62,8 +63,9 @@ class Connection(asyncio.Protocol):
         self._linger: int | None = None
         #: Since when the client owes us the rest of a request; None: it is our turn.
         self._since: float | None = None
-        #: Since when nothing was asked, and since when it has not taken what we wrote.
-        self._idle = 0.0
+        #: Since when nothing was asked, and since when it has not taken what we wrote, as far as
+        #: `check` has seen.
+        self._idle: float | None = None
         self._stuck: float | None = None
 
     @property
@@ -76,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._since = self._idle = time.monotonic()
+        self._since = time.monotonic()
         sock = transport.get_extra_info("socket")
         self._local = sock is not None and sock.family == socket.AF_UNIX
         self._face.connections.add(self)
@@ -131,22 +133,19 @@ class Connection(asyncio.Protocol):
             head.path,
             head.query,
             head.headers,
+            self,
             body=None,
             length=head.length,
             local=self._local,
-            connection=self,
         )
         self.request = request
         self._keep = head.keep and not self._face.stopping
+        self._since = None
         if head.length:
             self._coming, self._left, self._chunks = True, head.length, None
-            # More than is left of the time is spent at once only where the body is slow.
-            self._since = time.monotonic()
         elif head.length is None:
             self._coming, self._chunks = True, Chunks()
-            self._since = time.monotonic()
         else:
-            self._since = None
             request.whole = True
         self._app.begin(request)
         if len(data) > head.size:
@@ -155,6 +154,8 @@ class Connection(asyncio.Protocol):
                 self._take(data)
             else:
                 self._rest = data
+        if self._coming:
+            self._since = time.monotonic()
         return True
 
     def _half(self, data: bytes) -> bool:
@@ -212,13 +213,15 @@ class Connection(asyncio.Protocol):
             except OverloadedError as error:
                 self._app.refuse(request, error)
                 return
+            if not done or request.fed:
+                request.feed(data)
+            if done:
+                self._app.whole(request, b"".join(request.take()) if request.fed else data)
+            return
         if data:
             request.feed(data)
         if done:
-            if request.direct:
-                self._app.whole(request)
-            else:
-                request.end()
+            request.end()
 
     def _drop(self, size: int, done: bool) -> None:
         """What comes of a body that nobody wants any more."""
@@ -226,49 +229,46 @@ class Connection(asyncio.Protocol):
             self._linger -= size
             if done or self._linger < 0:
                 self._transport.close()
-        elif done:
-            self._idle = time.monotonic()
 
     # --- what goes
 
     def answer(self, request: Request, response: Response) -> None:
         if self.request is not request:
             return  # the client has gone
-        self.request = None
+        self.request = self._idle = None
         keep = self._keep and not (self._ended and not self._rest) and not self._face.stopping
         if self._coming:
             # A body that is not short is not worth waiting for.
             known = request.length is not None and request.length <= self._app.options.max_body
             keep = keep and known and b"expect" not in request.headers
-        self._write(self._whole(response, request, keep))
-        if keep:
-            if not self._coming:
-                self._idle = time.monotonic()
-                self._since = None
-                if (self._rest or self._paused) and not self._inside:
-                    self._go_on()
-        else:
+        if not self._transport.is_closing():
+            self._transport.write(self._whole(response, request, keep))
+        if not keep:
             self._close()
+        elif (self._rest or self._paused) and not self._inside and not self._coming:
+            self._go_on()
 
     def _whole(
         self, response: Response, request: Request | None = None, keep: bool = False
     ) -> bytes:
         """An answer as it goes over the wire."""
         status, body, kind, more = response
-        lines = [_LINES[status], self._face.date, b"content-type: ", kind]
-        if status != 204:
-            lines.append(b"\r\ncontent-length: %d" % len(body))
+        start = b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b" % (
+            _LINES[status],
+            self._face.date,
+            kind,
+            len(body),
+            _ALWAYS,
+        )
+        if status == 204:
+            start = start.replace(b"content-length: 0\r\n", b"")
         if request is not None:
-            lines += (b"\r\nx-request-id: ", request.id.encode("ascii"))
+            start += b"x-request-id: %b\r\n" % request.id.encode("ascii")
             if request.method == "HEAD":
                 body = b""
-        lines.append(b"\r\nx-content-type-options: nosniff\r\n")
         for name, value in more:
-            lines += (name, b": ", value, b"\r\n")
-        if not keep:
-            lines.append(b"connection: close\r\n")
-        lines += (b"\r\n", body)
-        return b"".join(lines)
+            start += b"%b: %b\r\n" % (name, value)
+        return b"%b%b%b" % (start, b"\r\n" if keep else b"connection: close\r\n\r\n", body)
 
     def _write(self, data: bytes) -> None:
         if not self._transport.is_closing():
@@ -337,8 +337,10 @@ class Connection(asyncio.Protocol):
                     self._transport.abort()  # it has its answer
                 else:
                     self._refuse(_too_slow(patience))
-        elif self.request is None and now - self._idle > _KEEP_ALIVE:
-            self._transport.close()
+        elif self.request is None:
+            self._idle = self._idle or now
+            if now - self._idle > _KEEP_ALIVE:
+                self._transport.close()
 
 
 def _not_http() -> RequestError:

@@ -62,6 +62,9 @@ class Generation:
         #: The workers that can take jobs.
         self.ready: list[WorkerLink] = []
         self.models = Models()
+        #: The model that is asked where none is named.
+        self.default: ModelInfo | None = None
+        self._default = 0
         self.places: dict[tuple[str, int], int] = {}
         self.bundles = child.bundles
         self.closed = False
@@ -109,8 +112,12 @@ class Generation:
 
     def cost(self, job: Job, info: ModelInfo) -> float:
         """Seconds of a worker's time that a job is expected to take."""
-        each = self._cost[self.places[info.key]]
+        each = self._cost[self.place(info)]
         return each * _OCCLUSION if job.why and "map" not in info.outputs else each
+
+    def place(self, info: ModelInfo) -> int:
+        """A model's place among those of its workers; of its own models, that is."""
+        return self._default if info is self.default else self.places[info.key]
 
     def wait(self) -> float:
         """Seconds until a job that comes now would be begun, as things go.
@@ -130,7 +137,7 @@ class Generation:
             self.queue.push(ticket)
             self.dispatch()
         else:
-            link.send((ticket,), ticket.arrived)
+            link.send_one(ticket)
 
     def tickets(self) -> Iterator[Ticket]:
         """All jobs, wherever they are."""
@@ -227,6 +234,8 @@ class Generation:
                 self._fail(error)
                 return
             self.places = {info.key: place for place, info in enumerate(infos)}
+            self.default = self.models.default
+            self._default = self.places[self.default.key]
             self._cost = list(map(float, facts["seconds"]))
         if not self._first.done():
             self._first.set_result(None)
@@ -248,27 +257,41 @@ class Generation:
             elif type(answer) is Answer:
                 done += bool(answer.probabilities or answer.error)
                 self._finish(ticket, answer)
-        if done:
-            self.sizes[answers[0][1].batch] += 1
-            self.served += done
-            self._measure(done)
-        if len(self.queue):
+        self._answered(done, answers[0][1].batch)
+
+    def worker_told(self, ticket: Ticket, told: Told) -> None:
+        """`worker_answered` of one: the usual."""
+        if told.status == 200:
+            cost = self._cost
+            spent = told.decode + told.infer / told.batch
+            cost[ticket.place] += _NEWS * (spent - cost[ticket.place])
+        if not ticket.over:
+            ticket.over = True
+            ticket.done(ticket, told)
+        self._answered(1, told.batch)
+
+    def _answered(self, jobs: int, batch: int) -> None:
+        """Learn how fast jobs are done, by the clock, while all have work; give out the next."""
+        if jobs:
+            self.served += jobs
+            self.sizes[batch] += 1
+        if jobs and self._busy_since:
+            now = time.monotonic()
+            spent = (now - self._busy_since) / jobs
+            old = self._interval or spent
+            weight = _NEWS if jobs == 1 else 1 - (1 - _NEWS) ** jobs
+            self._interval = old + weight * (spent - old)
+            self._busy_since = now
+        if self.queue.count:
             self.dispatch()
         for link in self.ready:
             if not link.load:
                 self._busy_since = 0.0
+                return
+        self._busy_since = self._busy_since or time.monotonic()
 
     def _learn(self, place: int, seconds: float) -> None:
         self._cost[place] += _NEWS * (seconds - self._cost[place])
-
-    def _measure(self, jobs: int) -> None:
-        """Learn how fast jobs are done, by the clock, from answers while all had work."""
-        now = time.monotonic()
-        if self._busy_since:
-            spent = (now - self._busy_since) / jobs
-            old = self._interval or spent
-            self._interval = old + (1 - (1 - _NEWS) ** jobs) * (spent - old)
-        self._busy_since = now
 
     def _finish(self, ticket: Ticket, answer: Answer) -> None:
         odds = answer.probabilities

@@ -24,6 +24,7 @@ class Owner(Protocol):
     def worker_answered(
         self, worker: WorkerLink, answers: list[tuple[Ticket, Answer | Told]]
     ) -> None: ...
+    def worker_told(self, ticket: Ticket, told: Told) -> None: ...
     def worker_lost(self, worker: WorkerLink) -> None: ...
 
 
@@ -70,6 +71,18 @@ class WorkerLink(asyncio.Protocol):
         self.alone = tickets[0].suspect
         self._transport.writelines(pieces)
 
+    def send_one(self, ticket: Ticket) -> None:
+        """`send` of one that has just come."""
+        if self._transport is None:
+            raise RuntimeError("the worker has no connection")
+        ticket.sent = now = ticket.arrived
+        if not self._held:
+            self.heard = now
+        self._held[ticket.number] = ticket
+        self.load += 1
+        self.alone = ticket.suspect
+        self._transport.writelines(wire.pack_task(ticket.number, ticket.place, ticket.job))
+
     def take_all(self) -> list[Ticket]:
         """The jobs that it will not answer any more."""
         found = list(self._held.values())
@@ -88,6 +101,15 @@ class WorkerLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard = time.monotonic()
         try:
+            if self._reader.empty and (one := wire.read_told_alone(data)) is not None:
+                ticket = self._held.pop(one[0], None)
+                if ticket is not None:
+                    self.load -= 1
+                    self.answered += 1
+                    if not self.load:
+                        self.alone = False
+                    self._owner.worker_told(ticket, one[1])
+                return
             messages = self._reader.feed(data)
             if messages:
                 self._receive(messages)

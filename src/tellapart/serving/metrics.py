@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tellapart.serving.batching import Ticket
 from tellapart.serving.jobs import Answer, Told
+from tellapart.serving.models import ModelInfo
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -63,7 +64,7 @@ class Metrics:
         #: What happened to the pool, by name.
         self.events: defaultdict[str, int] = defaultdict(int)
         self.seconds = {part: Histogram(SECONDS) for part in PARTS}
-        self._fresh: list[tuple[str, int, str, float, float, float]] = []
+        self._fresh: list[tuple[ModelInfo, float, Told, str, float]] = []
         self.body_bytes = 0
         #: Requests being answered.
         self.open = 0
@@ -78,27 +79,27 @@ class Metrics:
         if answer.error is None:
             self.seconds["infer"].observe(answer.seconds.infer)
 
-    def told(self, ticket: Ticket, told: Told) -> None:
-        """Count one picture whose answer went on as it was: later, with many others."""
-        info = ticket.info
-        failed = told.status != 200
-        outcome = "error" if failed else "abstained" if told.abstained else "answered"
-        queued = max(0.0, ticket.sent - ticket.arrived)
+    def told(self, ticket: Ticket, told: Told, route: str, taken: float) -> None:
+        """Count a request for one picture: now, or later with many others."""
         found = self._fresh
-        found.append((info.name, info.version, outcome, queued, told.decode, told.infer))
+        found.append((ticket.info, ticket.sent - ticket.arrived, told, route, taken))
         if len(found) >= _TOGETHER:
             self.sort_in()
 
     def sort_in(self) -> None:
         """Count what `told` has gathered."""
         found, self._fresh = self._fresh, []
-        queue, decode, infer = (self.seconds[part].observe for part in PARTS[1:])
-        for name, version, outcome, queued, decoded, inferred in found:
-            self.answers[name, version, outcome] += 1
-            queue(queued)
-            decode(decoded)
-            if outcome != "error":
-                infer(inferred)
+        total, queue, decode, infer = (self.seconds[part].observe for part in PARTS)
+        for info, queued, told, route, taken in found:
+            failed = told.status != 200
+            outcome = "error" if failed else "abstained" if told.abstained else "answered"
+            self.answers[info.name, info.version, outcome] += 1
+            self.requests[route, told.status] += 1
+            total(taken)
+            queue(max(0.0, queued))
+            decode(told.decode)
+            if not failed:
+                infer(told.infer)
 
     def happened(self, event: str) -> None:
         """Count an event of the pool."""

@@ -77,10 +77,19 @@ class Pool:
     @property
     def full(self) -> bool:
         """Whether the next job would be turned away: asked before a body is read."""
-        if self._closing or self._current is None:
+        current = self._current
+        if self._closing or current is None:
             return True
-        stuck = not self._current.ready and self._current.struggling
-        return stuck or admission.full(self._current, self.options)
+        if not current.ready and current.struggling:
+            return True
+        return current.queue.count > 0 and admission.full(current, self.options)
+
+    @property
+    def default(self) -> ModelInfo:
+        """The model that is asked where none is named. Raises `OverloadedError`, as `enqueue`."""
+        if self._current is None or self._current.default is None:
+            raise faults.closed()
+        return self._current.default
 
     @property
     def waiting(self) -> int:
@@ -165,14 +174,20 @@ class Pool:
             generation.dispatch()
         return futures
 
-    def begin(self, job: Job, done: Done, asker: Any = None) -> Ticket:
+    def begin(
+        self, job: Job, done: Done, asker: Any = None, info: ModelInfo | None = None
+    ) -> Ticket:
         """Take a job; `done` is called once with its ticket, which names `asker`, and what became
         of it: the short way, without a future. Raises as `enqueue`.
+
+        `info`: the model, where it was looked up since the last `await` and takes such a job.
         """
-        generation = self._generation()
-        info = self._checked(generation, job)
+        generation = self._current
+        if generation is None or self._closing:
+            raise faults.closed()
+        info = info or self._checked(generation, job)
         now = time.monotonic()
-        if len(generation.queue) or not generation.ready:
+        if generation.queue.count or not generation.ready:
             self._admit(generation, (job,), now)
         ticket = self._ticket(generation, job, info, now, done, asker)
         generation.push(ticket)
@@ -214,7 +229,7 @@ class Pool:
         if job.deadline < self._due:
             self._wake_at(job.deadline, now)
         cost = generation.cost(job, info)
-        place = generation.places[info.key]
+        place = generation.place(info)
         return Ticket(next(self._numbers), job, info, place, now, cost, done, asker)
 
     def _admit(self, generation: Generation, jobs: Sequence[Job], now: float) -> None:

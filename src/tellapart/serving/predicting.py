@@ -53,6 +53,7 @@ class Predictor:
         self.options = options
         self.elsewhere = elsewhere
         self.metrics = metrics
+        self._max_body = options.max_body
         waiting = int(options.max_queue_mb * 1_000_000)
         self.budget = Budget(waiting + _BODIES * options.max_body)
         #: What answers a body of Label Studio's tasks.
@@ -94,26 +95,26 @@ class Predictor:
         length = request.length
         return (
             length is not None
-            and 0 < length <= self.options.max_body
+            and 0 < length <= self._max_body
             and request.bare
             and not self.pool.full
         )
 
-    def begin_direct(self, request: Request, done: Done) -> bool:
+    def begin_direct(self, request: Request, data: bytes, done: Done) -> bool:
         """Give the pool a request's body as it came, if it is one picture and no more.
 
         False: it must be looked at. Raises as `Pool.begin`.
         """
-        info = self.pool.models.default
-        data = request.content()
+        info = self.pool.default
         kind = request.headers.get(b"content-type", b"")
         if info.kind != "picture" or not (kind in _PICTURES or bodies.plain(data, request)):
             return False
         deadline = time.monotonic() + self.options.deadline
-        job = Job(data, deadline, info.name, info.version, id=request.id, told=True)
+        job = Job(
+            data, deadline, info.name, info.version, "picture", False, (), request.id, told=True
+        )
         request.model = info.name
-        request.ticket = self.pool.begin(job, done, request)
-        request.take()  # the job alone holds the picture while it waits
+        request.ticket = self.pool.begin(job, done, request, info)
         self.metrics.body_bytes += len(data)
         return True
 

@@ -113,12 +113,12 @@ class Request:
         path: str,
         query: bytes = b"",
         headers: dict[bytes, bytes] | None = None,
+        connection: Connected | None = None,
         *,
         body: bytes | None = b"",
         length: int | None = 0,
         local: bool = False,
         peer: str = "",
-        connection: Connected | None = None,
     ) -> None:
         """`headers`: names in lower case. `body`: None where it is still to come (see `feed`), of
         `length` bytes (None: nobody knows)."""
@@ -162,13 +162,16 @@ class Request:
             last += data
         else:
             parts.append(data)
-        if self.direct:
-            return
         self._ahead += len(data)
         if self._waiter is not None:
             self._wake()
-        elif self._ahead > _AHEAD and self.connection is not None:
+        elif self._ahead > _AHEAD and self.connection is not None and not self.direct:
             self.connection.pause()
+
+    @property
+    def fed(self) -> bool:
+        """Whether some of the body has come that nobody has taken."""
+        return bool(self._parts)
 
     def end(self) -> None:
         """The body has come whole."""
@@ -199,13 +202,6 @@ class Request:
         """Whether its path and body say all that it asks."""
         headers = self.headers
         return not (self._query or b"expect" in headers or b"content-encoding" in headers)
-
-    def content(self) -> bytes:
-        """What has come of the body; it stays to be taken."""
-        parts = self._parts
-        if len(parts) != 1 or type(parts[0]) is not bytes:
-            parts[:] = [b"".join(parts)]
-        return bytes(parts[0])
 
     def header(self, name: bytes) -> str:
         """One header's text; empty where it is absent."""

@@ -25,8 +25,8 @@ _TASK = struct.Struct("<QHBBdI")
 _FULL_TASK = struct.Struct("<IBQHBBdI")
 #: Number, abstained, status, batch, familiarity, decode, infer, labels, bytes of JSON behind them.
 _ANSWER = struct.Struct("<QBHHdddII")
-#: Number, status, abstained, batch, decode, infer; the JSON follows.
-_TOLD = struct.Struct("<QHBHdd")
+#: The prefix; number, status, abstained, batch, decode, infer; the JSON follows.
+_TOLD = struct.Struct("<IBQHBHdd")
 _WHY, _TELL = 1, 2
 _KINDS: tuple[Kind, ...] = ("picture", "row", "tensor")
 #: No message is larger: beyond it the other end must be broken.
@@ -54,6 +54,11 @@ class Reader:
         self._chunks: list[bytes] = []
         self._have = 0
         self._need = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether no message has come in part."""
+        return not self._chunks
 
     def feed(self, data: bytes) -> list[Message]:
         """Take more bytes; the messages that are whole now. Raises `BrokenMessage`."""
@@ -180,20 +185,30 @@ def read_answer(message: Message) -> tuple[int, Answer]:
 
 def pack_told(number: int, told: Told) -> bytes:
     """An answer that the front passes on as it is."""
-    head = _TOLD.pack(number, told.status, told.abstained, told.batch, told.decode, told.infer)
-    return _PREFIX.pack(len(head) + len(told.body), TOLD) + head + told.body
+    status, body, abstained, batch, decode, infer = told
+    size = _TOLD.size + len(body) - _PREFIX.size
+    return _TOLD.pack(size, TOLD, number, status, abstained, batch, decode, infer) + body
 
 
 def read_told(message: Message) -> tuple[int, Told]:
     """What `pack_told` wrote. Raises `BrokenMessage`."""
-    body = message[1]
-    if len(body) < _TOLD.size:
+    kind, body = message
+    found = read_told_alone(_PREFIX.pack(len(body), kind) + bytes(body))
+    if found is None:
         raise BrokenMessage("half an answer")
-    number, status, abstained, batch, decode, infer = _TOLD.unpack_from(body)
-    text = body[_TOLD.size :].tobytes()
+    return found
+
+
+def read_told_alone(data: bytes) -> tuple[int, Told] | None:
+    """What `pack_told` wrote, if that is all of `data`. Raises `BrokenMessage`."""
+    if len(data) < _TOLD.size:
+        return None
+    size, kind, number, status, abstained, batch, decode, infer = _TOLD.unpack_from(data)
+    if kind != TOLD or size + _PREFIX.size != len(data):
+        return None
     if not (100 <= status < 600 and batch):
-        raise BrokenMessage(f"the status {status}")
-    return number, Told(status, text, bool(abstained), batch, decode, infer)
+        raise BrokenMessage(f"the status {status}, {batch} together")
+    return number, Told(status, data[_TOLD.size :], bool(abstained), batch, decode, infer)
 
 
 def _read_extras(answer: Answer, described: Any, data: memoryview) -> None:
