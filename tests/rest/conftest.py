@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import socket
 import threading
@@ -57,7 +58,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(settings: Settings, *, single_user: bool = False) -> Iterator[Served]:
+def serving(
+    settings: Settings, *, single_user: bool = False, access: Access | None = None
+) -> Iterator[Served]:
     """A server of `settings` on a free port of loopback, in a thread."""
     engine = open_database(settings)
     accounts = Accounts(engine, settings, single_user=single_user)
@@ -67,7 +70,8 @@ def serving(settings: Settings, *, single_user: bool = False) -> Iterator[Served
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = rest.build(desks, Access(hosts=frozenset((f"127.0.0.1:{port}", f"localhost:{port}"))))
+    ours = Access(hosts=frozenset((f"127.0.0.1:{port}", f"localhost:{port}")))
+    app = rest.build(desks, access or ours)
     server = uvicorn.Server(
         uvicorn.Config(app, "127.0.0.1", port, log_level="warning", proxy_headers=False)
     )
@@ -106,10 +110,15 @@ def draw(folder: Path, counts: dict[str, int]) -> Path:
     return folder
 
 
+def upload(root: Path, name: str) -> Path:
+    """Where an upload of that name lies."""
+    return root / f"up_{base64.b32encode(name.encode()).decode().strip('=').lower():a<20.20}"
+
+
 def make(served: Served, who: str, name: str, *, upto: str = "curate") -> Project:
     """A project of somebody's, of drawn pictures, walked here and now."""
     desk = served.desks.of(served.people[who])
-    data = desk.uploads / f"up_{name}"
+    data = upload(desk.uploads, name)
     if not data.exists():
         draw(data, {"apple": 12, "pear": 12})
     recipe = check({"name": name, "data": str(data)})
@@ -119,7 +128,7 @@ def make(served: Served, who: str, name: str, *, upto: str = "curate") -> Projec
     return project
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with accounts: ada and eve with a project each, and the admin kim."""
     with serving(Settings(home=tmp_path_factory.mktemp("home"))) as running:

@@ -167,7 +167,7 @@ def confirm(given: Confirm, request: Request, response: Response) -> dict[str, A
     return _begun(session, request, response)
 
 
-@router.post("/passwords/forgotten", status_code=202)
+@router.post("/accounts/forgot", status_code=202)
 def forgotten(given: Forgotten, request: Request) -> dict[str, str]:
     """Have a link for a new password mailed. The same answer whether there is such an account."""
     _with_accounts(request)
@@ -175,7 +175,7 @@ def forgotten(given: Forgotten, request: Request) -> dict[str, str]:
     return {"next": "If there is such an account, a mail with a link was sent to its address."}
 
 
-@router.post("/passwords/reset", status_code=201)
+@router.post("/accounts/reset", status_code=201)
 def reset(given: Reset, request: Request, response: Response) -> dict[str, Any]:
     """Set a new password by that link, and log in; all other sessions end."""
     _with_accounts(request)
@@ -193,7 +193,7 @@ def show_me(desk: Reading) -> dict[str, Any]:
     return {"account": desk.account.to_dict(), "usage": desk.usage().to_dict()}
 
 
-@router.post("/me/password")
+@router.put("/me/password")
 def change_password(
     desk: Writing, given: NewPassword, request: Request, response: Response
 ) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def change_password(
     return _begun(session, request, response)
 
 
-@router.post("/me/email", status_code=202)
+@router.put("/me/email", status_code=202)
 def change_email(desk: Writing, given: NewEmail, request: Request) -> dict[str, str]:
     """Have a link mailed to a new address; it counts once that is followed."""
     in_person(request)

@@ -66,6 +66,7 @@ class Turns:
             else:
                 with contextlib.suppress(ValueError):
                     line.waiting.remove(mine)
+                self._drop_empty(key)
             raise
 
     def give(self, key: str) -> None:
@@ -73,9 +74,13 @@ class Turns:
         line = self._lines[key]
         line.active -= 1
         self._free += 1
-        if not line.active and not line.waiting:
-            del self._lines[key]
+        self._drop_empty(key)
         self._next()
+
+    def _drop_empty(self, key: str) -> None:
+        line = self._lines.get(key)
+        if line is not None and not line.active and not line.waiting:
+            del self._lines[key]
 
     def _next(self) -> None:
         for _ in range(len(self._round)):
@@ -86,6 +91,7 @@ class Turns:
             while line is not None and line.waiting and line.waiting[0].done():
                 line.waiting.popleft()  # gave up
             if line is None or not line.waiting:
+                self._drop_empty(key)
                 continue
             if line.active < self._each:
                 line.waiting.popleft().set_result(None)

@@ -26,7 +26,14 @@ _ACTING = frozenset(("/stop-model",))
 #: Where nobody needs to be known, so that no session protects anything: only Origin is looked at.
 _ENTRIES = frozenset(
     f"/api/v1/{name}"
-    for name in ("sessions", "accounts", "accounts/first", "passwords/forgotten", "passwords/reset")
+    for name in (
+        "sessions",
+        "accounts",
+        "accounts/first",
+        "accounts/confirm",
+        "accounts/forgot",
+        "accounts/reset",
+    )
 )
 #: Bytes of a body, where the route itself does not count them as they come; of strangers' bodies.
 MOST_BODY, _MOST_UNKNOWN = 32 * 2**20, 64 * 2**10
@@ -170,7 +177,8 @@ class Gate:
         if visitor.via == "token":
             return  # no browser sends it by itself
         origin = asked.get("origin")
-        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        sure = self.access.secure or scope["scheme"] in ("https", "wss")
+        scheme = "https" if sure else "http"
         ours = f"{scheme}://{asked['host']}".lower()
         if (origin is not None and origin.lower() != ours) or (
             origin is None and asked.get("sec-fetch-site", "none") not in ("none", "same-origin")

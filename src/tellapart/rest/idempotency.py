@@ -17,12 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tellapart.errors import RequestError
 from tellapart.rest import errors
 
-_METHODS = frozenset(("POST", "PATCH", "DELETE"))
+_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 _API = "/api/v1/"
 #: Answers kept, of how many bytes, for how long; bodies that are compared, of how many bytes.
 _MOST, _LARGEST, _SECONDS, _BODY = 2000, 256 * 1024, 86_400.0, 2 * 2**20
 #: What tells secrets is not kept: log-ins, tokens.
-_NEVER = ("/api/v1/sessions", "/api/v1/tokens", "/api/v1/accounts", "/api/v1/passwords")
+_NEVER = ("/api/v1/sessions", "/api/v1/tokens", "/api/v1/accounts", "/api/v1/me")
 
 
 @dataclass

@@ -36,13 +36,12 @@ class Me(Running):
         """What the account uses of its quota (disk: measured at most once a minute)."""
         owner = self.settings.owner
         held = owners.holdings(self.engine, owner)
-        latest = self._runs.list(owner=owner, limit=1000)
         since = iso(datetime.now(UTC) - timedelta(days=1))
         return Usage(
             projects=held["projects"],
             pictures=held["pictures"],
-            runs_active=sum(not run.ended_state for run in latest),
-            runs_today=sum(run.created > since for run in latest),
+            runs_active=self._runs.count(owner=owner, states=("queued", "running")),
+            runs_today=self._runs.count(owner=owner, since=since),
             disk_mb=round((held["bytes"] + self._disk_bytes()) / _MB, 1),
         )
 

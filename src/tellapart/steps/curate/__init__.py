@@ -59,7 +59,12 @@ def run(context: StepContext) -> dict[str, Any]:
             "Some pictures' files are gone or have changed since they were collected and are set "
             "aside for now: run the same command again, which collects them anew."
         )
-    _require_classes(context, result)
+    try:
+        _require_classes(context, result)
+    except DataError:
+        # The verdicts stand: what was finished before them is not to be taken for theirs.
+        context.catalog.finish(STEP, "", result)
+        raise
     # A file that was gone may be back the next time: then this is not the last word.
     context.catalog.finish(STEP, "" if material.passing else inputs, result)
     return result
@@ -146,7 +151,7 @@ def _inputs(context: StepContext, rows: Sequence[PictureRow]) -> str:
 
 
 def summary(rows: Sequence[PictureRow], decisions: Sequence[verdicts.Decision]) -> dict[str, Any]:
-    """Counts, in all and by class, and notes: what counts in the end: the user's word laid over the verdicts, as the ledger does."""
+    """Counts, in all and by class, and notes, with the user's word laid over the verdicts."""
     kept: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     by_class: dict[str, Counter[str]] = {row.label: Counter() for row in rows}
