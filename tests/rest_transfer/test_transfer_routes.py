@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tellapart.runtime import uploads
 from tellapart.runtime.links import Link, download_link
 from tests.rest_transfer.conftest import FROZEN, House, add_model, house
 
@@ -124,6 +126,18 @@ def test_links_need_no_log_in_and_expire(alone: House) -> None:
     assert alone.http.get(old).status_code == 410
     assert alone.http.get(path[:-3] + "abc").status_code == 403
     assert alone.http.get("/d/" + "x" * 3000).status_code == 403
+
+
+def test_uploads_go_that_nothing_names(alone: House) -> None:
+    desk = alone.desks.of(alone.desks.accounts.get(""))
+    zips = [alone.http.post("/api/v1/uploads", content=_zip(a=1, b=1)).json() for _ in range(4)]
+    desk.create_project({"name": "kept", "data": zips[0]["data"]})
+    desk.submit({"name": "queued", "data": zips[1]["data"]})
+    for one in zips[:3]:
+        os.utime(desk.uploads / one["id"], (1, 1))
+    assert uploads.prune(alone.settings, alone.desks.engine) == 1
+    left = [alone.http.get(f"/api/v1/uploads/{one['id']}").status_code for one in zips]
+    assert left == [200, 200, 404, 200]
 
 
 @pytest.fixture(scope="module")

@@ -54,12 +54,18 @@ class Body:
 
 @asynccontextmanager
 async def received(
-    request: Request, incoming: Callable[[], Path], most: int, *, name: str = ""
+    request: Request,
+    incoming: Callable[[], Path],
+    most: int,
+    *,
+    name: str = "",
+    grown: Callable[[int], None] = lambda size: None,
 ) -> AsyncIterator[Body]:
     """The files of a request's body, at most `most` bytes in all, each at a path `incoming()`.
 
-    They are removed at the end where they still lie there. Raises `RequestError` (400, 408, 413,
-    415) and `StorageError`.
+    `grown` is called with the size of each piece that comes, and may raise. The files are removed
+    at the end where they still lie there. Raises `RequestError` (400, 408, 413, 415) and
+    `StorageError`.
     """
     coding = request.headers.get("content-encoding", "").strip().lower()
     if coding not in ("", "identity"):
@@ -78,7 +84,7 @@ async def received(
         _Form(incoming, declared) if kind == "multipart/form-data" else _One(incoming, name, kind)
     )
     try:
-        await _drain(request, writer, most)
+        await _drain(request, writer, most, grown)
         yield Body(writer.files, writer.fields)
     finally:
         await asyncio.to_thread(writer.discard)
@@ -94,7 +100,9 @@ def too_large(most: int) -> RequestError:
     )
 
 
-async def _drain(request: Request, writer: _Writer, most: int) -> None:
+async def _drain(
+    request: Request, writer: _Writer, most: int, grown: Callable[[int], None]
+) -> None:
     stream = request.stream().__aiter__()
     held, size = bytearray(), 0
     try:
@@ -106,6 +114,7 @@ async def _drain(request: Request, writer: _Writer, most: int) -> None:
             size += len(piece)
             if size > most:
                 raise too_large(most)
+            grown(len(piece))
             held += piece
             if len(held) >= _PIECE:
                 await asyncio.to_thread(_write, writer, bytes(held))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
 from tellapart.errors import InputError, RequestError
 from tellapart.rest.auth import Reading, Writing
-from tellapart.rest.receiving import Body, Received, received
-from tellapart.runtime.adding import add_pictures, room
+from tellapart.rest.receiving import Body, Received, received, too_large
+from tellapart.runtime.adding import Recent, add_pictures, room
+from tellapart.runtime.desk import Desk
 from tellapart.runtime.uploads import Uploads
 
 router = APIRouter(tags=["uploads"])
 
 #: Largest body of one upload, whatever room there is.
 MOST = 8 * 2**30
+RECENT = Recent()
 #: Uploads that one account may hold beside its projects.
 MOST_UPLOADS = 100
 _BODY: dict[str, Any] = {
@@ -51,12 +55,13 @@ async def upload(
     await asyncio.to_thread(_check_count, uploads)
     if kind == "folder":
         return (await asyncio.to_thread(uploads.begin, name)).to_dict()
-    most = min(MOST, await asyncio.to_thread(room, desk))
-    async with received(request, uploads.incoming, most, name=name) as body:
+    async with _incoming(request, desk, uploads, name) as (body, left):
         file = _one(body)
         made = await asyncio.to_thread(
-            uploads.take, file.path, file.name or name, file.kind, room=most - file.bytes
+            uploads.take, file.path, file.name or name, file.kind, room=left()
         )
+        if made.kind == "folder":
+            RECENT.add(desk.account.id, made.bytes)
     return made.to_dict()
 
 
@@ -65,8 +70,7 @@ async def put_file(request: Request, id: str, path: str, desk: Writing) -> dict[
     """Bring one file into a folder that was begun, such as `apple/1.jpg`."""
     uploads = Uploads(desk.uploads)
     await asyncio.to_thread(uploads.get, id)
-    most = min(MOST, await asyncio.to_thread(room, desk))
-    async with received(request, uploads.incoming, most, name=path) as body:
+    async with _incoming(request, desk, uploads, path) as (body, _):
         file = _one(body)
         await asyncio.to_thread(uploads.put, id, path, file.path)
     return {"path": path, "bytes": file.bytes}
@@ -105,13 +109,34 @@ async def add(
     """
     uploads = Uploads(desk.uploads)
     await asyncio.to_thread(desk.project, project)
-    most = min(MOST, await asyncio.to_thread(room, desk))
-    async with received(request, uploads.incoming, most, name=name) as body:
+    async with _incoming(request, desk, uploads, name) as (body, _):
         files = [(one.path, one.name) for one in body.files]
         if not files:
             raise _nothing()
         made = await asyncio.to_thread(add_pictures, desk, project, label, files)
     return made.to_dict()
+
+
+@asynccontextmanager
+async def _incoming(
+    request: Request, desk: Desk, uploads: Uploads, name: str
+) -> AsyncIterator[tuple[Body, Callable[[], int]]]:
+    """A body that has come whole, and the bytes that there is still room for, by the quota.
+
+    Several at once share that room.
+    """
+    owner, there = desk.account.id, await asyncio.to_thread(room, desk)
+
+    def left() -> int:
+        return max(0, min(MOST, there - RECENT.of(owner)))
+
+    def grown(size: int) -> None:
+        if size > left():
+            raise too_large(there)
+        RECENT.add(owner, size)
+
+    async with received(request, uploads.incoming, left(), name=name, grown=grown) as body:
+        yield body, left
 
 
 def _one(body: Body) -> Received:

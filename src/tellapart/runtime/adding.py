@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,6 +36,30 @@ class Added:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         return asdict(self)
+
+
+class Recent:
+    """Bytes that came within the last minute: the disk is measured no more often than that."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
+        self._came: dict[str, deque[tuple[int, int]]] = {}
+
+    def add(self, owner: str, size: int) -> None:
+        """Count `size` bytes more."""
+        second, came = int(time.monotonic()), self._came.setdefault(owner, deque())
+        if came and came[-1][0] == second:
+            size += came.pop()[1]
+        came.append((second, size))
+
+    def of(self, owner: str) -> int:
+        """What came lately."""
+        since, came = time.monotonic() - self._seconds, self._came.get(owner, deque())
+        while came and came[0][0] < since:
+            came.popleft()
+        if not came:
+            self._came.pop(owner, None)
+        return sum(size for _, size in came)
 
 
 def room(desk: Desk) -> int:

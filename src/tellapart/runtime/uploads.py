@@ -6,6 +6,7 @@ before somebody sees it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,17 +18,24 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
+from tellapart.catalog import Catalog
 from tellapart.errors import InputError, NotFoundError
 from tellapart.fetch.sniff import HEAD
 from tellapart.runtime import intake
 from tellapart.runtime.recognizing import DATA, SCHEME, Upload, looked_through, recognized
+from tellapart.runtime.runs import Runs
 from tellapart.runtime.shapes import now
+from tellapart.settings import Settings
 
 #: Days after which an upload goes that no project uses.
 KEPT_DAYS = 7
 _ID = re.compile(r"up_[a-z2-7]{20}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _FACTS = "upload.json"
+#: More than may be queued.
+_MOST_RUNS = 100_000
 
 
 class Uploads:
@@ -170,6 +178,23 @@ class Uploads:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(upload), ensure_ascii=False), encoding="utf-8")
         partial.replace(path)
+
+
+def prune(settings: Settings, engine: sa.Engine) -> int:
+    """Remove all owners' uploads that no project and no run under way has named for a week."""
+    recipes: dict[str, list[Mapping[str, Any]]] = {}
+    for owner, name in Catalog.everyone(engine):
+        with contextlib.suppress(NotFoundError):  # deleted meanwhile
+            recipes.setdefault(owner, []).append(Catalog.open(engine, name, owner).recipe)
+    for run in Runs(engine, settings).list(states=("queued", "running"), limit=_MOST_RUNS):
+        recipes.setdefault(run.owner, []).append({**run.recipe, "test": run.test_picture})
+    accounts = settings.home / "accounts"
+    owners = ["", *(one.name for one in accounts.iterdir())] if accounts.is_dir() else [""]
+    folders = {owner: replace(settings, owner=owner).owner_dir for owner in owners}
+    return sum(
+        Uploads(folder / "uploads").prune(recipes.get(owner, ()))
+        for owner, folder in folders.items()
+    )
 
 
 def read(root: Path, id: str) -> bytes:
