@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
@@ -34,14 +35,7 @@ class Streams:
     @contextlib.contextmanager
     def one(self, key: str) -> Iterator[None]:
         """One more stream of `key` for the block. Raises `RequestError` (429)."""
-        if self._open[key] >= self._most:
-            raise RequestError(
-                f"{self._most} streams of this account are open.",
-                expected=f"at most {self._most} at once",
-                do="Close some, or ask for the events without a stream.",
-                status=429,
-                retry_after=5.0,
-            )
+        self.check(key)
         self._open[key] += 1
         try:
             yield
@@ -50,11 +44,23 @@ class Streams:
             if not self._open[key]:
                 del self._open[key]
 
+    def check(self, key: str) -> None:
+        """Raise `RequestError` (429) where `key` has as many as it may."""
+        if self._open[key] >= self._most:
+            raise RequestError(
+                f"{self._most} streams of this account are open.",
+                expected=f"at most {self._most} at once",
+                do="Close some, or ask for the events without a stream.",
+                status=429,
+                retry_after=5.0,
+            )
+
 
 def stream(
     request: Request, desk: Desk, id: str, after: int, streams: Streams
 ) -> StreamingResponse:
     """The stream: each event with its number as `id`, at the end `end` with the whole run."""
+    streams.check(desk.account.id)
     more = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
         _written(request, desk, id, after, streams), media_type="text/event-stream", headers=more
@@ -76,12 +82,15 @@ async def _written(
 async def _told(request: Request, desk: Desk, id: str, after: int) -> AsyncGenerator[str]:
     source = desk.follow(id, after=after)
     coming = asyncio.ensure_future(anext(source, None))
+    looked = time.monotonic()
     try:
         while True:
             done, _ = await asyncio.wait((coming,), timeout=_ALIVE)
-            if not done:
+            if time.monotonic() - looked >= _ALIVE:
                 if not await _still(request):
                     break
+                looked = time.monotonic()
+            if not done:
                 yield ": alive\n\n"
                 continue
             event: Event | None = coming.result()
