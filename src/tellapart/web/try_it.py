@@ -33,7 +33,7 @@ def panel(
     ).format(
         words.TRY,
         words.TRY_TABLE_LEAD if table else words.TRY_LEAD,
-        f"{api(view.name, 'predictions')}?version={shown.version}",
+        f"{api(view.name, 'predict')}?version={shown.version}",
         json.dumps(words.SCRIPT),
         words.CAMERA,
         words.CAMERA_OFF,
@@ -53,7 +53,7 @@ def _stage(why: bool) -> Markup:
         '<div class="stage"><div class="hint"><b>{}</b><span class="small quiet">{}</span></div>'
         '<img alt="" hidden><video playsinline muted hidden></video>'
         '<input type="file" accept="image/*" aria-label="{}"></div>'
-        '<div class="ways"><form class="by-url"><label for="try-url">{}</label>'
+        '<div class="asking"><form class="by-url"><label for="try-url">{}</label>'
         '<input class="input" id="try-url" name="url" type="text" inputmode="url" '
         'autocomplete="off" spellcheck="false" placeholder="{}">'
         '<button type="submit" class="button">{}</button></form><div class="row between">'
