@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import email
 import random
 import secrets
 import threading
@@ -16,7 +15,7 @@ import sqlalchemy as sa
 
 from tellapart.errors import TellapartError
 from tellapart.mail import smtp
-from tellapart.mail.message import POLICY, drop, sender
+from tellapart.mail.message import drop, sender, with_file
 from tellapart.mail.smtp import SendError
 from tellapart.mail.times import seconds, stamp
 from tellapart.store import schema_accounts as schema
@@ -186,12 +185,7 @@ def _mail(row: sa.Row[Any], limit: int | None) -> bytes:
         file = Path(row.attachment).read_bytes()
     except OSError:
         return bytes(plain)
-    message = email.message_from_bytes(plain, policy=POLICY)
-    # A fixed name: the file's own holds the project's, and this is a header.
-    message.add_attachment(
-        file, maintype="application", subtype="zip", filename="tellapart-model.zip"
-    )
-    whole = message.as_bytes(policy=POLICY)
+    whole = with_file(plain, file, row.key)
     return plain if limit is not None and len(whole) > limit else whole
 
 

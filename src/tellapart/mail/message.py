@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -52,6 +53,44 @@ def finished(message: EmailMessage, to: str, key: str, settings: Settings, now: 
     # No answering machine answers, and no list of them loops (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     return message.as_bytes(policy=POLICY).decode("ascii")
+
+
+def with_file(mail: bytes, file: bytes, key: str) -> bytes:
+    """A finished mail with a zip beside its text; of the same key the same bytes.
+
+    By hand, for the standard library takes seconds and ten times the memory for 10 MB. The name
+    is a fixed one: the file's own holds the project's, and this is a header.
+    """
+    head, _, body = mail.partition(b"\r\n\r\n")
+    own: list[bytes] = []
+    outer: list[bytes] = []
+    into = outer
+    for line in head.split(b"\r\n"):
+        folded = line[:1] in (b" ", b"\t")
+        if not folded:
+            into = own if line.lower().startswith(b"content-") else outer
+        into.append(line)
+    # `=_` occurs neither in quoted-printable text nor in base64.
+    mark = b"=_" + hashlib.sha256(key.encode()).hexdigest()[:40].encode()
+    encoded = base64.encodebytes(file).replace(b"\n", b"\r\n")
+    parts = [
+        *outer,
+        b'Content-Type: multipart/mixed; boundary="' + mark + b'"',
+        b"",
+        b"--" + mark,
+        *own,
+        b"",
+        body.rstrip(b"\r\n"),
+        b"--" + mark,
+        b"Content-Type: application/zip",
+        b"Content-Transfer-Encoding: base64",
+        b'Content-Disposition: attachment; filename="tellapart-model.zip"',
+        b"",
+        encoded.rstrip(b"\r\n"),
+        b"--" + mark + b"--",
+        b"",
+    ]
+    return b"\r\n".join(parts)
 
 
 def keep(settings: Settings, key: str, file: Path) -> str:
