@@ -22,7 +22,15 @@ def test_both_carry_what_the_program_needs(distributions: tuple[Path, Path]) -> 
         names = set(archive.namelist())
     with tarfile.open(sdist) as archive:
         sources = {name.split("/", 1)[-1] for name in archive.getnames()}
-    for needed in ("py.typed", "store/migrations/env.py", "bundle/predictor.py"):
+    for needed in (
+        "py.typed",
+        "store/migrations/env.py",
+        "store/migrations/versions/r0006_runs.py",
+        "bundle/predictor.py",
+        "web/assets/app.css",
+        "web/assets/app.js",
+        "mail/templates/success.html.j2",
+    ):
         assert f"tellapart/{needed}" in names
         assert f"src/tellapart/{needed}" in sources
     assert any(name.endswith("licenses/LICENSE") for name in names)
