@@ -119,13 +119,13 @@ def _who(visit: Visit, me: Account) -> None:
         button(texts.CONFIRM_AGAIN, again).style("align-self: flex-start")
     with tag("details"):
         tag("summary", texts.PASSWORD_CHANGE)
-        with ask_form(f"POST {_ME}/password", next="/account"):
+        with ask_form(f"PUT {_ME}/password", next="/account"):
             _password(texts.PASSWORD_NOW, "password", "current-password")
             _password(texts.PASSWORD_NEW, "new", "new-password", texts.PASSWORD_HINT)
             _end(texts.PASSWORD_CHANGE)
     with tag("details"):
         tag("summary", texts.EMAIL_CHANGE)
-        with ask_form(f"POST {_ME}/email", on_answer=lambda: say(texts.EMAIL_CHANGE_SENT)):
+        with ask_form(f"PUT {_ME}/email", on_answer=lambda: say(texts.EMAIL_CHANGE_SENT)):
             Field(texts.EMAIL_NEW, "email", kind="email", autocomplete="email")
             _password(texts.PASSWORD_NOW, "password", "current-password")
             _end(texts.EMAIL_CHANGE)

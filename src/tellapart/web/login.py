@@ -73,7 +73,7 @@ def register(house: House) -> None:
             def answered() -> None:
                 done.say(texts.FORGOT_DONE, kind="good", focus=True)
 
-            with ask_form(f"POST {_API}/passwords/forgotten", on_answer=answered):
+            with ask_form(f"POST {_API}/accounts/forgot", on_answer=answered):
                 Field(texts.LOGIN_NAME, "name", autocomplete="username", autocapitalize="none")
                 _end(texts.FORGOT_SEND)
 
@@ -90,7 +90,7 @@ def register(house: House) -> None:
     async def reset(visit: Visit, token: str) -> None:
         with (
             _narrow(visit, texts.RESET),
-            ask_form(f"POST {_API}/passwords/reset", next="/"),
+            ask_form(f"POST {_API}/accounts/reset", next="/"),
         ):
             _token(token)
             _password(texts.PASSWORD_NEW, "password", new=True)
