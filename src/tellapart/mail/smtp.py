@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import smtplib
 import socket
@@ -143,7 +144,7 @@ def _connected(
         if not server.wrapped:
             _secure(smtp, server, context)
         if server.user:
-            smtp.login(server.user, server.password)
+            _log_in(smtp, server)
         yield smtp
     except smtplib.SMTPAuthenticationError as error:
         # Not what it says: some servers repeat what they were told.
@@ -182,6 +183,17 @@ def _secure(smtp: smtplib.SMTP, server: Server, context: ssl.SSLContext | None) 
             f"{server.host} offers no encryption (STARTTLS); for a relay on a network of your own "
             "add ?tls=never to TELLAPART_MAIL",
         )
+
+
+def _log_in(smtp: smtplib.SMTP, server: Server) -> None:
+    if (server.user + server.password).isascii():
+        smtp.login(server.user, server.password)
+        return
+    # The library knows ASCII only; PLAIN is UTF-8 (RFC 4616).
+    told = base64.b64encode(f"\0{server.user}\0{server.password}".encode()).decode("ascii")
+    code, said = smtp.docmd("AUTH", f"PLAIN {told}")
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, said)
 
 
 def _cut(smtp: smtplib.SMTP) -> None:
