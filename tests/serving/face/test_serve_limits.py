@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import socket
 import stat
+import struct
 import threading
 import time
 from pathlib import Path
@@ -190,6 +192,83 @@ def test_many_requests_on_one_connection_are_answered_in_order(server: Any) -> N
     ids = [line for line in found.split(b"\r\n") if line.startswith(b"x-request-id: ")]
     assert ids[:20] == [b"x-request-id: %d" % place for place in range(20)]
     assert found.count(b"HTTP/1.1 200") == 21
+
+
+def _local(server: Any, data: bytes, *, end: bool = False) -> bytes:
+    """What is answered over the Unix socket until it is closed; `end`: our side is, at once."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(20)
+        connection.connect(str(server.socket))
+        connection.sendall(data)
+        if end:
+            connection.shutdown(socket.SHUT_WR)
+        found = b""
+        while part := connection.recv(65536):
+            found += part
+        return found
+
+
+def test_any_number_of_requests_may_be_sent_ahead(server: Any, draw: Any) -> None:
+    """However many: the next is begun when the one before it is answered, and none is lost."""
+    red = draw("red")
+    asked = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(red), red)
+    wrong = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc\r\n"
+    last = b"GET /health HTTP/1.1\r\nconnection: close\r\n\r\n"
+    found = _local(server, (asked + wrong * 20) * 50 + last)
+    statuses = re.findall(rb"HTTP/1\.1 (\d+)", found)
+    assert statuses == ([b"200"] + [b"404"] * 20) * 50 + [b"200"]
+    assert found.count(b'"label":"red"') == 50
+
+
+def test_who_has_only_ended_its_own_side_is_answered(server: Any, draw: Any) -> None:
+    red = draw("red")
+    asked = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(red), red)
+    assert _local(server, asked, end=True).count(b'"label":"red"') == 1
+    assert _local(server, asked * 3, end=True).count(b'"label":"red"') == 3
+    text = b'{"image": "%b"}' % base64.b64encode(red)
+    head = b"POST /predict HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    assert b'"label":"red"' in _local(server, head % len(text) + text, end=True)
+    assert _local(server, asked[:-5], end=True) == b""
+    assert _local(server, asked + asked[:20], end=True).count(b"HTTP/1.1 200") == 1
+
+
+def test_older_clients_and_those_that_ask_first(server: Any, draw: Any) -> None:
+    red = draw("red")
+    body = b"content-length: %d\r\n\r\n%b" % (len(red), red)
+    old = _local(server, b"POST /predict HTTP/1.0\r\n" + body)
+    assert b'"label":"red"' in old and b"connection: close" in old
+    kept = b"POST /predict HTTP/1.0\r\nconnection: keep-alive\r\n" + body
+    assert _local(server, kept + b"HEAD /health HTTP/1.0\r\n\r\n").count(b"HTTP/1.1 200") == 2
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(20)
+        connection.connect(str(server.socket))
+        head, _, picture = body.partition(b"\r\n\r\n")
+        connection.sendall(
+            b"POST /predict HTTP/1.1\r\nexpect: 100-continue\r\n" + head + b"\r\n\r\n"
+        )
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(picture)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    parted = b"\r\n" + kept.replace(b"1.0", b"1.1")  # an empty line before it, and byte by byte
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(20)
+        connection.connect(str(server.socket))
+        for byte in parted:
+            connection.send(bytes((byte,)))
+        assert b'"label":"red"' in connection.recv(65536)
+
+
+def test_a_connection_that_breaks_takes_its_request_with_it(server: Any, draw: Any) -> None:
+    red = draw("red")
+    for size in (len(red), len(red) + 1):  # waiting for its answer, and still sending
+        with socket.create_connection(server.address, timeout=20) as connection:
+            head = b"POST /predict HTTP/1.1\r\nauthorization: Bearer second-token\r\n"
+            connection.sendall(head + b"content-length: %d\r\n\r\n%b" % (size, red))
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    with server.local() as local:
+        server.until(lambda: "tellapart_requests_open 1.0" in local.get("/metrics").text)
+        assert "tellapart_pool_in_work 0.0" in local.get("/metrics").text
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(server: Any) -> None:
