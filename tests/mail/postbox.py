@@ -81,7 +81,8 @@ class Postbox:
     def _authenticate(self, server: Any, session: Any, envelope: Any, how: str, data: Any) -> Any:
         given = cast(LoginPassword, data)
         self.log_ins.append((given.login, given.password))
-        return AuthResult(success=given.password == b"p@ss w\xc3\xb6rd/")
+        right = given.password == b"p@ss w\xc3\xb6rd/"
+        return AuthResult(success=right, handled=right)
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
