@@ -322,7 +322,8 @@ class Project:
     def _drop_files(self, shas: set[str]) -> None:
         """Remove fetched pictures that no project names; none while another one is at work.
 
-        A project at work may have stored the same picture and not yet named it in its ledger.
+        A project at work may have stored the same picture and not yet named it in its ledger;
+        `sweep` removes them later.
         """
         from tellapart.store.files import FileStore
         from tellapart.store.lock import project_lock
@@ -337,6 +338,18 @@ class Project:
             files = FileStore(self.settings.files_dir)
             for sha in sorted(shas - self._catalog.shas(self._engine)):
                 files.remove(sha)
+
+    @staticmethod
+    def sweep(settings: Settings, engine: Engine, age: float = 86_400.0) -> int:
+        """Remove fetched pictures of deleted projects that could not go at once, of all owners.
+
+        What was stored less than `age` seconds ago stays: its row may not be written yet. Workers
+        call it now and then; returns how many files went.
+        """
+        from tellapart.catalog import Catalog
+        from tellapart.store.files import FileStore
+
+        return FileStore(settings.files_dir).sweep(lambda: Catalog.shas(engine), age)
 
     def _lock(self) -> Any:
         from tellapart.store.lock import project_lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import textwrap
@@ -110,3 +111,18 @@ def test_a_root_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         FileStore(tmp_path / "file").put(b"pixels")
+
+
+def test_forgotten_files_go_and_wanted_ones_stay(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "files")
+    named, forgotten, wanted, young = (store.put(data) for data in (b"a", b"b", b"c", b"d"))
+    for sha in (named, forgotten, wanted):
+        os.utime(store.path(sha), (1.0, 1.0))
+
+    def names() -> set[str]:
+        store.put(b"c")  # a run that finds it here, and has not named it yet
+        return {named}
+
+    assert store.sweep(names, 3600.0) == 1
+    assert sorted(store) == sorted([named, wanted, young])
+    assert store.sweep(lambda: {named}, 3600.0) == 0

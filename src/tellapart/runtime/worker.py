@@ -18,6 +18,7 @@ from tellapart import telemetry
 from tellapart.accounts import Accounts
 from tellapart.errors import TellapartError
 from tellapart.mail import Outbox
+from tellapart.project import Project
 from tellapart.runtime import queue
 from tellapart.runtime.engine import Engine
 from tellapart.runtime.presence import Presence
@@ -189,6 +190,7 @@ class _Worker:
         accounts = Accounts(self._engine, self._settings)
         accounts.prune()
         accounts.limits.prune()
+        Project.sweep(self._settings, self._engine)
 
     def _lost(self) -> None:
         """Others have taken this worker for dead: go no further, in whichever thread."""

@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tellapart.errors import InputError, NotFoundError, StorageError
@@ -68,6 +69,7 @@ class FileStore:
         target = self.path(digest)
         try:
             if target.stat().st_size == len(data):
+                os.utime(target)  # wanted again: `sweep` must not take it for forgotten
                 return digest
         except OSError:
             pass  # not there yet
@@ -110,6 +112,26 @@ class FileStore:
         except FileNotFoundError:
             return 0
         return size
+
+    def sweep(self, named: Callable[[], set[str]], age: float) -> int:
+        """Remove files older than `age` seconds that nobody names; return how many went.
+
+        `named` is asked after the old files are listed: one that is wanted since is young.
+        """
+        before = time.time() - age
+        old = {sha for sha in self if self._written(sha) < before}
+        gone = 0
+        for sha in sorted(old - named()) if old else ():
+            if self._written(sha) < before:
+                gone += self.remove(sha) > 0
+        return gone
+
+    def _written(self, sha256: str) -> float:
+        """When the file was written or wanted last; for ever, where it is gone."""
+        try:
+            return self.path(sha256).stat().st_mtime
+        except OSError:
+            return float("inf")
 
     def __iter__(self) -> Iterator[str]:
         """The SHA-256 of every stored file, in no particular order."""
