@@ -150,9 +150,13 @@ def main() -> None:
         events.flush()
 
     settings, name, command = requests.get()
-    _warm_up()
+    # Collecting waits for the network: the other steps' libraries are imported beside it.
+    warming = threading.Thread(target=_warm_up, daemon=True, name="warming")
+    warming.start()
     while True:
         step = requests.get()
+        if step != "collect":
+            warming.join()
         try:
             context = open_context(settings, name, lambda event: send("progress", event), command)
             with contextlib.closing(context):

@@ -12,5 +12,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 def insert_new(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
     """Insert one row; False, and nothing is changed, where a unique value of it is taken."""
     kind = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    done = connection.execute(kind(table).values(**values).on_conflict_do_nothing())
-    return bool(done.rowcount)
+    # Not by the row count, which PostgreSQL's driver does not tell here.
+    made = kind(table).values(**values).on_conflict_do_nothing().returning(sa.literal(1))
+    return connection.execute(made).first() is not None
