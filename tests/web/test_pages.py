@@ -22,7 +22,7 @@ from tellapart.store.database import open_database
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-PASSWORD = "four plain words here"  # noqa: S105
+PASSWORD = "four plain words here"
 
 
 @pytest.fixture(scope="module")

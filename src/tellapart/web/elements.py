@@ -68,6 +68,27 @@ def button(
     return element
 
 
+def error_parts(error: Mapping[str, Any]) -> None:
+    """What happened, what was expected, what to do: of an error as `to_dict` has it."""
+    tag("strong", str(error.get("what") or texts.FAILED))
+    problems = error.get("problems") or ()
+    if problems:
+        with tag("ul", classes="problems"):
+            for one in problems:
+                with tag("li"):
+                    line = texts.LINE.format(n=one["line"]) if one.get("line") else ""
+                    tag("b", f"{line}{one.get('path', '')}: {one.get('what', '')}")
+                    _expected(one)
+    else:
+        _expected(error)
+
+
+def _expected(error: Mapping[str, Any]) -> None:
+    for name, key in ((texts.EXPECTED, "expected"), (texts.DO, "do")):
+        if error.get(key):
+            tag("span", f"{name}: {error[key]}", classes="small")
+
+
 class Notice:
     """A box that says something, now or later; a live region, so that it is read out."""
 
@@ -91,9 +112,17 @@ class Notice:
             ui.run_javascript(f"tellapart.focus('{self.box.html_id}')")
 
     def fail(self, error: TellapartError, *, focus: bool = True) -> None:
-        """Show an error in its three parts."""
-        more = f"{texts.EXPECTED}: {error.expected}\n{texts.DO}: {error.do}"
-        self.say(error.what, kind="bad", more=more, focus=focus)
+        """Show an error in its three parts; of a recipe's, each problem."""
+        self.refuse(error.to_dict()["error"])
+        if focus:
+            ui.run_javascript(f"tellapart.focus('{self.box.html_id}')")
+
+    def refuse(self, error: Mapping[str, Any]) -> None:
+        """As `fail`, of an error as REST tells it."""
+        self.box.clear()
+        self.box.classes(replace="notice bad")
+        with self.box:
+            error_parts(error)
 
     def hide(self) -> None:
         self.box.clear()

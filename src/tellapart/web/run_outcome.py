@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from tellapart.runtime import Run
 from tellapart.web import shell, texts
-from tellapart.web.elements import link, new_id, tag
+from tellapart.web.elements import error_parts, link, new_id, tag
 
 
 class Outcome:
@@ -33,12 +33,8 @@ class Outcome:
 
 
 def _failed(run: Run) -> None:
-    error = run.error or {}
     with tag("div", classes="notice bad", role="alert"):
-        tag("strong", str(error.get("what", texts.FAILED)))
-        for name, key in ((texts.EXPECTED, "expected"), (texts.DO, "do")):
-            if error.get(key):
-                tag("span", f"{name}: {error[key]}", classes="small")
+        error_parts(run.error or {})
 
 
 def _done(run: Run) -> None:

@@ -27,6 +27,7 @@ OFFLINE = "The server does not answer. Check the connection, then try again."
 
 EXPECTED = "Expected"
 DO = "What to do"
+LINE = "Line {n}, "
 NOT_NOW = "Not now"
 FAILED = "That did not work"
 NOT_FOUND = "There is nothing here"

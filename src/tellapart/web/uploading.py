@@ -89,10 +89,7 @@ class Drop:
     def _refused(self, event: GenericEventArguments) -> None:
         self.bar.classes(replace="bar hidden")
         self.busy = False
-        error = event.args or {}
-        parts = ((texts.EXPECTED, "expected"), (texts.DO, "do"))
-        more = "\n".join(f"{name}: {error[key]}" for name, key in parts if error.get(key))
-        self.said.say(str(error.get("what", texts.FAILED)), kind="bad", more=more)
+        self.said.refuse(event.args or {})
 
     def forget(self) -> None:
         """As if nothing had been sent."""
