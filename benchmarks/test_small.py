@@ -24,6 +24,11 @@ def _app_downloads(figures: Figures) -> None:
         assert figures[kind]["cut"]["times"] >= 5 and figures[kind]["cut"]["right"]
 
 
+def _app_start(figures: Figures) -> None:
+    assert figures["starts"] == 1
+    assert figures["page_kb"] > 2
+
+
 def _budget(figures: Figures) -> None:
     killed = figures["killed"]
     assert killed["verified_bundles"] == 1
@@ -216,6 +221,7 @@ def _versus(figures: Figures) -> None:
 
 CLAIMS: dict[str, Callable[[Figures], None]] = {
     "app_downloads": _app_downloads,
+    "app_start": _app_start,
     "budget": _budget,
     "collecting": _collecting,
     "curation": _curation,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from benchmarks.postgres import Cluster
 from tellapart.catalog import Catalog, NewPicture
+from tellapart.demo.drawing import write_folder
 from tellapart.errors import BusyError, InputError, StorageError
+from tellapart.project import Project
+from tellapart.recipe import check
 from tellapart.settings import Settings
 from tellapart.store import database, schema
 from tellapart.store.metadata import metadata
@@ -161,3 +165,23 @@ def _together(count: int, work: object) -> None:
     for thread in threads:
         thread.join(60)
     assert not failed
+
+
+@pytest.mark.slow
+def test_the_chain_walks_on_it_for_one_of_two_owners(remote: Settings, tmp_path: Path) -> None:
+    """The spawned worker, all steps and the bundle, with the catalog on PostgreSQL."""
+    write_folder(tmp_path / "pictures", ["apple", "star"], 12)
+    recipe = check({"name": "drawn", "data": str(tmp_path / "pictures")})
+    theirs = replace(remote, owner="u_a")
+    Project.create(recipe, remote).close()
+    with Project.create(recipe, theirs) as project:
+        result = project.run()
+        assert result.version == 1 and result.pictures["kept"] == 24
+        assert project.bundle_path.is_relative_to(remote.home / "accounts" / "u_a" / "projects")
+        assert sorted(project.bundle.labels) == ["apple", "star"]
+    with Project.open("drawn", remote) as project:
+        assert project.pictures() == [] and project.versions() == []
+        project.delete()
+    with Project.open("drawn", theirs) as project:
+        assert project.bundle_path.exists()
+    assert not remote.database_path.exists()
