@@ -4,6 +4,7 @@ pictures, try one, download; the mail comes, its links work, and then expire."""
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
 import urllib.error
@@ -110,6 +111,7 @@ def _watch(page: Page, context: BrowserContext, words: tuple[str, str]) -> None:
     other.goto(page.url)
     other.get_by_role("heading", name=", ".join(words)).wait_for()
     other.locator(".arriving img").first.wait_for()
+    _fits(other)
     other.close()
     page.reload()
     page.locator(".arriving img").first.wait_for()
@@ -207,7 +209,13 @@ def _expired(app: App, links: list[str], surroundings: dict[str, str]) -> None:
 
 
 def _fits(page: Page) -> None:
-    """Nothing makes the page wider than the screen."""
+    """Nothing makes the page wider than the screen; a picture of it is kept where one is asked
+    for (TELLAPART_TEST_SHOTS names the folder)."""
+    if folder := os.environ.get("TELLAPART_TEST_SHOTS"):
+        width = page.evaluate("innerWidth")
+        name = page.url.split("/", 3)[3].split("?")[0].replace("/", "-") or "start"
+        page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=f"{folder}/{width}-{name[:40]}.png", full_page=True)
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0, f"{page.url} is {wide} px too wide"
 
