@@ -81,7 +81,9 @@ async def answer(request: Request, file: File) -> Response:
             kept = ("etag", "last-modified", "cache-control", "repr-digest")
             return Response(status_code=304, headers={k: headers[k] for k in kept if k in headers})
         try:
-            part = _part(request.headers, etag, changed, file.content.bytes)
+            # Ranges are defined for GET alone.
+            asked = request.headers if request.method == "GET" else {}
+            part = _part(asked, etag, changed, file.content.bytes)
         except _BeyondError as error:
             reader.close()
             beyond = {"content-range": f"bytes */{file.content.bytes}"}
@@ -96,7 +98,7 @@ async def answer(request: Request, file: File) -> Response:
     headers["content-length"] = str(stop - start)
     if request.method == "HEAD":
         reader.close()
-        return Response(status_code=206 if part else 200, headers=headers)
+        return Response(headers=headers)
     return Sent(reader, start, stop, 206 if part else 200, headers)
 
 
