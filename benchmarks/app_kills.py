@@ -33,7 +33,7 @@ from tellapart.store.database import open_database
 WORDS = ("apple", "boat", "star")
 ADDRESS = "keeper@example.org"
 #: Seconds that everything may take before it counts as hanging.
-PATIENCE = 1800.0
+PATIENCE = 5400.0
 
 
 class Post:
@@ -267,7 +267,7 @@ def figures(
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
-    wanted = (2, 2, 8) if small else (10, 20, 20)
+    wanted = (2, 2, 8) if small else (10, 20, 12)
     found: dict[str, Any] = {}
     with (
         tempfile.TemporaryDirectory() as temporary,

@@ -24,6 +24,19 @@ def _app_downloads(figures: Figures) -> None:
         assert figures[kind]["cut"]["times"] >= 5 and figures[kind]["cut"]["right"]
 
 
+def _app_kills(figures: Figures) -> None:
+    found = figures["sqlite"]
+    assert found["ended"] == {"done": found["runs"]} and found["mails"] == found["runs"]
+    assert sum(found["kills"].values()) == 2
+    assert found["finished_steps_taken_again"] == 0
+    assert found["most_begun_beyond_cuts"] <= 0
+    assert found["mails_that_came_twice"] == 0 and found["events_without_gap"]
+
+
+def _app_takeover(figures: Figures) -> None:
+    assert figures["sqlite, one machine"]["trials"] == 1
+
+
 def _app_start(figures: Figures) -> None:
     assert figures["starts"] == 1
     assert figures["page_kb"] > 2
@@ -221,7 +234,9 @@ def _versus(figures: Figures) -> None:
 
 CLAIMS: dict[str, Callable[[Figures], None]] = {
     "app_downloads": _app_downloads,
+    "app_kills": _app_kills,
     "app_start": _app_start,
+    "app_takeover": _app_takeover,
     "budget": _budget,
     "collecting": _collecting,
     "curation": _curation,

@@ -19,7 +19,7 @@ from tellapart.accounts import Accounts
 from tellapart.errors import TellapartError
 from tellapart.mail import Outbox
 from tellapart.project import Project
-from tellapart.runtime import queue
+from tellapart.runtime import queue, uploads
 from tellapart.runtime.engine import Engine
 from tellapart.runtime.presence import Presence
 from tellapart.runtime.runs import Runs, forget
@@ -190,6 +190,7 @@ class _Worker:
         accounts = Accounts(self._engine, self._settings)
         accounts.prune()
         accounts.limits.prune()
+        uploads.prune(self._settings, self._engine)
         Project.sweep(self._settings, self._engine)
 
     def _lost(self) -> None:
