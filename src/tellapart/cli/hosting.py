@@ -11,6 +11,7 @@ import contextlib
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -200,7 +201,10 @@ def _serve(
         return 0 if server.started else 1
     finally:
         systemd.notify("STOPPING=1")
-        children.stop(hosting.drain)
+        hurry = threading.Event()
+        for name in kept:
+            signal.signal(name, lambda *_: hurry.set())  # asked a second time
+        children.stop(hosting.drain, hurry)
         house.engine.dispose()
         for name, handler in kept.items():
             signal.signal(name, handler)

@@ -109,10 +109,19 @@ def path(
     if not json:
         write(str(found))
         return
-    places = {"home": settings.home, "database": settings.database_path}
+    places: dict[str, object] = {"home": settings.home, "database": _database(settings)}
     places |= {"files": settings.files_dir, "projects": settings.projects_dir}
     places |= {"cache": settings.cache_dir, "path": found}
     emit({key: str(place) for key, place in places.items()})
+
+
+def _database(settings: tellapart.Settings) -> object:
+    """The database's file, or its URL without the password."""
+    if settings.database_url is None:
+        return settings.database_path
+    from tellapart.store.database import url_of
+
+    return url_of(settings).render_as_string(hide_password=True)
 
 
 def picture_row(row: PictureRow, settings: Any) -> dict[str, Any]:

@@ -47,13 +47,17 @@ class Children:
                 with contextlib.suppress(OSError):
                     process.terminate()
 
-    def stop(self, seconds: float) -> None:
-        """End them, by force where they take longer than `seconds`; what was cut off runs again."""
+    def stop(self, seconds: float, hurry: threading.Event | None = None) -> None:
+        """End them, by force where they take longer than `seconds`, or from `hurry` on.
+
+        What was cut off runs again.
+        """
         self.ask_to_stop()
         until = time.monotonic() + seconds
-        for keeper in self._keepers:
-            if keeper.ident is not None:
-                keeper.join(max(0.0, until - time.monotonic()))
+        while any(keeper.is_alive() for keeper in self._keepers) and time.monotonic() < until:
+            if hurry is not None and hurry.is_set():
+                break
+            time.sleep(0.05)
         with self._lock:
             for process in self._running.values():
                 process.kill()
