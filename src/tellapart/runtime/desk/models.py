@@ -13,6 +13,7 @@ from typing import Any, cast
 from tellapart.bundle.write import file_sha256
 from tellapart.catalog import Version
 from tellapart.errors import InputError, NotFoundError, OverloadedError
+from tellapart.runtime import exporting
 from tellapart.runtime.desk.base import Base
 from tellapart.runtime.desk.shapes import Download, FileKind, VersionView
 from tellapart.runtime.slices import Sliced, zip_of
@@ -99,13 +100,17 @@ class Models(Base):
 
         `coreml` is a zip of the package, `dataset` a zip of the pictures that may be passed on
         with the rows of all: both are sent straight out of the bundle. The others are copied out
-        once and kept by the bundle's content. Raises `NotFoundError` where the version has none.
+        once and kept by the bundle's content. Core ML of a model of pictures is made when it is
+        first asked for, which takes a minute. Raises `NotFoundError` where the version has none,
+        `OverloadedError` while it is being made.
         """
         one = self._version(project, version)
         if kind == "bundle":
             return self.bundle(project, one.version)
         start = _MEMBERS[kind]
         if not any(name.startswith(start) for name in self._names(project, one)):
+            if kind == "coreml" and self._can_make_core_ml(project, one):
+                return self._core_ml(project, one)
             raise NotFoundError(
                 f"Version {one.version} of {project!r} has no {kind}.",
                 expected=f"one of {', '.join(self._view(project, one).files) or 'none'}",
@@ -274,6 +279,8 @@ class Models(Base):
             for kind, start in _MEMBERS.items()
             if any(name.startswith(start) for name in names)
         ]
+        if names and "coreml" not in files and self._can_make_core_ml(project, version):
+            files.append("coreml")
         return VersionView(
             project=project,
             version=version.version,
@@ -282,6 +289,22 @@ class Models(Base):
             bytes=size,
             files=files,
         )
+
+    def _can_make_core_ml(self, project: str, version: Version) -> bool:
+        try:
+            names = self._names(project, version)
+            return exporting.can_make(self._json(project, version.version, "manifest.json"), names)
+        except (NotFoundError, ValueError):
+            return False
+
+    def _core_ml(self, project: str, version: Version) -> Download:
+        bundle = self.bundle(project, version.version)
+        made = exporting.core_ml(self.settings, bundle.path, bundle.sha256)
+        state = made.stat()
+        key = ("sha256", str(made), state.st_mtime_ns, state.st_size)
+        digest = self._memory.get("", key, lambda: file_sha256(made), 24 * 3600.0)
+        name = f"{bundle.path.stem}-coreml.zip"
+        return Download(made, name, "application/zip", state.st_size, digest)
 
 
 def _part(bundle: Path, start: str) -> Sliced:
