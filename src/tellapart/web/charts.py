@@ -38,6 +38,8 @@ class Table:
         """A table that scrolls by itself where it is too wide for its place."""
         head = Markup("").join(
             Markup('<th scope="col"{}>{}</th>').format(self._kind(at), name)
+            if name
+            else Markup("<td></td>")
             for at, name in enumerate(self.head)
         )
         body = Markup("").join(self._row(row) for row in self.rows)

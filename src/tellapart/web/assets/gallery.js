@@ -29,14 +29,14 @@ class Gallery extends HTMLElement {
     this.grid.addEventListener("keydown", (event) => this.pressed(event));
     this.grid.addEventListener("focusin", (event) => this.focused(event));
     this.toast.addEventListener("click", () => this.undo());
-    this.leaving = () => this.send();
+    this.leaving = () => this.part();
     addEventListener("pagehide", this.leaving);
     this.sizes.observe(this.grid);
     this.reload();
   }
 
   disconnectedCallback() {
-    this.send();
+    this.part();
     removeEventListener("pagehide", this.leaving);
     this.watcher?.disconnect();
     this.sizes?.disconnect();
@@ -300,6 +300,19 @@ class Gallery extends HTMLElement {
       this.count(data.counts);
       if (keep === null) await this.look(waiting.filter(([, [what]]) => what === null).map(([, [, row]]) => row));
     }
+  }
+
+  /** Send what waits though the page goes. */
+  part() {
+    const csrf = document.querySelector("meta[name=csrf]")?.content ?? "";
+    const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+    for (const keep of [true, false, null]) {
+      const ids = [...this.waiting].filter(([, [what]]) => what === keep).map(([id]) => id);
+      if (!ids.length) continue;
+      const body = JSON.stringify({ ids, keep });
+      fetch(`${this.dataset.pictures}/overrule`, { method: "POST", headers, body, keepalive: true });
+    }
+    this.waiting.clear();
   }
 
   /** Ask what the rules say of pictures that were given back to them. */
