@@ -1,0 +1,61 @@
+"""Charts of the pages: each with its figures as a table, foreign words never as HTML."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tellapart.recipe import check, trace
+from tellapart.report.learned import Epoch
+from tellapart.web import charts
+
+EVIL = '<script>alert("x")</script>'
+
+
+def test_the_confusion_table_holds_the_counts() -> None:
+    drawn = str(charts.confusion([[3, 1], [0, 5]], ["apple", "boat"]))
+    assert drawn.count("<svg") == 1 and drawn.count("<table>") == 1
+    assert re.findall(r'<td class="num">(\d+)</td>', drawn) == ["3", "1", "0", "5"]
+
+
+def test_words_of_others_are_text() -> None:
+    pairs = [
+        charts.confusion([[1, 0], [1, 0]], [EVIL, "b"]),
+        charts.probabilities([(EVIL, 0.9), ("b", 0.1)]),
+        charts.Table([EVIL], [[EVIL]], caption=EVIL).html(),
+        charts.columns(
+            [{"name": EVIL, "kind": "number", "values": EVIL, "missing": 0, "importance": 0.1}]
+        ),
+    ]
+    for drawn in pairs:
+        assert "<script" not in str(drawn)
+        assert "&lt;script&gt;" in str(drawn)
+
+
+def test_learning_is_told_by_epoch() -> None:
+    history = [Epoch(n, 1 / n, 0.5, None if n == 1 else 2 / n, 0.4) for n in (1, 2)]
+    drawn = str(charts.training(history, 2))
+    assert drawn.count("<svg") == 2
+    rows = re.findall(r"<tr><th scope=\"row\" class=\"name\">(\d)</th>(.*?)</tr>", drawn)
+    assert [number for number, _ in rows] == ["1", "2"]
+    assert "–" in rows[0][1] and "1.0000" in rows[1][1]
+
+
+def test_a_table_with_nothing_in_its_head_has_no_empty_header() -> None:
+    assert "<td></td></tr></thead>" in str(charts.Table(["a", ""], []).html())
+
+
+def test_layers_and_their_totals() -> None:
+    layers = [{"dense": {"units": 8}}, {"dense": {"units": 3, "activation": "softmax"}}]
+    recipe = check({"name": "net", "data": "iris", "layers": layers})
+    assert recipe.layers
+    network = trace(recipe.layers, (4,))
+    told = str(charts.layers(network))
+    assert str(network.parameters) in told and told.count("<tr>") == 5
+    assert 'class="network"' in str(charts.network(network))
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.9137, "91.4 %"), (None, "–"), (1.0, "100.0 %")])
+def test_shares_in_words(value: float | None, said: str) -> None:
+    assert charts.percent(value) == said
