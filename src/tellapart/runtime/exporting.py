@@ -14,10 +14,10 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread, Timer
 from typing import Any
 
 from tellapart.bundle.manifest import HEAD_FORMAT
@@ -31,7 +31,8 @@ _LIMIT = 900.0
 _NICE = 10
 _WEIGHTS = "weights.safetensors"
 
-_maker = ThreadPoolExecutor(1, "export")
+#: One at a time is made.
+_turn = Lock()
 _lock = Lock()
 _under_way: dict[Path, Future[Path]] = {}
 
@@ -56,8 +57,9 @@ def core_ml(settings: Settings, bundle: Path, digest: str) -> Path:
     with _lock:
         future = _under_way.get(target)
         if future is None:
-            future = _under_way[target] = _maker.submit(_made, bundle, target)
-            future.add_done_callback(lambda _: _forget(target))
+            future = _under_way[target] = Future()
+            # Of the daemon kind: the server's end does not wait for it.
+            Thread(target=_work, args=(future, bundle, target), daemon=True).start()
     try:
         return future.result(PATIENCE)
     except TimeoutError:
@@ -69,9 +71,15 @@ def core_ml(settings: Settings, bundle: Path, digest: str) -> Path:
         ) from None
 
 
-def _forget(target: Path) -> None:
-    with _lock:
-        _under_way.pop(target, None)
+def _work(future: Future[Path], bundle: Path, target: Path) -> None:
+    try:
+        with _turn:
+            future.set_result(_made(bundle, target))
+    except BaseException as error:  # told to all who wait
+        future.set_exception(error)
+    finally:
+        with _lock:
+            _under_way.pop(target, None)
 
 
 def _made(bundle: Path, target: Path) -> Path:
@@ -94,22 +102,25 @@ def _made(bundle: Path, target: Path) -> Path:
 def _exported(bundle: Path, folder: Path) -> None:
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
-    try:
-        done = subprocess.run(  # noqa: S603 - our own program, on a bundle of ours
-            [sys.executable, "-P", "-m", "tellapart.runtime.exporting", bundle, folder],
-            env={**os.environ, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_LIMIT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _failed(f"took longer than {_LIMIT:g} s") from None
-    if done.returncode:
+    command = [sys.executable, "-P", "-m", "tellapart.runtime.exporting", str(bundle), str(folder)]
+    with subprocess.Popen(  # noqa: S603 - our own program, on a bundle of ours
+        command,
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,  # its end tells the child that the server has gone
+        stdout=subprocess.PIPE,
+    ) as process:
+        late = Timer(_LIMIT, process.kill)
+        late.start()
+        try:
+            said = process.stdout.read() if process.stdout else b""
+            code = process.wait()
+        finally:
+            late.cancel()
+    if code:
         with contextlib.suppress(ValueError, KeyError, IndexError):
-            said = json.loads(done.stdout.splitlines()[-1])["error"]
-            raise DataError(said["what"], expected=said["expected"], do=said["do"])
-        raise _failed(f"ended with {done.returncode}")
+            error = json.loads(said.splitlines()[-1])["error"]
+            raise DataError(error["what"], expected=error["expected"], do=error["do"])
+        raise _failed(f"ended with {code}")
 
 
 def _failed(how: str) -> WorkerError:
@@ -127,12 +138,19 @@ def main(bundle: str, folder: str) -> int:
 
     with contextlib.suppress(OSError):
         os.nice(_NICE)
+    Thread(target=_end_with_the_parent, daemon=True).start()
     try:
         registry.load("exporter", "coreml")().export(Bundle.load(bundle), Path(folder))
     except TellapartError as error:
         sys.stdout.write(json.dumps(error.to_dict()) + "\n")
         return 1
     return 0
+
+
+def _end_with_the_parent() -> None:
+    while sys.stdin.buffer.read(1024):
+        pass
+    os._exit(1)
 
 
 if __name__ == "__main__":
