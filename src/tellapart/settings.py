@@ -49,7 +49,7 @@ class Settings:
     )
     mail_url: str | None = _variable(
         "TELLAPART_MAIL",
-        "Server that sends mail: `smtp://user:password@host:port` (STARTTLS where offered) or "
+        "Server that sends mail: `smtp://user:password@host:port` (STARTTLS) or "
         "`smtps://…`; none: nothing is mailed.",
         default=None,
         repr=False,
@@ -68,6 +68,12 @@ class Settings:
         "TELLAPART_SECRET_KEY",
         "Key that signs links and encrypts stored credentials, 32 characters at least; none: the "
         "file `secret.key` in the home folder, made on first use.",
+        default=None,
+        repr=False,
+    )
+    token: str | None = _variable(
+        "TELLAPART_TOKEN",
+        "Token that lets `--server` in: one made on the server's account page.",
         default=None,
         repr=False,
     )

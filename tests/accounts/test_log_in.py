@@ -11,7 +11,7 @@ import pytest
 from tellapart.accounts import LOCAL, Account, Accounts, passwords
 from tellapart.accounts.entry import IDLE_S, LONGEST_S, cookie_name, cookie_options
 from tellapart.accounts.limits import ADDRESS, NAME, PAIR, network
-from tellapart.errors import InputError, OverloadedError, RequestError
+from tellapart.errors import InputError, NotFoundError, OverloadedError, RequestError
 from tellapart.settings import Settings
 from tests.accounts.scene import HERE, PASSWORD, Clock, stored_bytes
 
@@ -279,6 +279,19 @@ def test_good_passwords_of_any_letters_are_taken(
 ) -> None:
     accounts.set_password(ann, password)
     assert accounts.log_in("ann", password, address=HERE)
+
+
+@pytest.mark.parametrize("text", ["", "\0", "a\0b", "\ud800", "x" * 100_000, "ann\n", "%"])
+def test_whatever_is_typed_is_wrong_and_no_fault(
+    accounts: Accounts, ann: Account, text: str
+) -> None:
+    for who, password in ((text, "x"), ("ann", text + "\ud800")):
+        assert _refused(lambda: accounts.log_in(who, password, address=HERE)).http_status == 401  # noqa: B023
+    accounts.forgot(text, address=HERE)
+    with pytest.raises(NotFoundError):
+        accounts.get(text + "?")
+    with pytest.raises(NotFoundError):
+        accounts.tokens.revoke(ann, text)
 
 
 def test_one_spelling_of_a_password_whichever_keyboard(accounts: Accounts, ann: Account) -> None:

@@ -84,5 +84,9 @@ def new_id(prefix: str) -> str:
 
 
 def same(text: str) -> str:
-    """The form in which two names, or two addresses, are the same."""
+    """The form in which two names, or two addresses, are the same.
+
+    Whatever was typed, any database takes it: no NUL, no half of a surrogate pair.
+    """
+    text = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()

@@ -57,7 +57,7 @@ def check(password: str, *, name: str = "", email: str = "") -> None:
 def hashed(password: str) -> str:
     """The password's argon2id hash, with its salt and parameters."""
     with _slot():
-        return _hasher().hash(_plain(password))
+        return _hasher().hash(_bytes(password))
 
 
 def verified(password: str, stored: str) -> tuple[bool, str]:
@@ -66,15 +66,11 @@ def verified(password: str, stored: str) -> tuple[bool, str]:
     Takes as long where nothing is stored (an unknown name, an account without a password): how
     long an answer takes tells nobody which names exist.
     """
-    plain = _plain(password[: LONGEST + 1])
+    plain = _bytes(password[: LONGEST + 1])
     with _slot():
-        right, renewed = _hasher().verify_and_update(plain, stored or _nobody())
+        nobody = _nobody()  # made by the first log-in, whichever name it gives
+        right, renewed = _hasher().verify_and_update(plain, stored or nobody)
     return right and bool(stored), renewed or ""
-
-
-def prepare() -> None:
-    """Load the library and make the hash of nobody, so that no first log-in shows by its time."""
-    _nobody()
 
 
 class _slot:  # noqa: N801 - a context manager
@@ -94,6 +90,11 @@ class _slot:  # noqa: N801 - a context manager
 def _plain(password: str) -> str:
     """One spelling, whichever keyboard it was typed on."""
     return unicodedata.normalize("NFKC", password)
+
+
+def _bytes(password: str) -> bytes:
+    # Half a surrogate pair is no text; as a password it is wrong, not an error.
+    return _plain(password).encode("utf-8", "surrogatepass")
 
 
 @cache

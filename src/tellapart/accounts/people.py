@@ -65,7 +65,9 @@ class People(Base):
         if not account_id:
             return LOCAL
         with reading(self.engine) as connection:
-            row = connection.execute(sa.select(_table).where(_c.id == account_id)).one_or_none()
+            row = connection.execute(
+                sa.select(_table).where(_c.id == same(account_id))
+            ).one_or_none()
             default = default_quota(connection)
         if row is None:
             raise _unknown(account_id)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 
-from tellapart.accounts.base import account_of, default_quota, new_id
+from tellapart.accounts.base import account_of, default_quota, new_id, same
 from tellapart.accounts.rows import SCOPES, Account, Scope, Token
 from tellapart.errors import InputError, NotFoundError
 from tellapart.store import schema_accounts as schema
@@ -78,7 +78,7 @@ class Tokens:
     def revoke(self, account: Account, token_id: str) -> None:
         """End one of the account's tokens, at once. Raises `NotFoundError`, also for others'."""
         with writing(self._base.engine) as connection:
-            which = sa.and_(_c.account_id == account.id, _c.id == token_id)
+            which = sa.and_(_c.account_id == account.id, _c.id == same(token_id))
             gone = connection.execute(_table.delete().where(which))
         if not gone.rowcount:
             raise NotFoundError(

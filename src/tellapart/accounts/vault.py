@@ -33,7 +33,7 @@ class Vault:
         """Keep `secret` under `name` (1 to 64 characters); replaces an earlier one."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        data = secret.encode()
+        data = secret.encode("utf-8", "surrogatepass")
         if not 1 <= len(name) <= 64 or not name.isprintable() or len(data) > LARGEST:
             raise InputError(
                 f"The credential {name[:80]!r} of {len(data)} bytes cannot be kept.",
@@ -69,7 +69,7 @@ class Vault:
                 )
             except InvalidTag:
                 continue
-            return opened.decode()
+            return opened.decode("utf-8", "surrogatepass")
         raise StorageError(
             f"The credential {name[:80]!r} does not open with this server's key.",
             expected="the key it was stored with (secret.key, or TELLAPART_SECRET_KEY)",

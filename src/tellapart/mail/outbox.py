@@ -135,7 +135,9 @@ class Outbox:
         key = _short(key)
         if (there := self.get(key)) is not None:
             return there
-        values = {"kind": "webhook", "purpose": "run", "recipient": url, "owner": owner}
+        # Whatever was given can be stored, and said; what it is worth is told when it is tried.
+        to = url[:2048].encode("ascii", "backslashreplace").decode("ascii").replace("\0", "")
+        values = {"kind": "webhook", "purpose": "run", "recipient": to, "owner": owner}
         body = json.dumps(payload, allow_nan=False)
         return self._store(key, values, lambda: body, "")
 
