@@ -6,16 +6,18 @@ import contextlib
 import itertools
 import json
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart import errors
 from tellapart.errors import TellapartError
 from tellapart.serving import wire
-from tellapart.serving.jobs import Answer, Job, Seconds, Tensor
+from tellapart.serving.answers import Teller, encode, single
+from tellapart.serving.jobs import Answer, Job, Seconds, Tensor, Told
 from tellapart.serving.wire import BrokenMessage, Reader
 
 JSON = st.recursive(
@@ -120,6 +122,42 @@ def test_jobs_and_answers_go_over_whole() -> None:
     _, other = wire.read_answer(pieces(wire.pack_answer(8, failed)))
     assert other.error == {"code": "picture"} and other.http_status == 422
     assert other.familiarity is None and not other.probabilities and other.map is None
+
+
+def test_an_answer_that_is_passed_on_goes_over_whole() -> None:
+    told = Told(200, b'{"label":"x"}', True, 3, 0.25, 0.5)
+    data = wire.pack_told(7, told)
+    assert wire.read_told(pieces(data)) == wire.read_told_alone(data) == (7, told)
+    assert wire.read_told_alone(data + data) is None and wire.read_told_alone(data[:-1]) is None
+    assert wire.read_told_alone(data[:9]) is None
+    assert wire.read_told_alone(wire.pack_answer(7, Answer("", 0))) is None
+    for broken in (told._replace(batch=0), told._replace(status=99)):
+        with pytest.raises(BrokenMessage):
+            wire.read_told(pieces(wire.pack_told(7, broken)))
+    task = wire.read_task(pieces(b"".join(wire.pack_task(1, 0, Job(b"x", 1.0, told=True)))))
+    assert task.job.told and not task.job.why
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.text(max_size=6), min_size=1, max_size=6, unique=True),
+    st.integers(0, 5),
+    st.booleans(),
+    st.none() | st.floats(),
+    st.lists(st.floats(0, 1, width=32), min_size=6, max_size=6),
+)
+def test_a_worker_writes_the_json_that_the_front_would(
+    labels: list[str], best: int, abstained: bool, known: float | None, odds: list[float]
+) -> None:
+    model = SimpleNamespace(name='m "ü"', version=3, labels=labels)
+    named = labels[best % len(labels)]
+    answer = Answer(
+        *("", 0, None if abstained else named, named, odds[: len(labels)]),
+        abstained=abstained,
+        familiarity=known,
+    )
+    told = Teller(model).told(answer)
+    assert told.body == encode(single(model, answer)) and told.status == 200
 
 
 @pytest.mark.parametrize("kind", [errors.PictureError, errors.NotFoundError, errors.WorkerError])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 from tellapart.errors import InputError, OverloadedError
 from tellapart.serving.generation import Generation
 from tellapart.serving.jobs import Job
@@ -43,18 +40,19 @@ def full(generation: Generation, options: Options) -> bool:
 
 def admit(
     generation: Generation,
-    jobs: Sequence[Job],
+    jobs: int,
+    deadline: float,
     options: Options,
     now: float,
 ) -> None:
-    """Let these jobs in. Raises `OverloadedError` where they would come too late."""
-    waiting = len(generation.queue)
+    """Let so many jobs in. Raises `OverloadedError` where they would come too late."""
+    waiting = generation.queue.count
     wait = generation.wait()
-    if waiting and waiting + len(jobs) > options.max_queue:
+    if waiting and waiting + jobs > options.max_queue:
         why = f"{waiting} jobs wait"
     elif generation.queue.bytes > options.max_queue_mb * 1e6:
         why = f"{generation.queue.bytes / 1e6:,.0f} MB wait"
-    elif now + wait / _TRUST > min((job.deadline for job in jobs), default=math.inf):
+    elif now + wait / _TRUST > deadline:
         why = f"the {waiting} jobs that wait will take {wait:.1f} s"
     elif not generation.ready and generation.struggling:
         why = "no worker runs"

@@ -65,18 +65,42 @@ def single(info: Named, answer: Answer) -> dict[str, Any]:
     return {**_named(answer.info or info), **prediction(info, answer)}
 
 
-def told(info: Named, answer: Answer) -> Told:
-    """The same, as bytes: what a worker writes for a request that asked for nothing else."""
-    found = {"error": answer.error} if answer.error is not None else single(info, answer)
-    seconds = answer.seconds
-    return Told(
-        answer.http_status,
-        encode(found),
-        answer.abstained,
-        answer.batch,
-        seconds.decode,
-        seconds.infer,
-    )
+class Teller:
+    """Writes what one model says as the JSON of `POST /predict`: in a worker, for the front.
+
+    The bytes are those of `encode(single(…))`, put together out of what was encoded before.
+    """
+
+    def __init__(self, model: Named) -> None:
+        self._model = model
+        self._start = _encode(_named(model))[:-1]
+        self._labels = {label: _encode(label) for label in model.labels}
+        self._keys = [f"{text}:" for text in self._labels.values()]
+
+    def told(self, answer: Answer) -> Told:
+        """The answer as it goes on to the client."""
+        decode, infer = answer.seconds.decode, answer.seconds.infer
+        if answer.error is not None:
+            body = encode({"error": answer.error})
+        elif answer.map is not None or len(answer.probabilities) != len(self._keys):
+            body = encode(single(self._model, answer))
+        else:
+            body = self._plain(answer).encode("ascii")
+        return Told(answer.http_status, body, answer.abstained, answer.batch, decode, infer)
+
+    def _plain(self, answer: Answer) -> str:
+        known = answer.familiarity
+        familiarity = (
+            "null" if known is None or not math.isfinite(known) else round(known, _DECIMALS)
+        )
+        pairs = zip(self._keys, answer.probabilities, strict=True)
+        shares = ",".join([f"{key}{round(share, _DECIMALS)!r}" for key, share in pairs])
+        best = self._labels[answer.best or ""]
+        label, abstained = ("null", "true") if answer.abstained else (best, "false")
+        return (
+            f'{self._start},"label":{label},"best":{best},"abstained":{abstained},'
+            f'"familiarity":{familiarity},"probabilities":{{{shares}}}}}'
+        )
 
 
 def several(info: ModelInfo, found: Sequence[Answer | TellapartError]) -> dict[str, Any]:

@@ -106,7 +106,8 @@ class Queue:
     """Jobs that no worker holds yet, oldest first; suspects apart."""
 
     def __init__(self, delay: float = 0.0) -> None:
-        self._delay = delay
+        #: Seconds for which a job may be kept waiting for company.
+        self.delay = delay
         self._waiting: OrderedDict[int, Ticket] = OrderedDict()
         self._suspects: deque[Ticket] = deque()
         #: How many wait, the bytes of their payloads, and seconds of a worker's time.
@@ -154,14 +155,14 @@ class Queue:
 
     def holds_until(self, now: float, size: int) -> float | None:
         """When the first job has waited long enough for company; None: it need not wait."""
-        if not self._delay or self._suspects or not self._waiting or len(self._waiting) >= size:
+        if not self.delay or self._suspects or not self._waiting or len(self._waiting) >= size:
             return None
-        due = next(iter(self._waiting.values())).arrived + self._delay
+        due = next(iter(self._waiting.values())).arrived + self.delay
         return due if due > now else None
 
     def straight(self, workers: Sequence[W], size: int) -> W | None:
         """Who may have a job that comes now at once; None: it waits."""
-        if self.count or self._delay:
+        if self.count or self.delay:
             return None
         least, lowest = None, 2 * size
         for worker in workers:
@@ -182,7 +183,7 @@ class Queue:
                 return least, [self._taken(self._suspects.popleft())]
             # It gets nothing more, so that the suspect finds it empty.
             least, lowest, idle = self._survey(workers, least)
-        if least is None or not self._waiting:
+        if least is None or not self._waiting or lowest >= 2 * size:
             return None
         if idle:
             count = min(size, math.ceil(len(self._waiting) / idle))
@@ -199,7 +200,7 @@ class Queue:
     def _count(self, ticket: Ticket, sign: int) -> None:
         self.count += sign
         self.bytes += sign * len(ticket.job.payload)
-        self.seconds = max(0.0, self.seconds + sign * ticket.cost)
+        self.seconds = self.seconds + sign * ticket.cost if self.count else 0.0
 
     @staticmethod
     def _survey(workers: Sequence[W], spared: W | None) -> tuple[W | None, int, int]:

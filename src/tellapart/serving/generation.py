@@ -125,17 +125,23 @@ class Generation:
         By how fast jobs were done when all workers had work, and by what one of each kind takes:
         whichever is longer.
         """
-        seconds = self.queue.seconds + sum(link.seconds for link in self.links)
-        by_clock = (len(self.queue) + self.held) * self._interval
-        return max(by_clock, seconds / max(1, len(self.ready)))
+        seconds, jobs = self.queue.seconds, self.queue.count
+        for link in self.links:
+            seconds += link.seconds
+            jobs += link.load
+        by_clock = jobs * self._interval
+        by_cost = seconds / (len(self.ready) or 1)
+        return by_clock if by_clock > by_cost else by_cost
 
     def push(self, ticket: Ticket) -> None:
         """Take a job: to a worker at once where one has room and nobody waits."""
         size = self._batches[ticket.place].size(self._cost[ticket.place])
         link = self.queue.straight(self.ready, size)
         if link is None:
+            # No worker has room: the next that answers looks here.
             self.queue.push(ticket)
-            self.dispatch()
+            if self.queue.delay:
+                self.dispatch()
         else:
             link.send_one(ticket)
 
@@ -149,12 +155,13 @@ class Generation:
         """Give waiting jobs to workers that can take some."""
         queue = self.queue
         while (first := queue.first) is not None:
-            now = time.monotonic()
             size = self._batches[first.place].size(self._cost[first.place])
-            due = queue.holds_until(now, size)
-            if due is not None:
-                self._call_at(due - now)
-                return
+            now = time.monotonic()
+            if queue.delay:
+                due = queue.holds_until(now, size)
+                if due is not None:
+                    self._call_at(due - now)
+                    return
             given = queue.take(self.ready, size)
             if given is None:
                 return

@@ -19,6 +19,7 @@ from tellapart.bundle.predictor import BATCH
 from tellapart.bundle.rows import RowReader
 from tellapart.bundle.session import Session, bad_model
 from tellapart.errors import InputError, TellapartError, WorkerError
+from tellapart.serving.answers import Teller
 from tellapart.serving.batching import Batch
 from tellapart.serving.jobs import Answer, Job, Seconds, Tensor
 from tellapart.serving.wire import error_facts
@@ -50,6 +51,8 @@ class Hosted:
         self._rows = RowReader(rows, manifest.labels, manifest.name) if rows else None
         self._familiar = "familiarity" in manifest.outputs
         self._mapped = "map" in manifest.outputs
+        self._usual = ["probabilities", *["familiarity"] * self._familiar]
+        self.teller = Teller(manifest)
         #: What one item takes, as far as is known before the first.
         self.seconds = 0.0
         #: Called between the parts of long work.
@@ -79,10 +82,6 @@ class Hosted:
         if given is None:
             return (len(cast(RowReader, self._rows).schema.names),)
         return (*given.size, 1 if given.color == "gray" else 3)
-
-    @property
-    def _usual(self) -> list[str]:
-        return ["probabilities", *["familiarity"] * self._familiar]
 
     def answer(self, jobs: Sequence[Job]) -> list[Answer]:
         """Answers in the order of the jobs; each that cannot be used has its own `error`."""
@@ -144,11 +143,12 @@ class Hosted:
         began = time.perf_counter()
         arrays = [item.ready for item in items if item.ready is not None]
         batch = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
-        mapped = self._mapped and any(item.job.why for item in items)
-        wanted = dict.fromkeys([*self._usual, *["map"] * mapped])
-        for item in items:
-            wanted.update(dict.fromkeys(item.job.outputs))
-        out = self._session.run(batch, list(wanted))
+        wanted = self._usual
+        if any(item.job.why or item.job.outputs for item in items):
+            mapped = self._mapped and any(item.job.why for item in items)
+            more = [name for item in items for name in item.job.outputs]
+            wanted = list(dict.fromkeys([*wanted, *["map"] * mapped, *more]))
+        out = self._session.run(batch, wanted)
         self._check(out, len(batch))
         seconds = (time.perf_counter() - began, len(items))
         return [self._answer(out, row, item, seconds) for row, item in enumerate(items)]

@@ -38,8 +38,9 @@ class WorkerLink(asyncio.Protocol):
         self._held: dict[int, Ticket] = {}
         self.pid = 0
         self.ready = False
-        #: Jobs it holds.
+        #: Jobs it holds, and the seconds that they are expected to take.
         self.load = 0
+        self.seconds = 0.0
         #: Holds a suspect, which nobody joins.
         self.alone = False
         self.answered = 0
@@ -51,11 +52,6 @@ class WorkerLink(asyncio.Protocol):
     def __iter__(self) -> Iterator[Ticket]:
         return iter(self._held.values())
 
-    @property
-    def seconds(self) -> float:
-        """What its jobs are expected to take."""
-        return sum(ticket.cost for ticket in self._held.values())
-
     def send(self, tickets: Sequence[Ticket], now: float) -> None:
         """Give it jobs."""
         if self._transport is None:
@@ -65,6 +61,7 @@ class WorkerLink(asyncio.Protocol):
         pieces: list[bytes] = []
         for ticket in tickets:
             ticket.sent = now
+            self.seconds += ticket.cost
             self._held[ticket.number] = ticket
             pieces += wire.pack_task(ticket.number, ticket.place, ticket.job)
         self.load = len(self._held)
@@ -80,6 +77,7 @@ class WorkerLink(asyncio.Protocol):
             self.heard = now
         self._held[ticket.number] = ticket
         self.load += 1
+        self.seconds += ticket.cost
         self.alone = ticket.suspect
         self._transport.writelines(wire.pack_task(ticket.number, ticket.place, ticket.job))
 
@@ -87,7 +85,7 @@ class WorkerLink(asyncio.Protocol):
         """The jobs that it will not answer any more."""
         found = list(self._held.values())
         self._held.clear()
-        self.load = 0
+        self.load, self.seconds = 0, 0.0
         return found
 
     def close(self) -> None:
@@ -104,7 +102,7 @@ class WorkerLink(asyncio.Protocol):
             if self._reader.empty and (one := wire.read_told_alone(data)) is not None:
                 ticket = self._held.pop(one[0], None)
                 if ticket is not None:
-                    self.load -= 1
+                    self._let_go(ticket)
                     self.answered += 1
                     if not self.load:
                         self.alone = False
@@ -155,8 +153,13 @@ class WorkerLink(asyncio.Protocol):
     ) -> None:
         ticket = self._held.pop(number, None)
         if ticket is not None:
-            self.load -= 1
+            self._let_go(ticket)
             answers.append((ticket, answer))
+
+    def _let_go(self, ticket: Ticket) -> None:
+        self.load -= 1
+        # Sums of small differences would drift.
+        self.seconds = self.seconds - ticket.cost if self.load else 0.0
 
 
 class ControlLink:

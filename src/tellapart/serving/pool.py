@@ -8,7 +8,7 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from tellapart.errors import OverloadedError, TellapartError, WorkerError
 from tellapart.serving import admission, faults, spawn
 from tellapart.serving.batching import Done, Ticket
+from tellapart.serving.deadlines import Deadlines
 from tellapart.serving.generation import Generation
 from tellapart.serving.jobs import Answer, Job, Outcome
 from tellapart.serving.links import settled
@@ -28,8 +29,6 @@ OnEvent = Callable[[str, dict[str, Any]], None]
 
 #: Seconds between looks for workers that hang.
 _LOOK = 0.25
-#: Seconds between looks for late jobs: at least.
-_SOON = 0.005
 #: Seconds before bundles that could not be loaded anew are tried again; doubled up to a minute.
 _PAUSE = 1.0
 #: How often a child that died while it loaded is started again.
@@ -57,9 +56,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self._closing = False
-        self._timer: asyncio.TimerHandle | None = None
-        #: When late jobs are looked for next.
-        self._due = math.inf
+        self._deadlines = Deadlines(self._tickets, self._late)
         self._ended_served = 0
         self._ended_sizes: Counter[int] = Counter()
         self._counts = dict.fromkeys(("shed", "late", "replaced", "hung", "poison", "reloads"), 0)
@@ -156,7 +153,8 @@ class Pool:
         now = time.monotonic()
         # Where nothing waits, it is begun at once, or next, however many it is.
         if len(generation.queue) or not generation.ready:
-            self._admit(generation, jobs, now)
+            deadline = min((job.deadline for job in jobs), default=math.inf)
+            self._admit(generation, len(jobs), deadline, now)
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Answer]] = []
         tickets = []
@@ -188,7 +186,7 @@ class Pool:
         info = info or self._checked(generation, job)
         now = time.monotonic()
         if generation.queue.count or not generation.ready:
-            self._admit(generation, (job,), now)
+            self._admit(generation, 1, job.deadline, now)
         ticket = self._ticket(generation, job, info, now, done, asker)
         generation.push(ticket)
         return ticket
@@ -226,46 +224,23 @@ class Pool:
         done: Done,
         asker: Any,
     ) -> Ticket:
-        if job.deadline < self._due:
-            self._wake_at(job.deadline, now)
+        if job.deadline < self._deadlines.due:
+            self._deadlines.watch(job.deadline, now)
         cost = generation.cost(job, info)
         place = generation.place(info)
         return Ticket(next(self._numbers), job, info, place, now, cost, done, asker)
 
-    def _admit(self, generation: Generation, jobs: Sequence[Job], now: float) -> None:
+    def _admit(self, generation: Generation, jobs: int, deadline: float, now: float) -> None:
         try:
-            admission.admit(generation, jobs, self.options, now)
+            admission.admit(generation, jobs, deadline, self.options, now)
         except OverloadedError:
-            self._counts["shed"] += len(jobs)
-            self._tell("shed", jobs=len(jobs), waiting=len(generation.queue))
+            self._counts["shed"] += jobs
+            self._tell("shed", jobs=jobs, waiting=len(generation.queue))
             raise
 
     async def submit(self, job: Job) -> Answer:
         """`enqueue` and wait."""
         return await self.enqueue(job)
-
-    def _wake_at(self, deadline: float, now: float) -> None:
-        """Look for late jobs at that time. One timer serves all of them."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._due = deadline
-        wait = max(_SOON, deadline - now)
-        self._timer = asyncio.get_running_loop().call_later(wait, self._look_at_deadlines)
-
-    def _look_at_deadlines(self) -> None:
-        self._timer, self._due = None, math.inf
-        now = time.monotonic()
-        next_ = math.inf
-        for generation in self._generations():
-            for ticket in list(generation.tickets()):
-                if ticket.over:
-                    continue
-                if ticket.job.deadline <= now:
-                    self._late(ticket)
-                else:
-                    next_ = min(next_, ticket.job.deadline)
-        if next_ < math.inf:
-            self._wake_at(next_, now)
 
     def _late(self, ticket: Ticket) -> None:
         self._counts["late"] += 1
@@ -315,8 +290,7 @@ class Pool:
         self._closing = True
         most = self.options.drain if seconds is None else seconds
         done = await settled(lambda: not self._busy(), most)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._deadlines.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -366,6 +340,10 @@ class Pool:
                 for link in one.links
             ],
         }
+
+    def _tickets(self) -> Iterator[Ticket]:
+        for generation in self._generations():
+            yield from generation.tickets()
 
     def _generations(self) -> list[Generation]:
         return [*([self._current] if self._current is not None else []), *self._retired]

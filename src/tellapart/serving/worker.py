@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tellapart.errors import TellapartError
-from tellapart.serving import answers, wire
+from tellapart.serving import wire
 from tellapart.serving.hosted import Hosted
 from tellapart.serving.hosting import Host, load
 from tellapart.serving.jobs import Answer
@@ -164,7 +164,7 @@ def _answers(model: Hosted, tasks: Sequence[Task]) -> tuple[list[bytes], list[fl
         if answer.probabilities:
             spent.append(answer.seconds.decode + answer.seconds.infer / answer.batch)
         if task.job.told:
-            messages.append(wire.pack_told(task.number, answers.told(model.manifest, answer)))
+            messages.append(wire.pack_told(task.number, model.teller.told(answer)))
         else:
             messages.append(wire.pack_answer(task.number, answer))
     if len(timely) < len(tasks):
