@@ -45,7 +45,8 @@ class Tokens:
                         if scope != "admin" or self.me.is_admin:
                             self._scope(scope)
                 with (
-                    tag("div", classes="field"), tag("label", texts.TOKEN_EXPIRES),
+                    tag("div", classes="field"),
+                    tag("label", texts.TOKEN_EXPIRES),
                     tag("select", classes="input", name="days"),
                 ):
                     for days, text in texts.TOKEN_DAYS:

@@ -69,6 +69,7 @@ class _RunPage:
                 self.arriving = Arriving()
             self.curve = Curve()
             self.log = Log()
+            self._ending(title)
         self.draw()
         self.timer = ui.timer(0.5, self.look, active=not feed.complete)
 
@@ -80,6 +81,25 @@ class _RunPage:
             self.stop = button(texts.STOP, self._stop, title=texts.STOP_HINT)
             self.cancel = button(texts.CANCEL, self.sure.open, classes="danger")
             self.retry = button(texts.RETRY, self._retry, classes="primary")
+
+    def _ending(self, title: str) -> None:
+        sure = confirm(
+            texts.DELETE_PROJECT_SURE.format(title=title),
+            texts.DELETE_PROJECT_TEXT,
+            texts.DELETE,
+            self._delete,
+        )
+        with tag("div", classes="section"):
+            button(texts.DELETE_PROJECT, sure.open, classes="link quiet")
+
+    async def _delete(self) -> None:
+        try:
+            await self.visit.ask(self.visit.desk.delete_project, self.feed.run.project)
+        except TellapartError as error:
+            self.notice.fail(error)
+            return
+        self.timer.deactivate()
+        ui.navigate.to("/projects")
 
     async def look(self) -> None:
         """Draw what has changed; called by the page's timer."""
