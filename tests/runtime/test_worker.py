@@ -56,7 +56,7 @@ def test_a_run_goes_through_killed_workers_and_a_restarted_one(
     first.wait(30)
     spawned.wait(30)  # it outlives nobody
     second = hire(shop)
-    run = until(shop.runs, one.id, lambda run: run.worker.split("_")[2] == str(second.pid))
+    run = until(shop.runs, one.id, lambda run: f"_{second.pid}_" in run.worker)
     assert run.attempt == 2
     until(shop.runs, one.id, lambda run: run.step in ("evaluate", "compile", "package"))
     second.send_signal(signal.SIGTERM)

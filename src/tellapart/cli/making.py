@@ -10,14 +10,16 @@ from typing import Annotated, Any
 import typer
 
 import tellapart
-from tellapart.cli import results
+from tellapart.cli import remote, results
 from tellapart.cli.console import emit, program, tell, write
 from tellapart.cli.options import (
+    At,
     Backbone,
     Budget,
     Device,
     Devices,
     Effort,
+    Follow,
     Int8,
     Json,
     Name,
@@ -74,6 +76,8 @@ def make(
     name: Name = None,
     seed: Seed = None,
     set_: Set = None,
+    server: At = None,
+    follow: Follow = False,
     out: Out = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -99,6 +103,10 @@ def make(
         train__devices=devices,
         compile__int8=int8,
     )
+    if server is not None:
+        wanted = remote.Wanted(server, follow, out, quiet, json)
+        remote.carry_out(wanted, {"classes": list(words), **options})
+        return
     with following(quiet, json) as progress:
         result = tellapart.make(words, out=out, progress=progress, **options)
     results.show(result, quiet=quiet, as_json=json)
@@ -133,6 +141,8 @@ def train(
     name: Name = None,
     seed: Seed = None,
     set_: Set = None,
+    server: At = None,
+    follow: Follow = False,
     out: Out = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -154,6 +164,13 @@ def train(
         train__devices=devices,
         compile__int8=int8,
     )
+    if server is not None:
+        if name is not None:
+            options["name"] = name
+        path = Path(target)
+        wanted = remote.Wanted(server, follow, out, quiet, json)
+        remote.carry_out(wanted, _there(path, options), path if path.exists() else None)
+        return
     project = _meant(target, quiet)
     if project is None:
         named = options if name is None else {**options, "name": name}
@@ -189,6 +206,8 @@ def run(
     devices: Devices = None,
     int8: Int8 = None,
     set_: Set = None,
+    server: At = None,
+    follow: Follow = False,
     out: Out = None,
     quickml_layout: Annotated[
         Path | None,
@@ -217,6 +236,16 @@ def run(
         train__devices=devices,
         compile__int8=int8,
     )
+    if server is not None:
+        if changes:
+            raise InputError(
+                f"--server is given beside {', '.join(sorted(changes))}.",
+                expected="a recipe that says all of it",
+                do="Write it into the recipe; the server gets the file as it stands.",
+            )
+        wanted = remote.Wanted(server, follow, out, quiet, json)
+        remote.carry_out(wanted, remote.text_of(recipe))
+        return
     with following(quiet, json) as progress:
         result = tellapart.run(
             recipe,
@@ -252,6 +281,18 @@ def demo(
 
         show(outcome, Console(), program())
     outcome.check()
+
+
+def _there(path: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The recipe that a server gets for what is trained on; data that lie here are brought along.
+
+    A name that is no path here is a data set's.
+    """
+    from tellapart.recipe.naming import name_of_data
+
+    if not path.exists():
+        return {**options, "data": str(path)}
+    return {"name": name_of_data(path), **options}
 
 
 def _column(text: str | None) -> str | int | None:

@@ -23,6 +23,18 @@ Name = Annotated[
     str | None,
     typer.Option("--name", "-n", metavar="NAME", help="Name of the project and its bundles."),
 ]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Queue it at this server instead of working here; TELLAPART_TOKEN lets you in.",
+    ),
+]
+Follow = Annotated[
+    bool,
+    typer.Option("--follow", help="With --server: watch it there until it ends."),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
