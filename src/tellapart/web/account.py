@@ -152,11 +152,12 @@ def _use(me: Account, usage: Usage) -> None:
         for label, used, limit in rows:
             with tag("div"):
                 tag("dt", label)
-                tag("dd", f"{used:,.0f}" if limit is None else f"{used:,.0f} / {limit:,}")
-                if limit:
-                    with tag("div", classes="bar", aria_hidden=True) as bar:
-                        tag("i")
-                    bar.style(f"--done: {min(used / limit, 1):.3f}")
+                with tag("dd"):
+                    tag("span", f"{used:,.0f}" if limit is None else f"{used:,.0f} / {limit:,}")
+                    if limit:
+                        with tag("div", classes="bar", aria_hidden=True) as bar:
+                            tag("i")
+                        bar.style(f"--done: {min(used / limit, 1):.3f}")
 
 
 def _mail(visit: Visit, me: Account, secret: str) -> None:

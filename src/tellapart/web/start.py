@@ -57,7 +57,9 @@ class Frame:
         self._page = shell.page(self.visit, texts.ASK, here="start", assets=self.assets)
         self._page.__enter__()
         self._split = tag("div", classes="split").__enter__()
-        with tag("aside", classes="aside", aria_label=texts.LATELY if lately.items else texts.HOW):
+        with tag(
+            "section", classes="aside", aria_label=texts.LATELY if lately.items else texts.HOW
+        ):
             if lately.items:
                 tag("h2", texts.LATELY)
                 runs_list(lately.items)
