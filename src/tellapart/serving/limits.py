@@ -104,6 +104,10 @@ class Gate:
                 status=401,
             )
 
+    def knows(self, authorization: bytes) -> bool:
+        """Whether the header holds a token, where one is asked for."""
+        return not self._tokens or self._tokens.fitting(authorization) is not None
+
     def trusts(self, request: Request) -> bool:
         """Whether it may change what the server does: by the local socket, or with a token."""
         return request.local or bool(self._tokens)  # `admit` has seen the token

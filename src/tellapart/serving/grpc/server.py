@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from tellapart.errors import InputError, MissingExtraError, TellapartError
 from tellapart.serving import inference_protocol, tensors
 from tellapart.serving.app import App
+from tellapart.serving.limits import Gate
 from tellapart.serving.models import ModelInfo
 from tellapart.serving.predicting import number
 from tellapart.serving.request import Disconnected, Request, too_large
@@ -63,6 +64,7 @@ class GrpcFace:
         options = app.options
         largest = options.max_body + _ENVELOPE
         self._server = grpc.aio.server(
+            interceptors=[_Door(app.gate, self._turned_away)],
             options=[
                 ("grpc.max_receive_message_length", largest),
                 ("grpc.max_send_message_length", -1),
@@ -157,6 +159,11 @@ class GrpcFace:
                 }
             )
 
+    def _turned_away(self, method: str) -> Any:
+        """What answers a call whose token does not fit; it looks at no message."""
+        route = method.removeprefix("/")
+        return grpc.stream_unary_rpc_method_handler(partial(self._answer, route, _never, False))
+
     async def _check(self, asked: Any, request: Request, left: float | None) -> Any:
         """gRPC's own health check, which Kubernetes asks."""
         status = _SERVING if self._pool.ready else _NOT_SERVING
@@ -240,6 +247,31 @@ class GrpcFace:
             "parameters": {"binary_data_size": len(raw)},
         }
         return tensors.read_input(info, [described], memoryview(raw), most)
+
+
+class _Door(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Turns calls away that bring no token, before their messages are read."""
+
+    def __init__(self, gate: Gate, turned_away: Callable[[str], Any]) -> None:
+        self._gate = gate
+        self._turned_away = turned_away
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        name = details.method.rpartition("/")[2]
+        if name not in _OPEN and name != "Check":
+            for key, value in details.invocation_metadata or ():
+                if key == "authorization":
+                    given = value if isinstance(value, bytes) else value.encode()
+                    break
+            else:
+                given = b""
+            if not self._gate.knows(given):
+                return self._turned_away(details.method)
+        return await continuation(details)
+
+
+async def _never(message: Any, request: Request, left: float | None) -> Any:
+    raise AssertionError("a call without a token was let in")
 
 
 def _request(route: str, context: Any) -> Request:
