@@ -71,7 +71,6 @@ ALL = {
     "taken": lambda: compose.taken("https://app.example/login"),
     "reset": lambda: compose.reset("https://app.example/reset/x", 60),
     "changed": lambda: compose.changed("password", "https://app.example/"),
-    "first_admin": lambda: compose.first_admin("https://app.example/first/x", 24),
     "test": lambda: compose.test("https://app.example"),
 }
 
@@ -101,6 +100,12 @@ def test_success_is_honest() -> None:
     assert "not clearly better than guessing" in weak and "attached" in weak
     none, _ = _both(compose.success(_made(accuracy=None, interval=None, baseline=None)))
     assert "nobody knows" in none and "guessing" not in none
+
+
+def test_what_was_counted_has_its_own_name() -> None:
+    text, page = _both(compose.success(_made(counted="rows")))
+    for said in (text, "".join(page.words)):
+        assert "112 rows" in said and "412 rows" in said and "pictures" not in said
 
 
 def test_the_test_pictures_verdict_in_all_its_forms() -> None:

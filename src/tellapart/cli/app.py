@@ -10,6 +10,7 @@ from tellapart.cli import (
     accounts,
     backup,
     bundles,
+    mail,
     making,
     projects,
     recipes,
@@ -27,7 +28,14 @@ from tellapart.cli import (
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
     "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
-    "The app": (up.up, worker.worker, worker.status, backup.backup, backup.restore),
+    "The app": (
+        up.up,
+        worker.worker,
+        worker.status,
+        mail.mail,
+        backup.backup,
+        backup.restore,
+    ),
     "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
     "Serve": (serving.serve, service.compute, variants.benchmark),
     "Step by step, on a project": (

@@ -55,11 +55,6 @@ def changed(what: str, link: str) -> EmailMessage:
     return _message("changed", "Your account was changed", what=what, link=link)
 
 
-def first_admin(link: str, hours: int) -> EmailMessage:
-    """The one-time link that makes the first administrator's account."""
-    return _message("first_admin", "Set up your server", link=link, hours=hours)
-
-
 def test(url: str) -> EmailMessage:
     """Proof that mail goes out."""
     return _message("test", "Mail works", url=url)

@@ -46,6 +46,8 @@ class Success:
     tested: int
     kept: int
     set_aside: int
+    #: What was counted: `pictures`, `rows`, `samples`.
+    counted: str = "pictures"
     verdict: Verdict | None = None
     links: Sequence[Link] = ()
     #: Until when the links work, such as "28 November 2026, 20:30 UTC".
