@@ -6,6 +6,7 @@ import io
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageEnhance
@@ -60,9 +61,13 @@ def crowd(home: Path, pictures: int, *, name: str = "crowd", owner: str = "") ->
     engine.dispose()
 
 
+@cache
+def _drawn() -> dict[str, list[Image.Image]]:
+    return {word: [draw(word, seed) for seed in range(_DRAWN)] for word in WORDS}
+
+
 def _files(pictures: int) -> Iterator[tuple[str, int, bytes]]:
-    dice = random.Random(5)
-    drawn = {word: [draw(word, seed) for seed in range(_DRAWN)] for word in WORDS}
+    dice, drawn = random.Random(5), _drawn()
     for number in range(pictures):
         word, rank = WORDS[number % len(WORDS)], number // len(WORDS)
         shown: Image.Image = drawn[word][rank % _DRAWN]
