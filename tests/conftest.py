@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from benchmarks.running_app import App
 
+# The apps that tests start share the cores with other tests, whose work is not more urgent.
+os.environ.setdefault("TELLAPART_WORKER_NICE", "0")
 # Torch's waiting threads burn the cores that the other worker's tests need.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -80,6 +80,11 @@ class Settings:
     runs_at_once: int = _variable(
         "TELLAPART_RUNS_AT_ONCE", "Runs that one worker walks at once.", default=1
     )
+    worker_nice: int = _variable(
+        "TELLAPART_WORKER_NICE",
+        "How far the workers of `up` stand back behind its pages: 0 (not at all) to 19.",
+        default=10,
+    )
     contact: str = _variable(
         "TELLAPART_CONTACT",
         "Address in the User-Agent: where a site's owner can reach you.",

@@ -19,9 +19,6 @@ from typing import Any
 
 from tellapart.settings import Settings
 
-#: Pages must stay quick while a network is trained.
-NICE = 10
-
 
 def packed(settings: Settings) -> bytes:
     """The settings as `unpacked` reads them: one line."""
@@ -44,9 +41,9 @@ def unpacked(line: bytes) -> Settings:
 def main() -> None:
     """Work until the parent goes or says so."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear
-    with contextlib.suppress(OSError):
-        os.nice(NICE)
     settings = unpacked(sys.stdin.buffer.readline())
+    with contextlib.suppress(OSError):
+        os.nice(settings.worker_nice)  # pages must stay quick while a network is trained
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     from tellapart.runtime.worker import main as work
 
