@@ -44,12 +44,12 @@ class Served:
         headers = {}
         if token or who:
             headers["Authorization"] = f"Bearer {token or self.tokens[who]}"
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=300, verify=False)
 
     def browser(self, who: str) -> httpx.Client:
         """A client that has logged in, and sends what a page of ours sends; close it."""
         headers = {"Origin": self.url}
-        client = httpx.Client(base_url=self.url, timeout=60, headers=headers, verify=False)
+        client = httpx.Client(base_url=self.url, timeout=300, headers=headers, verify=False)
         name = self.people[who].name
         answer = client.post("/api/v1/sessions", json={"name": name, "password": PASSWORD})
         assert answer.status_code == 201, answer.text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse
@@ -21,6 +23,8 @@ from tellapart.runtime.entrance import Access, Desks
 #: Rooms with a `router` below /api/v1, and those at the root.
 _API = ("projects", "pictures", "runs", "versions", "downloads", "uploads", "predictions")
 _ACCOUNTS = ("accounts", "tokens")
+#: For calls of pages and routes that block.
+_THREADS = 48
 _ROOT = ("links", "old_quickml", "old_picaisso")
 
 
@@ -55,6 +59,8 @@ def build(desks: Desks, access: Access) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     desks: Desks = app.state.desks
+    # The default is few threads on few cores, and some calls wait: for a turn, for the database.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "desk"))
     try:
         yield
     finally:

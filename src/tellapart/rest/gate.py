@@ -1,13 +1,15 @@
 """The gate that every request and websocket of the server goes through, pages too.
 
 In this order: is the host one of ours (DNS rebinding), who asks, does a browser ask from our own
-pages (Origin, CSRF), is there a turn. Plain ASGI: nothing is buffered, and a slow client is felt by
+pages (Origin, CSRF), is there a turn. Plain ASGI: answers are not buffered, a slow client is felt by
 whoever sends. Answers get the headers that browsers are to obey.
 """
 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,6 +41,7 @@ _ENTRIES = frozenset(
 MOST_BODY, _MOST_UNKNOWN = 32 * 2**20, 64 * 2**10
 #: Seconds for a body to come; bodies being read at once, in all and of one account.
 _BODY_SECONDS, _READING, _READING_EACH = 120.0, 64, 8
+_THREADS = 4
 _UNKNOWN_RATE, _UNKNOWN_BURST = 20.0, 100.0
 _RATE, _BURST = 60.0, 240.0
 #: What a thumbnail and a page of rows count of a request: a gallery asks for hundreds.
@@ -56,6 +59,8 @@ class Gate:
         self.reading = Turns(_READING, _READING_EACH)
         self.rates = Rates(_RATE, _BURST)
         self.strangers = Rates(_UNKNOWN_RATE, _UNKNOWN_BURST)
+        #: Its own, so that whatever others wait for, nobody waits to be known.
+        self.threads = ThreadPoolExecutor(_THREADS, "gate")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -160,12 +165,13 @@ class Gate:
 
     async def _visitor(self, scope: Scope, asked: Headers) -> Visitor:
         address = scope["client"][0] if scope.get("client") else ""
-        visitor = await asyncio.to_thread(
+        look = partial(
             self.desks.visitor,
             cookie=cookie_of(asked, self.access.cookie),
             bearer=bearer_of(asked),
             address=address,
         )
+        visitor = await asyncio.get_running_loop().run_in_executor(self.threads, look)
         scope.setdefault("state", {})["visitor"] = visitor
         return visitor
 
