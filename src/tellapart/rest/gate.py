@@ -1,8 +1,8 @@
 """The gate that every request and websocket of the server goes through, pages too.
 
 In this order: is the host one of ours (DNS rebinding), who asks, does a browser ask from our own
-pages (Origin, CSRF), is there a turn. Plain ASGI: answers are not buffered, a slow client is felt by
-whoever sends. Answers get the headers that browsers are to obey.
+pages (Origin, CSRF), is there a turn. Plain ASGI: answers are not buffered, so that whoever sends
+them feels a slow client. They get the headers that browsers are to obey.
 """
 
 from __future__ import annotations
