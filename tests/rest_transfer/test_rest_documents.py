@@ -9,11 +9,9 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
-import httpx
 import pytest
 
 from benchmarks.running_app import running
@@ -26,22 +24,6 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 def _commands(name: str) -> str:
     text = (DOCS / name).read_text(encoding="utf-8")
     return "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, flags=re.M | re.S))
-
-
-def _core_ml(url: str, here: Path) -> None:
-    """No bundle of pictures holds Core ML: it is made when it is first asked for."""
-    address = f"{url}/api/v1/projects/fruits/versions/1"
-    assert "coreml" in httpx.get(address, trust_env=False).json()["files"]
-    for _ in range(10):
-        got = httpx.get(f"{address}/files/coreml", trust_env=False, timeout=120)
-        if got.status_code != 503:
-            break
-        assert int(got.headers["retry-after"]) > 0
-    assert got.status_code == 200, got.text
-    (here / "coreml.zip").write_bytes(got.content)
-    with zipfile.ZipFile(here / "coreml.zip") as archive:
-        assert {name.split("/")[0] for name in archive.namelist()} == {"fruits.mlpackage"}
-        assert archive.testzip() is None
 
 
 @pytest.mark.slow
@@ -67,8 +49,6 @@ def test_the_commands_do_what_they_say(tmp_path: Path) -> None:
             text=True,
             timeout=900,
         )
-        if all(map(find_spec, ("torch", "timm", "coremltools"))):
-            _core_ml(app.url, here)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     said = done.stdout.splitlines()
     assert "Did you mean 'quick'?" in said

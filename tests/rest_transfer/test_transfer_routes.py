@@ -99,6 +99,22 @@ def test_single_pictures_go_into_a_class(alone: House) -> None:
     assert list(sources[0]) == ["folder"] and sources[1:] == ["openverse", "commons"]
 
 
+def test_single_pictures_go_into_an_uploaded_folder(alone: House) -> None:
+    desk = alone.desks.of(alone.desks.accounts.get(""))
+    made = alone.http.post("/api/v1/uploads", content=_zip(apple=2, pear=2)).json()
+    desk.create_project({"name": "fruits", "data": made["data"]})
+    desk.open("fruits").collect()
+    path = "/api/v1/projects/fruits/pictures?label=pear"
+    assert alone.http.post(path, content=_picture("blue")).json()["added"] == 1
+    desk.open("fruits").collect()
+    assert len(desk.open("fruits").pictures(label="pear", status="ok")) == 3
+    listed = b"url,label\nhttps://a.example/1.jpg,apple\nhttps://a.example/2.jpg,pear\n"
+    made = alone.http.post("/api/v1/uploads", content=listed).json()
+    desk.create_project({"name": "listed", "data": made["data"]})
+    taken = alone.http.post("/api/v1/projects/listed/pictures?label=pear", content=_picture())
+    assert taken.status_code == 422
+
+
 def test_predictions_are_those_of_serve(alone: House) -> None:
     path = "/api/v1/projects/colors/predict"
     one = alone.http.post(path, content=_picture("red"))

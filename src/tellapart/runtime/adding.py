@@ -103,11 +103,12 @@ def add_pictures(desk: Desk, project: str, label: str, files: Sequence[tuple[Pat
 def _folder(desk: Desk, project: str, label: str) -> Path:
     """Where pictures of a class go; the recipe is changed so that they are found there."""
     view = desk.project(project)
-    if label not in view.classes:
-        near = guess(label, view.classes)
+    classes = view.classes or sorted(desk.open(project).counts()["classes"])
+    if label not in classes:
+        near = guess(label, classes)
         raise InputError(
             f"The project {project!r} has no class {label!r}.",
-            expected=f"one of {', '.join(view.classes[:20])}",
+            expected=f"one of {', '.join(classes[:20])}",
             do=f"Did you mean {near!r}?" if near else "Name one of these classes.",
         )
     recipe = check(view.recipe)
