@@ -57,8 +57,10 @@ class Walk:
         progress: Watcher | None = None,
         spawn: bool = True,
         heavy: frozenset[str] = HEAVY,
+        keep: Sequence[int] = (),
     ) -> None:
-        """`steps`: the whole command, also those taken before. `heavy` ones run in the worker."""
+        """`steps`: the whole command, also those taken before. `heavy` ones run in the worker,
+        which gets the descriptors `keep` too."""
         #: Each taken step's summary, and its seconds.
         self.summaries: dict[str, dict[str, Any]] = {}
         self.seconds: dict[str, float] = {}
@@ -70,7 +72,7 @@ class Walk:
         #: Started first, so that its imports overlap with the first step.
         self._worker: Worker | None = None
         if spawn and not heavy.isdisjoint(steps):
-            self._worker = Worker(settings, name, command)
+            self._worker = Worker(settings, name, command, keep)
         try:
             self._context = open_context(settings, name, self._watch, command)
             for left in (self._context.training_file, self._context.stop_file):

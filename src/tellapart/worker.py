@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
@@ -39,7 +39,14 @@ _ENVIRONMENT = {
 class Worker:
     """The parent's end. Steps are run one at a time by `run`; `close` ends the process."""
 
-    def __init__(self, settings: Settings, project: str, command: Command | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        project: str,
+        command: Command | None = None,
+        keep: Sequence[int] = (),
+    ) -> None:
+        """`keep`: descriptors that the process gets too, such as the project's lock."""
         package_root = str(Path(__file__).resolve().parent.parent)
         path = os.pathsep.join(p for p in (package_root, os.environ.get("PYTHONPATH", "")) if p)
         self._process = subprocess.Popen(
@@ -47,6 +54,7 @@ class Worker:
             [sys.executable, "-P", "-m", "tellapart.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=tuple(keep) if os.name == "posix" else (),
             env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
         )
         if self._process.stdin is None or self._process.stdout is None:

@@ -109,7 +109,7 @@ def test_failure_retry_cancel_and_a_process_that_dies(
     done = ended(shop.runs, run.id)
     assert (done.state, done.error, done.retries) == ("done", None, 1)
     texts = [event.data.get("text", "") for event in shop.runs.events(run.id, limit=5000)]
-    assert any("started again" in text for text in texts)
+    assert any("process died: taken again" in text for text in texts)
 
     # Cancelled amid a step, then gone on with.
     run = _ask(shop, "cancelled", data)

@@ -60,7 +60,7 @@ class Engine:
             handler.setFormatter(logging.Formatter("%(message)s"))
             log.addHandler(handler)
             log.propagate = False
-        log.setLevel(logging.CRITICAL)
+        log.setLevel(logging.ERROR)
         config: DBOSConfig = {
             "name": "tellapart",
             "system_database_url": _url(settings),
@@ -68,7 +68,7 @@ class Engine:
             "application_version": VERSION,
             "enable_otlp": False,
             "use_listen_notify": False,
-            "log_level": "CRITICAL",
+            "log_level": "ERROR",
         }
         DBOS(config=config)
         DBOS.listen_queues([self._queue])
@@ -110,14 +110,18 @@ class Engine:
             with SetWorkflowID(id):
                 DBOS.start_workflow(_walk, id)
             return
-        failed = [step["function_id"] for step in DBOS.list_workflow_steps(id) if step["error"]]
+        steps = DBOS.list_workflow_steps(id)
+        failed = [step["function_id"] for step in steps if step["error"]]
         if status.status not in _TERMINAL:
             if not (retried and failed):
                 DBOS.resume_workflow(id, queue_name=self._queue)
                 return
             DBOS.cancel_workflow(id)  # it was cut off just before it ended
-        last = max((step["function_id"] for step in DBOS.list_workflow_steps(id)), default=1)
-        DBOS.rewind_workflow(id, start_step=min(failed, default=last), queue_name=self._queue)
+        # Where no step failed, it was the ending.
+        ending = [step["function_id"] for step in steps if step["function_name"] == "conclude"]
+        DBOS.rewind_workflow(
+            id, start_step=min(failed or ending, default=1), queue_name=self._queue
+        )
 
     def end(self, dead: Iterable[str] = ()) -> None:
         """Take away this worker's queue; or those of `dead` workers."""

@@ -10,14 +10,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tellapart.errors import BusyError, StorageError
 from tellapart.runtime import queue
 from tellapart.runtime.shapes import Step, now
 from tellapart.steps import Progress
 from tellapart.store import database
 from tellapart.store.schema_runs import runs
 
-#: Seconds between two events of mere progress of one step.
-_PAUSE_S = 0.25
+#: Seconds between two events of mere progress of one step, and for which a database that is away
+#: is waited for.
+_PAUSE_S, _PATIENCE_S = 0.25, 300.0
 
 
 class Recorder:
@@ -114,15 +116,13 @@ class Recorder:
 
     def keep(self, **values: Any) -> None:
         """Change values of the run's row without an event."""
-        table = runs
-        with self._lock, database.writing(self._engine) as connection:
-            done = connection.execute(
-                table.update()
-                .where(table.c.id == self.run, table.c.worker == self._worker)
-                .values(**values)
-            )
-        if not done.rowcount:
-            self._lost()
+        ours = (runs.c.id == self.run) & (runs.c.worker == self._worker)
+
+        def write(connection: sa.Connection) -> bool:
+            return bool(connection.execute(runs.update().where(ours).values(**values)).rowcount)
+
+        with self._lock:
+            self._store(write)
 
     def _flush(self) -> None:
         if self._kept is not None:
@@ -135,15 +135,27 @@ class Recorder:
 
     def _write(self, kind: str, data: Mapping[str, Any], step: str, **values: Any) -> None:
         values["steps"] = list(self._steps.values())
-        with database.writing(self._engine) as connection:
+
+        def write(connection: sa.Connection) -> bool:
             number = queue.append(
-                connection,
-                self.run,
-                kind,
-                data,
-                step=step,
-                values=values,
-                worker=self._worker,
+                connection, self.run, kind, data, step=step, values=values, worker=self._worker
             )
-        if number is None:
-            self._lost()
+            return number is not None
+
+        self._store(write)
+
+    def _store(self, write: Callable[[sa.Connection], bool]) -> None:
+        """Write, and wait for a database that is away: a run does not fail of that."""
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                with database.writing(self._engine) as connection:
+                    ours = write(connection)
+            except (StorageError, BusyError):
+                if time.monotonic() > end:
+                    raise
+                time.sleep(1.0)
+                continue
+            if not ours:
+                self._lost()
+            return

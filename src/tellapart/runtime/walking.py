@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tellapart import api, chain, registry
-from tellapart.errors import BusyError, Interrupted, TellapartError, WorkerError
+from tellapart.errors import BusyError, Interrupted, StorageError, TellapartError, WorkerError
 from tellapart.project import Project
 from tellapart.recipe import check
 from tellapart.runtime import judging, telling
@@ -25,8 +25,9 @@ from tellapart.runtime.shapes import Run, now
 from tellapart.settings import Settings
 from tellapart.store.lock import project_lock
 
-#: How often a step is taken again where its process died of something else than us.
-_AGAIN = 2
+#: How often a step is taken again where its process died of something else than us, or the
+#: database or the disk was away, and the seconds before.
+_AGAIN, _PAUSE_S = 2, 2.0
 #: Everything is done in the spawned process: there it can be ended at once.
 _HEAVY = frozenset(chain.ORDER)
 #: How many epochs… of the summary's notes become events.
@@ -109,6 +110,14 @@ class Job:
     def conclude(self, outputs: Mapping[str, Any], error: TellapartError | None) -> str:
         """Note what the run gave, and have it told; the state in which it ends."""
         self._check(cancel=False)
+        try:
+            return self._conclude(outputs, error)
+        except Exception as problem:  # it must end, whatever happens
+            self._check(cancel=False)
+            self._recorder.keep(error=_unforeseen(problem).to_dict()["error"])
+            return "failed"
+
+    def _conclude(self, outputs: Mapping[str, Any], error: TellapartError | None) -> str:
         state: telling.End = _state(error)
         values: dict[str, Any] = {"error": None}
         if error is None:
@@ -126,8 +135,9 @@ class Job:
         try:
             run = Runs(self._engine, self._server).get(self.id)
             self._recorder.keep(mail=telling.tell(self._engine, self._server, run, state))
-        except TellapartError as problem:  # a mail never fails a run
-            self._recorder.log(f"nobody could be told: {problem.what}")
+        except Exception as problem:  # a mail never fails a run
+            said = problem.what if isinstance(problem, TellapartError) else repr(problem)
+            self._recorder.log(f"nobody could be told: {said}")
         return state
 
     def end(self, state: str) -> None:
@@ -175,18 +185,24 @@ class Job:
             walk = self._walking()
             try:
                 return walk.step(name)
-            except WorkerError:
-                if self._cancelled or self._leaving or walk.alive or not again:
+            except (WorkerError, StorageError, BusyError) as error:
+                died = not walk.alive
+                if self._cancelled or self._leaving or not again:
                     raise
-                walk.close()
-                self._walk = None
-                self._recorder.log("its process died and is started again", name)
+                if isinstance(error, WorkerError) and not died:
+                    raise
+                if died:
+                    walk.close()
+                    self._walk = None
+                said = "its process died" if died else error.what
+                self._recorder.log(f"{said}: taken again", name)
+                time.sleep(_PAUSE_S)
         raise AssertionError  # never: the last turn returns or raises
 
     def _walking(self) -> chain.Walk:
         """The one spawned process of the run, and the project for as long as it works on it."""
         if self._walk is None:
-            self._hold()
+            lock = self._hold()
             steps = [name for name in self.plan if name in chain.ORDER]
             self._walk = chain.Walk(
                 self._settings,
@@ -194,26 +210,25 @@ class Job:
                 steps,
                 progress=self._recorder.progress,
                 heavy=_HEAVY,
+                keep=(lock,),  # where we are killed, nobody else begins before it has ended too
             )
             self._check()  # asked for before there was anything to kill
         return self._walk
 
-    def _hold(self) -> None:
+    def _hold(self) -> int:
         """Wait for the project: somebody may work on it at the command line."""
         self._held.close()
         told = False
         while True:
             try:
                 path = self._settings.projects_dir / self.run.project
-                self._held.enter_context(project_lock(path))
+                return self._held.enter_context(project_lock(path))
             except BusyError as error:
                 if not told:
                     self._recorder.log(error.what)
                 told = True
                 time.sleep(0.5)
                 self._check()
-            else:
-                return
 
     def _judge(self) -> dict[str, Any]:
         bundle = Project(self.run.project, self._settings, self._engine).bundle_path

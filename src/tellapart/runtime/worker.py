@@ -31,8 +31,8 @@ from tellapart.store.lock import home_lock
 from tellapart.store.schema_runs import run_events, runs
 
 #: Seconds between looks at the queue, signs of life, looks for dead workers, for due mail, for
-#: what is too old.
-_LOOK_S, _RENEW_S, _BURY_S, _POST_S, _PRUNE_S = 0.4, 4.0, 1.0, 2.0, 3600.0
+#: what is to be deleted, for what is too old.
+_LOOK_S, _RENEW_S, _BURY_S, _POST_S, _FORGET_S, _PRUNE_S = 0.4, 4.0, 1.0, 2.0, 10.0, 3600.0
 #: Seconds in which a claimed run must have begun.
 _BEGIN_S = 60.0
 #: Days for which the events of an ended run are kept.
@@ -93,6 +93,7 @@ class _Worker:
             ("renew", _RENEW_S, self._presence.renew),
             ("bury", _BURY_S, self._bury),
             ("post", _POST_S, self._outbox.deliver_due),
+            ("forget", _FORGET_S, self._forget),
             ("prune", _PRUNE_S, self._prune),
         ):
             self._every(name, seconds, do)
@@ -170,7 +171,7 @@ class _Worker:
             self._durable.end((dead,))
 
     def _prune(self) -> None:
-        """Forget events and workflows of what ended long ago, and what is to be forgotten."""
+        """Forget events and workflows of what ended long ago."""
         before = iso(datetime.now(UTC) - timedelta(days=KEPT_DAYS))
         ended = _c.state.in_(ENDED)
         with database.reading(self._engine) as connection:
@@ -182,16 +183,24 @@ class _Worker:
             ).all()
         with database.writing(self._engine) as connection:
             connection.execute(run_events.delete().where(run_events.c.run_id.in_(old)))
-            gone = connection.scalars(sa.select(_c.id).where(_c.forget, ended)).all()
-            for id in gone:
-                forget(connection, self._settings, id)
-        self._durable.forget([*old, *gone])
+        self._durable.forget(old)
         self._outbox.prune()
         accounts = Accounts(self._engine, self._settings)
         accounts.prune()
         accounts.limits.prune()
         uploads.prune(self._settings, self._engine)
         Project.sweep(self._settings, self._engine)
+
+    def _forget(self) -> None:
+        """Delete the runs that were to be deleted while they were under way."""
+        wanted = sa.select(_c.id).where(_c.forget, _c.state.in_(ENDED))
+        with database.reading(self._engine) as connection:
+            gone = connection.scalars(wanted).all()
+        if gone:
+            with database.writing(self._engine) as connection:
+                for id in gone:
+                    forget(connection, self._settings, id)
+            self._durable.forget(gone)
 
     def _lost(self) -> None:
         """Others have taken this worker for dead: go no further, in whichever thread."""

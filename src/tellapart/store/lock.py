@@ -21,8 +21,11 @@ HOME_FILE = "home.lock"
 
 
 @contextmanager
-def project_lock(folder: Path) -> Iterator[None]:
+def project_lock(folder: Path) -> Iterator[int]:
     """Hold the project whose folder this is, until the block ends or the process dies.
+
+    Gives the open lock's descriptor: a child that is handed it holds the project too, and after a
+    killed parent until its own end.
 
     The operating system releases the lock of a killed process, so none is ever left over; the
     file itself stays. Raises `BusyError`, which names the holder's process id, where another
@@ -51,7 +54,7 @@ def project_lock(folder: Path) -> Iterator[None]:
             )
         _write_pid(file)
         try:
-            yield
+            yield file.fileno()
         finally:
             _release(file)
 
