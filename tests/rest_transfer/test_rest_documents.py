@@ -21,6 +21,15 @@ from tellapart.runtime.desk.shapes import FileKind
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 
+#: The phone's download, broken off after 1,000 bytes; and one whose file has become another since.
+_CUT = """
+head -c 1000 fruits.zip > cut.zip; cp model.zip.etag cut.zip.etag
+get "$FILE" cut.zip; cmp cut.zip fruits.zip
+head -c 1000 model.onnx > other.zip; echo '"other"' > other.zip.etag
+get "$FILE" other.zip; cmp other.zip fruits.zip
+"""
+
+
 def _commands(name: str) -> str:
     text = (DOCS / name).read_text(encoding="utf-8")
     return "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, flags=re.M | re.S))
@@ -38,7 +47,8 @@ def test_the_commands_do_what_they_say(tmp_path: Path) -> None:
             archive.write(file, f"{label}/{file.name}")
     shutil.copyfile(next(pictures.glob("apple/*")), here / "picture.jpg")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    (here / "commands.sh").write_text("\n".join(map(_commands, ("rest.md", "phone.md"))))
+    commands = "\n".join((*map(_commands, ("rest.md", "phone.md")), _CUT))
+    (here / "commands.sh").write_text(commands)
     with running(tmp_path / "home") as app:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "commands.sh"],
