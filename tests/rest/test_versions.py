@@ -33,7 +33,7 @@ def test_a_version_tells_of_itself(ada: httpx.Client) -> None:
     assert ada.get(f"{BASE}/versions/1/manifest").json()["labels"] == ["apple", "pear"]
     for version in ("2", "0", "999999999"):
         assert ada.get(f"{BASE}/versions/{version}").status_code == 404
-    for version in ("first", "-1", "1.5", "1/../1"):
+    for version in ("first", "-1", "1.5", "1%2f..%2f1"):
         assert ada.get(f"{BASE}/versions/{version}").status_code in (404, 422)
 
 
@@ -66,8 +66,7 @@ def test_files_are_those_of_the_bundle(ada: httpx.Client, served: Served) -> Non
         reader.close()
     wanted = [n.removeprefix("dataset/") for n in bundle.namelist() if n.startswith("dataset/")]
     assert inside == wanted
-    missing = ada.get(f"{BASE}/versions/1/files/coreml")
-    assert missing.status_code == 404 and "onnx" in missing.json()["error"]["expected"]
+    assert ada.get(f"{BASE}/versions/1/files/secrets").status_code in (404, 422)
 
 
 def test_versions_stand_side_by_side(ada: httpx.Client) -> None:
