@@ -57,6 +57,7 @@ def test_for_people(here: Accounts, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["accounts", "add", "Ann", "ann@example.org"]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("Ann (ann@example.org, user): open\nhttps://app.example/reset/")
+    assert "everybody logs in" in said.err
     assert main(["accounts", "list"]) == 0
     assert "ann@example.org" in capsys.readouterr().out
     assert main(["accounts", "reset", "nobody"]) == 3

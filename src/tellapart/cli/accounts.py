@@ -45,6 +45,8 @@ def add(
     password = _read() if password_stdin else ""
     account = accounts.add(name, email, role="admin" if admin else "user", password=password)
     _done(account, "" if password else accounts.reset_link(account), json)
+    if accounts.count() == 1:
+        tell("This is the first account: from the next start of `tellapart up`, everybody logs in.")
 
 
 def list_(json: Json = False) -> None:
