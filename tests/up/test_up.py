@@ -113,7 +113,7 @@ def test_a_backup_is_written_while_it_runs(
     assert main(["restore", str(file)]) == 0
     capsys.readouterr()
     assert main(["list", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)["projects"]
     there = [each["name"] for each in _ask(app, "/api/v1/projects")["items"]]
     assert sorted(each["name"] for each in listed) == there
 
