@@ -180,16 +180,20 @@ def whole(runs: Runs, id: str) -> list[Event]:
 
 
 def kill_at_random(
-    app: App, runs: Runs, ids: list[str], kills: int, mean: float, until: float
+    app: App, runs: Runs, ids: list[str], wanted: tuple[int, int, int], mean: float, until: float
 ) -> tuple[Counter[str], Counter[str]]:
-    """Kill server and worker in turns by chance; what was killed, and what was under way."""
+    """Kill server or worker by chance; what was killed, and what was under way.
+
+    Where all runs have ended before there were enough kills, one more is asked for.
+    """
     rng = random.Random(11)
     killed: Counter[str] = Counter()
     during: Counter[str] = Counter()
-    while killed.total() < kills and time.monotonic() < until:
+    while killed.total() < wanted[1] and time.monotonic() < until:
         time.sleep(rng.uniform(0.2, 2 * mean))
         if all(runs.get(id).ended_state for id in ids):
-            break
+            ids.append(app.ask(f"run-{len(ids)}", wanted[2], until))
+            continue
         at = next((run.step for run in runs.list(states=("running",))), "") or "between"
         name = rng.choice(("server", "worker"))
         app.kill(name)
@@ -215,8 +219,8 @@ def measure(
                 calm = (runs.get(first).result or {})["seconds"]["total"]
                 web.requests.clear()
                 ids = [app.ask(f"run-{n}", per_class, until) for n in range(count)]
-                mean = max(1.0, count * calm / kills)
-                killed, during = kill_at_random(app, runs, ids, kills, mean, until)
+                mean = max(1.0, count * calm / kills / 1.5)
+                killed, during = kill_at_random(app, runs, ids, wanted, mean, until)
                 wait(runs, ids, until)
                 mails(post, runs, [first, *ids], until)
                 found = [runs.get(id) for id in ids]
