@@ -76,7 +76,8 @@ class Run:
     left_s: float | None
     #: `{"code", "what", "expected", "do"}` of a failed run.
     error: dict[str, Any] | None
-    #: `version`, `bundle` (file name), `pictures`, `metrics`, `seconds`, `notes` of a finished run.
+    #: `version`, `bundle` (file name), `data_kind`, `pictures`, `metrics`, `seconds`, `notes` of a
+    #: finished run.
     result: dict[str, Any] | None
     #: What the model says of the test picture: `label`, `probability`, `probabilities`,
     #: `refused`; or `error`.

@@ -20,6 +20,8 @@ from tellapart.runtime.shapes import Run
 from tellapart.settings import Settings
 
 End = Literal["done", "failed", "cancelled"]
+#: What a project's data are called in a mail.
+_COUNTED = {"table": "rows", "arrays": "samples"}
 
 _FILES: tuple[tuple[FileKind, str], ...] = (
     ("bundle", "The model: one zip that runs by itself"),
@@ -43,7 +45,9 @@ def tell(engine: sa.Engine, settings: Settings, run: Run, state: End) -> str:
         payload["links"] = {kind: url for kind, _, url in links(settings, run)}
         outbox.put_webhook(f"{key}-hook", hook, payload, owner=run.owner)
     address = run.notify.get("email")
-    if not address or state == "cancelled":
+    # A run up to an earlier step has nothing that a mail could bring.
+    nothing = state == "done" and not (run.result or {}).get("version")
+    if not address or state == "cancelled" or nothing:
         return ""
     if state == "failed":
         outbox.put(key, address, compose.failure(_failure(settings, run)), owner=run.owner)
@@ -104,6 +108,7 @@ def _success(settings: Settings, run: Run, bundle: Path | None, attached: bool) 
         page=page(settings, run),
         attached=attached,
         notes=tuple(result.get("notes", ())),
+        counted=_COUNTED.get(str(result.get("data_kind")), "pictures"),
     )
 
 

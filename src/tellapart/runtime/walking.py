@@ -244,6 +244,7 @@ class Job:
         return {
             "version": package.get("version"),
             "bundle": project.bundle_path.name if package else None,
+            "data_kind": project.recipe.data_kind,
             "pictures": project.counts(),
             "metrics": summaries.get("evaluate", {}).get("metrics", {}),
             "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},
