@@ -31,6 +31,7 @@ from tellapart.serving.request import (
     Disconnected,
     Request,
     Response,
+    overloaded,
     problem,
     stopping,
 )
@@ -134,14 +135,20 @@ class App:
         except TellapartError as error:
             self.refuse(request, error)
             return
-        if handler == self._respond and self.predictor.takes(request):
+        if handler != self._respond:
+            self._start(request, handler, parts)
+        elif self.pool.full:
+            self.refuse(request, overloaded(self.pool.retry_after))
+        elif self.predictor.takes(request):
             request.direct = True  # goes on in `whole`
         else:
             self._start(request, handler, parts)
 
     def whole(self, request: Request, data: bytes) -> None:
         """The body has come of a request that needs no task unless there is more to it."""
+        budget = self.predictor.budget
         try:
+            request.hold(len(data), budget)
             begun = self.predictor.begin_direct(request, data, self._told)
         except TellapartError as error:
             self.refuse(request, error)
@@ -149,7 +156,7 @@ class App:
             self._end(request, self._fault(request, error))
         else:
             if not begun:
-                self.predictor.budget.give(request.held)  # whoever reads it counts it
+                budget.give(request.held)  # whoever reads it counts it
                 request.direct, request.held = False, 0
                 request.feed(data)
                 request.end()
@@ -159,25 +166,22 @@ class App:
         """What became of a job that is a request's only one."""
         request: Request = ticket.asker
         request.ticket = None
+        if not isinstance(outcome, Told):
+            self._end(request, single(ticket.info, outcome))
+            return
+        status, body = outcome.status, outcome.body
         try:
-            if isinstance(outcome, Told):
-                self._pass_on(request, ticket, outcome)
-            else:
-                self._end(request, single(ticket.info, outcome))
+            headers = tuple(self._cors(request)) if self.options.cors else ()
+            if request.connection is not None:
+                request.connection.answer(request, Response(status, body, JSON, headers))
+            taken = time.monotonic() - request.began
+            self.metrics.open -= 1
+            self.predictor.budget.held -= request.held
+            self.metrics.told(ticket, outcome, request.route, taken)
+            if self._logged or status >= 500:
+                self._log(request, status, taken)
         except Exception as error:  # it must not fall back on the worker
             self._fault(request, error)
-
-    def _pass_on(self, request: Request, ticket: Ticket, told: Told) -> None:
-        """`_end` for what a worker has written."""
-        headers = tuple(self._cors(request)) if self.options.cors else ()
-        if request.connection is not None:
-            request.connection.answer(request, Response(told.status, told.body, JSON, headers))
-        taken = time.monotonic() - request.began
-        self.metrics.open -= 1
-        self.predictor.budget.held -= request.held
-        self.metrics.told(ticket, told, request.route, taken)
-        if self._logged or told.status >= 500:
-            self._log(request, told.status, taken)
 
     def refuse(self, request: Request, error: TellapartError) -> None:
         """Answer with an error."""

@@ -150,7 +150,10 @@ class Connection(asyncio.Protocol):
         self._app.begin(request)
         if len(data) > head.size:
             data = data[head.size :]
-            if self._coming:
+            if request.direct and len(data) == head.length:
+                self._coming = False
+                self._app.whole(request, data)
+            elif self._coming:
                 self._take(data)
             else:
                 self._rest = data
@@ -208,20 +211,26 @@ class Connection(asyncio.Protocol):
             self._drop(len(data), done)
             return
         if request.direct:
-            try:
-                request.hold(len(data), self._app.predictor.budget)
-            except OverloadedError as error:
-                self._app.refuse(request, error)
-                return
-            if not done or request.fed:
-                request.feed(data)
-            if done:
-                self._app.whole(request, b"".join(request.take()) if request.fed else data)
+            self._take_directly(request, data, done)
             return
         if data:
             request.feed(data)
         if done:
             request.end()
+
+    def _take_directly(self, request: Request, data: bytes, done: bool) -> None:
+        """More of a body that goes to the pool as it is."""
+        request.feed(data)
+        if done:
+            budget = self._app.predictor.budget
+            budget.give(request.held)  # it is counted as a whole
+            request.held = 0
+            self._app.whole(request, b"".join(request.take()))
+            return
+        try:
+            request.hold(len(data), self._app.predictor.budget)
+        except OverloadedError as error:
+            self._app.refuse(request, error)
 
     def _drop(self, size: int, done: bool) -> None:
         """What comes of a body that nobody wants any more."""

@@ -110,14 +110,13 @@ class Generation:
         """Whether workers die one after the other, or cannot be replaced."""
         return self.barren or self._failures > 1
 
-    def cost(self, job: Job, info: ModelInfo) -> float:
-        """Seconds of a worker's time that a job is expected to take."""
-        each = self._cost[self.place(info)]
-        return each * _OCCLUSION if job.why and "map" not in info.outputs else each
-
-    def place(self, info: ModelInfo) -> int:
-        """A model's place among those of its workers; of its own models, that is."""
-        return self._default if info is self.default else self.places[info.key]
+    def cost(self, job: Job, info: ModelInfo) -> tuple[int, float]:
+        """A model's place, and the seconds of a worker's time that a job is expected to take."""
+        place = self._default if info is self.default else self.places[info.key]
+        each = self._cost[place]
+        if job.why and "map" not in info.outputs:
+            each *= _OCCLUSION
+        return place, each
 
     def wait(self) -> float:
         """Seconds until a job that comes now would be begun, as things go.

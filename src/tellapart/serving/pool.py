@@ -226,8 +226,7 @@ class Pool:
     ) -> Ticket:
         if job.deadline < self._deadlines.due:
             self._deadlines.watch(job.deadline, now)
-        cost = generation.cost(job, info)
-        place = generation.place(info)
+        place, cost = generation.cost(job, info)
         return Ticket(next(self._numbers), job, info, place, now, cost, done, asker)
 
     def _admit(self, generation: Generation, jobs: int, deadline: float, now: float) -> None:

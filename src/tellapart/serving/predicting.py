@@ -93,12 +93,7 @@ class Predictor:
     def takes(self, request: Request) -> bool:
         """Whether a `POST /predict` may well hold one picture, and nothing needs a closer look."""
         length = request.length
-        return (
-            length is not None
-            and 0 < length <= self._max_body
-            and request.bare
-            and not self.pool.full
-        )
+        return length is not None and 0 < length <= self._max_body and request.bare
 
     def begin_direct(self, request: Request, data: bytes, done: Done) -> bool:
         """Give the pool a request's body as it came, if it is one picture and no more.
