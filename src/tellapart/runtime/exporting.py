@@ -28,7 +28,6 @@ from tellapart.settings import Settings
 PATIENCE = 90.0
 #: Seconds that the making may take.
 _LIMIT = 900.0
-_NICE = 10
 _WEIGHTS = "weights.safetensors"
 
 #: One at a time is made.
@@ -137,7 +136,7 @@ def main(bundle: str, folder: str) -> int:
     from tellapart.bundle import Bundle
 
     with contextlib.suppress(OSError):
-        os.nice(_NICE)
+        os.nice(Settings.from_env().worker_nice)
     Thread(target=_end_with_the_parent, daemon=True).start()
     try:
         registry.load("exporter", "coreml")().export(Bundle.load(bundle), Path(folder))

@@ -63,16 +63,6 @@ def _copy(bundle: Bundle, archive: Archive, target: Path) -> None:
 
 def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
     """The package of a head and its backbone, proved on the golden pictures."""
-    try:
-        from tellapart.learn.deep import coreml, proving, timm_heads
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Core ML models are made with {error.name}, which is not installed.",
-            expected="the extra [deep]",
-            do="Run: pip install 'tellapart[deep]'",
-        ) from error
-    from safetensors.numpy import load
-
     if _WEIGHTS not in archive:
         raise DataError(
             f"The bundle {bundle.path.name!r} holds no {_WEIGHTS} to build its network from.",
@@ -86,6 +76,16 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
             expected="a model of one network of timm with a linear head",
             do="Use its ONNX model: `tellapart export … --format onnx`.",
         )
+    try:
+        from tellapart.learn.deep import coreml, proving, timm_heads
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Core ML models are made with {error.name}, which is not installed.",
+            expected="the extra [deep]",
+            do="Run: pip install 'tellapart[deep]'",
+        ) from error
+    from safetensors.numpy import load
+
     manifest = bundle.manifest
     given, backbone = manifest["input"], manifest["backbone"]
     weights = load(_checked(archive, _WEIGHTS, MODEL_LIMIT))
