@@ -11,6 +11,7 @@ from typing import cast
 import sqlalchemy as sa
 
 from tellapart.accounts import Accounts
+from tellapart.mail.message import shown
 from tellapart.store import schema_accounts as schema
 
 PASSWORD = "correct horse battery"
@@ -38,7 +39,9 @@ def mails(accounts: Accounts) -> list[tuple[str, str, str]]:
         ).all()
     found = []
     for row in rows:
-        message = cast(EmailMessage, message_from_string(row.body, policy=policy.default))
+        written = shown(accounts.settings, row.key, row.body)
+        assert written is not None
+        message = cast(EmailMessage, message_from_string(written, policy=policy.default))
         body = message.get_body(("plain",))
         assert body is not None
         found.append((str(message["Subject"]), row.recipient, body.get_content()))

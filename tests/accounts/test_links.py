@@ -13,7 +13,7 @@ from tellapart.accounts import Account, Accounts, Session
 from tellapart.accounts.limits import SIGN_UP
 from tellapart.accounts.links import CONFIRM, CONFIRM_S, FIRST, FIRST_S, RESET, RESET_S
 from tellapart.errors import InputError, RequestError
-from tests.accounts.scene import HERE, PASSWORD, Clock, mails, token_in
+from tests.accounts.scene import HERE, PASSWORD, Clock, mails, stored_bytes, token_in
 
 OTHER = "another horse battery"
 
@@ -184,6 +184,14 @@ class TestForgotten:
         assert accounts.log_in("ann", OTHER, address=HERE)
         # Whoever owns the address learns of it.
         assert mails(accounts)[-1][0] == "Your account was changed · Tellapart"
+
+    def test_the_waiting_mail_is_nothing_for_readers_of_the_database(
+        self, accounts: Accounts, ann: Account
+    ) -> None:
+        accounts.forgot("ann", address=HERE)
+        token = token_in(mails(accounts)[0][2], RESET)
+        assert token.encode() not in stored_bytes(accounts.settings.home)
+        assert b"/reset/" not in stored_bytes(accounts.settings.home)
 
     def test_it_expires(self, accounts: Accounts, ann: Account, clock: Clock) -> None:
         token = _token(accounts.reset_link(ann), RESET)

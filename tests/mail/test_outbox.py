@@ -326,6 +326,15 @@ def test_old_ones_are_forgotten_and_waiting_ones_are_not(
     assert outbox.get("waits") is None
 
 
+def test_a_mail_that_no_key_opens_any_more_is_given_up(
+    outbox: Outbox, settings: Settings, postbox: Postbox
+) -> None:
+    _put(outbox)
+    other = Outbox(outbox.engine, replace(settings, secret_key="k" * 40), clock=outbox.clock)
+    assert other.deliver_due() == 0
+    assert _state(outbox)[0] == "failed" and "secret.key" in _state(outbox)[1]
+
+
 def test_long_keys_are_keys_too(outbox: Outbox) -> None:
     _put(outbox, "k" * 500)
     assert outbox.get("k" * 500) is not None and outbox.get("k" * 501) is None

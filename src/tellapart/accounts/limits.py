@@ -66,6 +66,13 @@ class Limits:
     def take(self, *wanted: tuple[str, Limit]) -> None:
         """Count one try under each key. Raises `RequestError` (429) where one must pause."""
         now = self._base._clock()
+        keys = [key for key, _ in wanted]
+        with reading(self._base.engine) as connection:
+            # First without writing: who floods us during a pause fills no table.
+            query = sa.select(sa.func.max(_table.c.until)).where(_table.c.key.in_(keys))
+            wait = (connection.scalar(query) or 0.0) - now
+        if wait > 0:
+            raise _too_many(wait)
         with writing(self._base.engine) as connection:
             # In one order always, so that two transactions never wait for each other.
             counters = [_Counter(connection, key, limit) for key, limit in sorted(wanted)]
@@ -75,13 +82,7 @@ class Limits:
                 for counter in counters:
                     counter.count(now)
         if wait > 0:
-            raise RequestError(
-                "There were too many tries.",
-                expected="fewer tries",
-                do=f"Try again in {max(1, round(wait))} seconds.",
-                status=429,
-                retry_after=wait,
-            )
+            raise _too_many(wait)
 
     def right(self, forgive: str, refund: Sequence[tuple[str, Limit]], know: str) -> None:
         """A try was the right person's: forget those before it, give one back, remember them.
@@ -112,6 +113,16 @@ class Limits:
         """Drop counters that have run out."""
         with writing(self._base.engine) as connection:
             connection.execute(_table.delete().where(_table.c.forget <= self._base._clock()))
+
+
+def _too_many(wait: float) -> RequestError:
+    return RequestError(
+        "There were too many tries.",
+        expected="fewer tries",
+        do=f"Try again in {max(1, round(wait))} seconds.",
+        status=429,
+        retry_after=wait,
+    )
 
 
 def network(address: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 import sqlalchemy as sa
 
 from tellapart.accounts.base import Base
@@ -11,11 +9,10 @@ from tellapart.accounts.rows import Account
 from tellapart.errors import InputError, NotFoundError, StorageError
 from tellapart.store import schema_accounts as schema
 from tellapart.store.database import reading, writing
-from tellapart.store.keys import Keys
+from tellapart.store.sealing import seal, unseal
 
 #: Bytes of one credential at most.
 LARGEST = 65_536
-_NONCE = 12
 _table = schema.credentials
 _c = _table.c
 
@@ -31,8 +28,6 @@ class Vault:
 
     def put(self, account: Account, name: str, secret: str) -> None:
         """Keep `secret` under `name` (1 to 64 characters); replaces an earlier one."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         data = secret.encode("utf-8", "surrogatepass")
         if not 1 <= len(name) <= 64 or not name.isprintable() or len(data) > LARGEST:
             raise InputError(
@@ -40,8 +35,7 @@ class Vault:
                 expected=f"a name of 1 to 64 characters, at most {LARGEST:,} bytes",
                 do="Use a shorter one.",
             )
-        nonce = secrets.token_bytes(_NONCE)
-        sealed = nonce + AESGCM(self._keys()[0]).encrypt(nonce, data, _bound(account, name))
+        sealed = seal(self._base.settings, "credentials", data, _place(account, name))
         values = {"sealed": sealed, "changed_at": self._base._now()}
         which = sa.and_(_c.account_id == account.id, _c.name == name)
         with writing(self._base.engine) as connection:
@@ -50,9 +44,6 @@ class Vault:
 
     def get(self, account: Account, name: str) -> str:
         """The secret kept under `name`. Raises `NotFoundError`; `StorageError` without its key."""
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         query = sa.select(_c.sealed).where(_c.account_id == account.id, _c.name == name)
         with reading(self._base.engine) as connection:
             sealed = connection.scalar(query)
@@ -62,13 +53,8 @@ class Vault:
                 expected="one that was stored before",
                 do="Store it first.",
             )
-        for key in self._keys():
-            try:
-                opened = AESGCM(key).decrypt(
-                    sealed[:_NONCE], sealed[_NONCE:], _bound(account, name)
-                )
-            except InvalidTag:
-                continue
+        opened = unseal(self._base.settings, "credentials", sealed, _place(account, name))
+        if opened is not None:
             return opened.decode("utf-8", "surrogatepass")
         raise StorageError(
             f"The credential {name[:80]!r} does not open with this server's key.",
@@ -88,9 +74,6 @@ class Vault:
         with writing(self._base.engine) as connection:
             connection.execute(_table.delete().where(*which))
 
-    def _keys(self) -> tuple[bytes, ...]:
-        return Keys(self._base.settings).derive("credentials")
 
-
-def _bound(account: Account, name: str) -> bytes:
-    return f"{account.id}\0{name}".encode()
+def _place(account: Account, name: str) -> str:
+    return f"{account.id}\0{name}"

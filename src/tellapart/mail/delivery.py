@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tellapart.errors import TellapartError
 from tellapart.mail import smtp
-from tellapart.mail.message import drop, sender, with_file
+from tellapart.mail.message import drop, sender, shown, with_file
 from tellapart.mail.smtp import SendError
 from tellapart.mail.times import seconds, stamp
 from tellapart.store import schema_accounts as schema
@@ -146,6 +146,9 @@ def _lease(outbox: Outbox, key: str, holder: str) -> Iterator[Any]:
 
 
 def _send(outbox: Outbox, row: sa.Row[Any], still_ours: Any) -> None:
+    text = shown(outbox.settings, row.key, row.body)
+    if text is None:
+        raise SendError("never", "the server's key (secret.key) has changed since it was written")
     if row.kind == "webhook":
         from tellapart.mail import webhook
 
@@ -154,7 +157,7 @@ def _send(outbox: Outbox, row: sa.Row[Any], still_ours: Any) -> None:
         webhook.post(
             outbox.settings,
             row.recipient,
-            row.body.encode(),
+            text.encode(),
             owner=row.owner,
             delivery=row.key,
             at=int(outbox.clock()),
@@ -170,21 +173,20 @@ def _send(outbox: Outbox, row: sa.Row[Any], still_ours: Any) -> None:
         server,
         address,
         row.recipient,
-        lambda limit: _mail(row, limit),
+        lambda limit: _mail(row, text.encode("ascii"), limit),
         still_ours=still_ours,
         context=outbox.ssl_context,
     )
 
 
-def _mail(row: sa.Row[Any], limit: int | None) -> bytes:
+def _mail(row: sa.Row[Any], plain: bytes, limit: int | None) -> bytes:
     """The mail's bytes, with its file where that is there and the server takes it."""
-    plain = row.body.encode("ascii")
     if not row.attachment:
-        return bytes(plain)
+        return plain
     try:
         file = Path(row.attachment).read_bytes()
     except OSError:
-        return bytes(plain)
+        return plain
     whole = with_file(plain, file, row.key)
     return plain if limit is not None and len(whole) > limit else whole
 

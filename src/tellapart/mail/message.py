@@ -18,6 +18,7 @@ from pathlib import Path
 from tellapart.errors import InputError
 from tellapart.mail.addresses import checked
 from tellapart.settings import Settings
+from tellapart.store.sealing import seal, unseal
 
 #: Seven bits only: any server takes it, and it is stored as a text.
 POLICY = policy.SMTP.clone(cte_type="7bit")
@@ -91,6 +92,18 @@ def with_file(mail: bytes, file: bytes, key: str) -> bytes:
         b"",
     ]
     return b"\r\n".join(parts)
+
+
+def hidden(settings: Settings, key: str, text: str) -> str:
+    """A text as the outbox keeps it: a link for a new password is nothing for the database's
+    readers, and a copy of it is nothing for a thief."""
+    return base64.b64encode(seal(settings, "outbox", text.encode(), key)).decode("ascii")
+
+
+def shown(settings: Settings, key: str, text: str) -> str | None:
+    """What was `hidden`; None where the server's key has changed since."""
+    opened = unseal(settings, "outbox", base64.b64decode(text), key)
+    return None if opened is None else opened.decode()
 
 
 def keep(settings: Settings, key: str, file: Path) -> str:

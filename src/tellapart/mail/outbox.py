@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from tellapart.mail.addresses import checked
 from tellapart.mail.allowing import refusal
-from tellapart.mail.message import drop, finished, keep, sweep
+from tellapart.mail.message import drop, finished, hidden, keep, sweep
 from tellapart.mail.times import seconds, stamp
 from tellapart.settings import Settings
 from tellapart.store import schema_accounts as schema
@@ -229,7 +229,7 @@ class Outbox:
             row = {
                 **values,
                 "key": key,
-                "body": "" if reason else body(),
+                "body": "" if reason else hidden(self.settings, key, body()),
                 "attachment": "" if reason else kept,
                 "state": "refused" if reason else "queued",
                 "reason": reason,
