@@ -85,7 +85,7 @@ class House:
 @contextlib.contextmanager
 def house(home: Path, *, single_user: bool) -> Iterator[House]:
     """A server with its home in `home`."""
-    settings = replace(Settings(), home=home, allow_hosts=())
+    settings = replace(Settings(), home=home, allow_hosts=(), worker_nice=0)
     engine = open_database(settings)
     accounts = Accounts(engine, settings, single_user=single_user)
     desks = Desks(settings, engine, Runs(engine, settings), accounts, residents=Residents(settings))
