@@ -47,7 +47,7 @@ def test_figures_are_the_bundles_own(
     kinds = {link.rpartition("/")[2] for link in links}
     assert {"bundle", "onnx", "report", "metrics"} <= kinds
     for link in links:
-        assert httpx.head(own_app.url + link, timeout=60).status_code == 200, link
+        assert httpx.head(own_app.url + link, timeout=240).status_code == 200, link
 
 
 def test_it_answers_a_picture_and_a_wrong_address(

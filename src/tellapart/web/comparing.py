@@ -133,7 +133,7 @@ def _compared(found: Mapping[str, Any], first: int, second: int) -> Markup:
     for name, pair in (found.get("classes") or {}).items():
         rows.append((words.COMPARE_RECALL.format(name=name), *_figures("accuracy", pair)))
     pictures = found.get("pictures")
-    if isinstance(pictures, (list, tuple)) and len(pictures) == 2:
+    if pictures and pictures != [None, None]:
         rows.append((words.COMPARE_PICTURES, *_figures("n", pictures)))
     for key, pair in (found.get("recipe") or {}).items():
         shown = [words.NO_VALUE if value is None else str(value) for value in pair]

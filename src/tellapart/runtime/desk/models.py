@@ -132,7 +132,8 @@ class Models(Base):
 
     def compare(self, project: str, first: int, second: int) -> dict[str, Any]:
         """Two versions side by side: `versions`, `metrics` (name → [first, second]), `classes`
-        (class → [recall, recall]), `pictures`, `recipe` (key → [first, second], differences)."""
+        (class → [recall, recall]), `pictures` ([kept, kept]), `recipe` (key → [first, second],
+        differences)."""
         both = [self.metrics(project, number) for number in (first, second)]
         manifests = [self.manifest(project, number) for number in (first, second)]
         views = [self.version(project, number) for number in (first, second)]
@@ -148,7 +149,7 @@ class Models(Base):
                 label: [found.get(label) for found in recalls]
                 for label in sorted({*recalls[0], *recalls[1]})
             },
-            "pictures": [one.get("splits") for one in both],
+            "pictures": [_kept(one) for one in both],
             "recipe": {
                 key: [one.get(key) for one in recipes]
                 for key in sorted({*recipes[0], *recipes[1]})
@@ -305,6 +306,14 @@ class Models(Base):
         digest = self._memory.get("", key, lambda: file_sha256(made), 24 * 3600.0)
         name = f"{bundle.path.stem}-coreml.zip"
         return Download(made, name, "application/zip", state.st_size, digest)
+
+
+def _kept(figures: Mapping[str, Any]) -> int | None:
+    """How many pictures or rows a version was made of."""
+    pictures, samples = figures.get("pictures"), figures.get("samples")
+    if pictures:
+        return int(pictures["kept"])
+    return sum(sum(row.values()) for row in samples.values()) if samples else None
 
 
 def _part(bundle: Path, start: str) -> Sliced:
