@@ -33,6 +33,33 @@ def test_one_who_asks_once_does_not_wait_for_a_flood() -> None:
     assert max(order.index("x"), order.index("y")) <= 10
 
 
+def test_floods_share_one_turn_while_others_ask() -> None:
+    async def story() -> list[int]:
+        turns, floods, seen = Turns(total=12, each=4), 0, []
+
+        async def flood(key: str) -> None:
+            nonlocal floods
+            async with turns.turn(key):
+                floods += 1
+                await asyncio.sleep(0)
+                floods -= 1
+
+        async def ask(number: int) -> None:
+            async with turns.turn(f"calm {number}"):
+                await asyncio.sleep(0)
+                seen.append(floods)
+
+        tasks = [asyncio.create_task(flood(key)) for key in ["a"] * 100 + ["b"] * 100]
+        for number in range(30):
+            await ask(number)
+        for task in tasks:
+            await task
+        return seen
+
+    seen = asyncio.run(story())
+    assert max(seen[5:]) <= 1  # the first ones meet what was begun before
+
+
 def test_no_account_has_more_than_its_turns_though_nobody_else_asks() -> None:
     async def story() -> int:
         turns, at_once, most = Turns(total=8, each=3), 0, 0
@@ -64,7 +91,7 @@ def test_beyond_so_many_waiting_ones_is_refused() -> None:
             turns.give("a")
             await task
         turns.give("a")
-        assert not turns._lines and turns._free == 1
+        assert turns._free == 1 and not any(one.active for one in turns._lines.values())
 
     asyncio.run(story())
 
@@ -95,7 +122,8 @@ def test_turns_are_given_back_whatever_happens(asked: list[tuple[str, str]]) -> 
         await asyncio.wait_for(
             asyncio.gather(*(task for task, _ in tasks), return_exceptions=True), 10
         )
-        assert turns._free == 2 and not turns._lines
+        assert turns._free == 2
+        assert not any(one.active or one.waiting for one in turns._lines.values())
 
     asyncio.run(story())
 

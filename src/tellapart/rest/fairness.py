@@ -1,8 +1,10 @@
 """Turns and rates: one busy account must not make the others wait.
 
 A request needs a turn while it is worked on, until its answer begins; turns go round the accounts,
-so that whoever asks once comes soon, however many requests another one has waiting. Beside that
-each account has a rate: what goes beyond it waits, and what would wait too long is refused.
+so that whoever asks once comes soon, however many requests another one has waiting. Accounts that
+ask for more while their last request is not answered yet share one turn as long as others ask too:
+cores are few, and what is worked on beside a request slows it down. Beside that each account has a
+rate: what goes beyond it waits, and what would wait too long is refused.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from dataclasses import dataclass, field
 
 from tellapart.errors import RequestError
 
-#: Requests worked on at once: in all, and of one account. More would only share the same cores.
-TOTAL, EACH = 12, 4
+#: Requests worked on at once: in all, of one account, and of all that press while others ask.
+TOTAL, EACH, PRESSING = 12, 4, 1
 #: Requests of one account that wait for a turn.
 WAITING = 256
+#: Seconds for which an account counts as pressing, and for which others count as asking.
+_PRESSED, _ASKED = 2.0, 1.0
 #: Seconds that a request beyond its rate is made to wait before it is refused.
 PATIENCE = 2.0
 _MOST_KEYS = 10_000
@@ -28,23 +32,36 @@ _MOST_KEYS = 10_000
 @dataclass
 class _Line:
     active: int = 0
+    #: Until when it counts as pressing.
+    pressing: float = 0.0
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
 class Turns:
     """Who is worked on next. One event loop's."""
 
-    def __init__(self, total: int = TOTAL, each: int = EACH, waiting: int = WAITING) -> None:
+    def __init__(
+        self,
+        total: int = TOTAL,
+        each: int = EACH,
+        waiting: int = WAITING,
+        pressing: int = PRESSING,
+    ) -> None:
         self._free, self._each, self._waiting = total, each, waiting
+        self._pressing = pressing
         self._lines: dict[str, _Line] = {}
         #: Whose turn it is: keys with somebody waiting, the next one first.
         self._round: deque[str] = deque()
+        #: When those who do not press had a turn last: of two keys, the latest last.
+        self._calm: dict[str, float] = {}
 
     async def take(self, key: str) -> None:
         """Wait for a turn of `key`; give it back by `give`. Raises `RequestError` (429)."""
         line = self._lines.setdefault(key, _Line())
-        if self._free > 0 and line.active < self._each and not line.waiting:
-            self._free, line.active = self._free - 1, line.active + 1
+        if line.active or line.waiting:
+            line.pressing = time.monotonic() + _PRESSED
+        if not line.waiting and self._may(key, line):
+            self._start(key, line)
             return
         if len(line.waiting) >= self._waiting:
             raise RequestError(
@@ -77,27 +94,60 @@ class Turns:
         self._drop_empty(key)
         self._next()
 
+    def _may(self, key: str, line: _Line) -> bool:
+        """Whether one more of these may be worked on now."""
+        if self._free <= 0 or line.active >= self._each:
+            return False
+        now = time.monotonic()
+        others = any(now - at <= _ASKED for one, at in self._calm.items() if one != key)
+        if line.pressing <= now or not others:
+            return True
+        pressing = (one.active for one in self._lines.values() if one.pressing > now)
+        return sum(pressing) < self._pressing
+
+    def _start(self, key: str, line: _Line) -> None:
+        self._free, line.active = self._free - 1, line.active + 1
+        now = time.monotonic()
+        if line.pressing <= now:
+            self._calm.pop(key, None)
+            self._calm[key] = now
+            if len(self._calm) > 2:
+                del self._calm[next(iter(self._calm))]
+
     def _drop_empty(self, key: str) -> None:
         line = self._lines.get(key)
-        if line is not None and not line.active and not line.waiting:
+        # One that presses is remembered: else it would begin anew with each answer.
+        if line is None or line.active or line.waiting:
+            return
+        if line.pressing <= time.monotonic() or len(self._lines) > _MOST_KEYS:
             del self._lines[key]
 
     def _next(self) -> None:
-        for _ in range(len(self._round)):
-            if self._free <= 0:
-                return
-            key = self._round.popleft()
-            line = self._lines.get(key)
-            while line is not None and line.waiting and line.waiting[0].done():
-                line.waiting.popleft()  # gave up
-            if line is None or not line.waiting:
-                self._drop_empty(key)
-                continue
-            if line.active < self._each:
-                line.waiting.popleft().set_result(None)
-                self._free, line.active = self._free - 1, line.active + 1
-            if line.waiting:
-                self._round.append(key)
+        """Call those who wait: who does not press first, then round the others."""
+        for pressing in (False, True):
+            going_on = True
+            while going_on:
+                going_on = False
+                for _ in range(len(self._round)):
+                    if self._free <= 0:
+                        return
+                    going_on |= self._call(self._round.popleft(), pressing)
+
+    def _call(self, key: str, pressing: bool) -> bool:
+        """Let one of `key` begin, if it may; it then goes to the end of the round."""
+        line = self._lines.get(key)
+        while line is not None and line.waiting and line.waiting[0].done():
+            line.waiting.popleft()  # gave up
+        if line is None or not line.waiting:
+            self._drop_empty(key)
+            return False
+        its_turn = (line.pressing > time.monotonic()) is pressing and self._may(key, line)
+        if its_turn:
+            line.waiting.popleft().set_result(None)
+            self._start(key, line)
+        if line.waiting:
+            self._round.append(key)
+        return its_turn
 
     @contextlib.asynccontextmanager
     async def turn(self, key: str) -> AsyncIterator[None]:
