@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tellapart.cli.console import emit, tell, write
-from tellapart.errors import FetchError, InputError, Interrupted, TellapartError
+from tellapart.errors import FetchError, InputError, Interrupted, RecipeError, TellapartError
 from tellapart.serving.wire import error_from
 
 if TYPE_CHECKING:
@@ -259,7 +259,12 @@ def _zipped(folder: Path, target: Path) -> Path:
 def _refused(answer: httpx.Response) -> TellapartError:
     """What the server says is wrong, as it says it."""
     try:
-        return error_from(answer.json()["error"])
+        shape = answer.json()["error"]
+        if shape.get("problems"):
+            parts = {name: str(shape[name]) for name in ("what", "expected", "do")}
+            what = parts.pop("what")
+            return RecipeError(what, **parts, problems=shape["problems"])
+        return error_from(shape)
     except (ValueError, KeyError, TypeError):
         return FetchError(
             f"The server answered {answer.status_code}.",
