@@ -65,15 +65,25 @@ class Table:
         return Markup(' class="num"') if at in self.figures else Markup("")
 
 
-def figure(drawing: Markup, *, caption: str | Markup = "", table: Table | None = None) -> Markup:
-    """A drawing with what it says in words below, and its figures to unfold."""
+def figure(
+    drawing: Markup,
+    *,
+    caption: str | Markup = "",
+    table: Table | None = None,
+    narrow: bool = False,
+) -> Markup:
+    """A drawing with what it says in words below, and its figures to unfold.
+
+    `narrow`: one of lines, which would be huge on a wide page.
+    """
     told = Markup("<figcaption>{}</figcaption>").format(caption) if caption else Markup("")
     more = Markup("")
     if table is not None:
         more = Markup('<details class="as-table"><summary>{}</summary>{}</details>').format(
             texts.AS_TABLE, table.html()
         )
-    return Markup('<figure class="chart">{}{}{}</figure>').format(drawing, told, more)
+    kind = "chart narrow" if narrow else "chart"
+    return Markup('<figure class="{}">{}{}{}</figure>').format(kind, drawing, told, more)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -136,7 +146,7 @@ def skipping(metrics: Mapping[str, Any]) -> Markup:
     ]
     table = Table(head, rows, range(len(head)), texts.SKIPPING, named=False)
     says = texts.SKIPPING_SAYS if by_known else texts.SKIPPING_PLAIN
-    if chosen is not None:
+    if chosen is not None and refusal is not None:
         says += " " + texts.SKIPPING_SHIPPED.format(
             threshold=number(refusal["threshold"]), share=percent(left["share"])
         )
@@ -152,7 +162,8 @@ def ahead(found: Mapping[str, Any]) -> Markup:
 
     def reach(one: Mapping[str, Any]) -> outlook.Reach:
         names = ("n", "accuracy", "low", "high", "factor")
-        return outlook.Reach(**{name: one.get(name) for name in names})
+        given: dict[str, Any] = {name: one.get(name) for name in names}
+        return outlook.Reach(**given)
 
     measured = [reach(one) for one in found["measured"]]
     coming = [reach(one) for one in found["ahead"]]
@@ -223,7 +234,7 @@ def versions(rows: Sequence[Mapping[str, Any]], shown: int | None = None) -> Mar
         for row in rows
         if row.get("accuracy") is not None
     ]
-    return figure(curves.candidates(found), caption=texts.VERSIONS_SAYS)
+    return figure(curves.candidates(found), caption=texts.VERSIONS_SAYS, narrow=True)
 
 
 def candidates(rows: Sequence[Mapping[str, Any]]) -> Markup:
@@ -235,7 +246,8 @@ def candidates(rows: Sequence[Mapping[str, Any]]) -> Markup:
         (1, 2, 3),
         texts.CANDIDATES,
     )
-    return figure(curves.candidates(found), caption=texts.CANDIDATES_SAYS, table=table)
+    drawing = curves.candidates(found)
+    return figure(drawing, caption=texts.CANDIDATES_SAYS, table=table, narrow=True)
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> Markup:
@@ -249,7 +261,8 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> Markup:
     )
     if not any(one.importance is not None for one in found):
         return table.html()
-    return figure(curves.importance(found), caption=texts.COLUMNS_SAYS, table=table)
+    drawing = curves.importance(found)
+    return figure(drawing, caption=texts.COLUMNS_SAYS, table=table, narrow=True)
 
 
 def probabilities(odds: Sequence[tuple[str, float]], *, most: int = 12) -> Markup:

@@ -34,7 +34,7 @@ async def section(
             return
         drawn = [{**one.metrics, "version": one.version} for one in made[:_DRAWN]]
         html(
-            Markup('<div style="max-width: 36rem; margin-top: 1.5rem">{}</div>').format(
+            Markup('<div style="margin-top: 1.5rem">{}</div>').format(
                 charts.versions(drawn, shown.version)
             )
         )
@@ -113,8 +113,9 @@ def _picker(
         tag("span", label)
         with tag("select", classes="input", id=id) as select:
             for number in numbers:
-                selected = {"selected": True} if number == chosen[side] else {}
-                tag("option", str(number), value=str(number), **selected)
+                option = tag("option", str(number), value=str(number))
+                if number == chosen[side]:
+                    option.props["selected"] = True
 
     async def pick(event: Any) -> None:
         chosen[side] = int(event.args)

@@ -170,7 +170,7 @@ def more(figures: Mapping[str, Any]) -> Markup:
     found = Markup("")
     outlook = figures.get("outlook")
     if outlook:
-        classes = outlook.get("classes") or ()
+        classes = list(outlook.get("classes") or ())
         best = Markup("")
         if len(classes) > 1 and classes[0]["gain"] > 1.25 * classes[-1]["gain"] > 0:
             said = words.AHEAD_BEST.format(name=classes[0]["name"])

@@ -44,7 +44,7 @@ def panel(
 
 
 def _explains(manifest: Mapping[str, Any]) -> bool:
-    return (manifest.get("input") or {}).get("kind", "picture") == "picture"
+    return bool((manifest.get("input") or {}).get("kind", "picture") == "picture")
 
 
 def _stage(why: bool) -> Markup:
