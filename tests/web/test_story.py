@@ -118,7 +118,7 @@ def _watch(page: Page, context: BrowserContext, words: tuple[str, str]) -> None:
     other.goto(page.url)
     other.get_by_role("heading", name=", ".join(words)).wait_for()
     other.locator(".arriving img").first.wait_for()
-    _fits(other)
+    _fits(other, "-live")
     other.close()
     page.reload()
     page.locator(".arriving img").first.wait_for()
@@ -216,14 +216,14 @@ def _expired(app: App, links: list[str], surroundings: dict[str, str]) -> None:
             assert refused.value.code == 410
 
 
-def _fits(page: Page) -> None:
+def _fits(page: Page, note: str = "") -> None:
     """Nothing makes the page wider than the screen; a picture of it is kept where one is asked
     for (TELLAPART_TEST_SHOTS names the folder)."""
     if folder := os.environ.get("TELLAPART_TEST_SHOTS"):
         width = (page.viewport_size or {}).get("width")
         name = page.url.split("/", 3)[3].split("?")[0].replace("/", "-") or "start"
         page.evaluate("scrollTo(0, 0)")
-        page.screenshot(path=f"{folder}/{width}-{name[:40]}.png", full_page=True)
+        page.screenshot(path=f"{folder}/{width}-{name[:40]}{note}.png", full_page=True)
     assert page.viewport_size is not None
     # A phone widens its view to what it is given: not innerWidth, the screen counts.
     wide = page.evaluate("document.documentElement.scrollWidth") - page.viewport_size["width"]
