@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -115,6 +116,24 @@ def test_words_become_a_run(alone: House) -> None:
     assert one.status_code == 422 and "1 classes" in one.json()["error"]["what"]
     assert alone.http.post("/picaisso/", json={"q1": ["a"], "q2": "b"}).status_code == 422
     assert alone.http.post("/picaisso/", content=b"[[").status_code == 400
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\u0000", "../../x", "x" * 5000, "\\u202e", " "])
+def test_hostile_words_and_names_are_no_fault_of_ours(alone: House, text: str) -> None:
+    bodies = {
+        "/picaisso/": f'{{"q1": "{text}", "q2": "b"}}',
+        "/picaisso/?": f'{{"q1": "a", "q2": "b", "email": "{text}", "url": "{text}"}}',
+        "/inference/?project=colors": f'{{"url": "{text}"}}',
+        "/make-model": json.dumps(SPEC).replace("simple CNN", text),
+        "/api/v1/projects/colors/predict": f'{{"url": "{text}"}}',
+        f"/api/v1/uploads?name={quote(text[:50])}%00%ff": text,
+    }
+    for path, body in bodies.items():
+        reply = alone.http.post(path, content=body.encode())
+        assert reply.status_code < 500, f"{path} {reply.text}"
+    for path in ("/check-model", "/get-model", "/stop-model"):
+        reply = alone.http.get(f"{path}?model_name={quote(text)}%00%ff")
+        assert 400 <= reply.status_code < 500
 
 
 def test_every_other_key_is_a_class() -> None:

@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from tellapart.errors import NotFoundError, RequestError
 from tellapart.rest.auth import Reading
+from tellapart.rest.projects import Name
 from tellapart.runtime.desk import Download, FileKind
 from tellapart.runtime.slices import Reader, Sliced
 
@@ -277,7 +278,7 @@ def _changed(etag: str) -> RequestError:
 )
 async def download(
     request: Request,
-    project: str,
+    project: Name,
     version: Annotated[str, PathParameter(pattern=r"^(latest|[0-9]{1,9})$")],
     kind: FileKind,
     desk: Reading,

@@ -61,7 +61,8 @@ _FILES: dict[int | str, dict[str, Any]] = {
     206: {"content": {"application/zip": {}}, "description": "The range asked for"},
     404: {"description": "Nothing is finished yet"},
 }
-Named = Annotated[str, Query(max_length=200)]
+Named = Annotated[str, Query(max_length=64, pattern=r"^[a-z0-9._-]*$")]
+RunId = Annotated[str, Query(pattern=r"^(r_[0-9a-z]{1,40})?$")]
 
 
 @router.post("/picaisso", openapi_extra=_WORDS, include_in_schema=False)
@@ -87,7 +88,7 @@ async def ask(request: Request, desk: Writing) -> dict[str, Any]:
 @router.head("/picaisso/dataset", include_in_schema=False)
 @router.get("/picaisso/dataset", response_class=Response, responses=_FILES)
 async def dataset(
-    request: Request, desk: Reading, project: Named = "", run: Named = ""
+    request: Request, desk: Reading, project: Named = "", run: RunId = ""
 ) -> Response:
     """The data set of a project, or of the newest finished run."""
     found = await asyncio.to_thread(_file, desk, project, run, "dataset")
@@ -96,7 +97,7 @@ async def dataset(
 
 @router.head("/picaisso/model", include_in_schema=False)
 @router.get("/picaisso/model", response_class=Response, responses=_FILES)
-async def model(request: Request, desk: Reading, project: Named = "", run: Named = "") -> Response:
+async def model(request: Request, desk: Reading, project: Named = "", run: RunId = "") -> Response:
     """The bundle (model, report, data set) of a project, or of the newest finished run."""
     found = await asyncio.to_thread(_file, desk, project, run, "bundle")
     return await answer(request, File.of(found))
@@ -105,7 +106,7 @@ async def model(request: Request, desk: Reading, project: Named = "", run: Named
 @router.post("/inference", openapi_extra=_URL, include_in_schema=False)
 @router.post("/inference/", openapi_extra=_URL)
 async def inference(
-    request: Request, desk: Predicting, project: Named = "", run: Named = ""
+    request: Request, desk: Predicting, project: Named = "", run: RunId = ""
 ) -> Response:
     """The class of a picture by `url` (http or `data:`): its number, and what `predict` says.
 

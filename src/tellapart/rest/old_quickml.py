@@ -29,7 +29,7 @@ _SPEC: dict[str, Any] = {
         "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }
-ModelName = Annotated[str, Query(min_length=1, max_length=200)]
+ModelName = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
 @router.post("/make-model", openapi_extra=_SPEC, response_class=PlainTextResponse)

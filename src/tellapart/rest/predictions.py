@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from tellapart.errors import OverloadedError, RequestError
 from tellapart.rest.auth import Predicting
+from tellapart.rest.projects import Name
 
 router = APIRouter(tags=["predictions"])
 
@@ -102,7 +103,7 @@ HELD = Held()
 )
 async def predict(
     request: Request,
-    project: str,
+    project: Name,
     desk: Predicting,
     version: Annotated[int | None, Query(ge=1, le=10**9)] = None,
     why: Annotated[bool, Query()] = False,

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from tellapart.errors import InputError, RequestError
 from tellapart.rest.auth import Reading, Writing
+from tellapart.rest.projects import Name
 from tellapart.rest.receiving import Body, Received, received, too_large
 from tellapart.runtime.adding import Recent, add_pictures, room
 from tellapart.runtime.desk import Desk
@@ -98,7 +99,7 @@ async def remove(id: str, desk: Writing) -> Response:
 @router.post("/projects/{project}/pictures", openapi_extra=_BODY)
 async def add(
     request: Request,
-    project: str,
+    project: Name,
     label: Annotated[str, Query(min_length=1, max_length=200)],
     desk: Writing,
     name: Annotated[str, Query(max_length=200)] = "",
