@@ -78,6 +78,7 @@ def test_all_of_it_comes_back_elsewhere(
         assert file.read_bytes() == b"bundle of " + owner.encode()
     engine.dispose()
     assert (there.home / "secret.key").read_text() == "hidden"
+    assert (there.home / "secret.key").stat().st_mode & 0o077 == 0
     assert is_used(there)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import zipfile
@@ -33,6 +34,7 @@ from tellapart.store.database import exists, open_database, reading, url_of
 from tellapart.store.migrations import REVISIONS
 
 _BLOCK = 1 << 20
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows' alone
 _DRAFT = ".restoring"
 
 
@@ -170,7 +172,9 @@ def _digest(archive: zipfile.ZipFile, name: str, target: Path | None) -> str:
         out = None
         if target is not None:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            out = files.enter_context(target.open("xb"))
+            # For its owner alone, as the backup itself is: a key that others may read is refused.
+            handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+            out = files.enter_context(os.fdopen(handle, "wb"))
         while block := entry.read(_BLOCK):
             digest.update(block)
             if out is not None:
