@@ -37,6 +37,14 @@ def _app_takeover(figures: Figures) -> None:
     assert figures["sqlite, one machine"]["trials"] == 1
 
 
+def _app_load(figures: Figures) -> None:
+    for name in ("calm", "while_two_flood"):
+        assert figures[name]["answers"] > 0 and figures[name]["other_statuses"] == {}
+    assert figures["messages_to_live_pages"] > 0
+    # How long the others wait is the machine's affair; that all are answered is ours.
+    assert figures["the_two"]["asked"] > figures["calm"]["answers"]
+
+
 def _app_start(figures: Figures) -> None:
     assert figures["starts"] == 1
     assert figures["page_kb"] > 2
@@ -235,6 +243,7 @@ def _versus(figures: Figures) -> None:
 CLAIMS: dict[str, Callable[[Figures], None]] = {
     "app_downloads": _app_downloads,
     "app_kills": _app_kills,
+    "app_load": _app_load,
     "app_start": _app_start,
     "app_takeover": _app_takeover,
     "budget": _budget,

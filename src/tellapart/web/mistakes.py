@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -124,6 +125,8 @@ class _Because:
 
     def __init__(self, visit: Visit, view: ProjectView) -> None:
         self.visit, self.view = visit, view
+        #: Counts what was pressed: another mistake may be meanwhile.
+        self.turn = 0
         self.dialog = Dialog(words.WHY_TITLE)
         self.dialog.box.classes("wide")
         with self.dialog.body:
@@ -132,34 +135,57 @@ class _Because:
             button(words.CLOSE, self.dialog.close).style("align-self: flex-start")
 
     async def show(self, error: Mapping[str, Any]) -> None:
+        """First the answer with its map, from the resident model; then what takes refits."""
+        turn = self.turn = self.turn + 1
         self.place.clear()
         self.said.say(words.WHY_WAIT)
         self.dialog.open()
+        desk, name = self.visit.desk, self.view.name
         try:
-            found, picture = await self.visit.ask(self._look, error)
+            original = await self.visit.ask(desk.original, name, error["picture"])
+            data = await self.visit.ask(original.path.read_bytes)
+            shown = await self._answer(error, data, original.media_type, turn)
+            found, picture = await self.visit.ask(desk.explain, name, data, error["answer"])
         except TellapartError as fault:
-            self.said.fail(fault, focus=False)
+            if self._here(turn):
+                self.said.fail(fault, focus=False)
             return
-        if self.place.is_deleted:  # the page was left meanwhile
+        if not self._here(turn):
             return
         self.said.hide()
         with self.place:
-            self._tell(error, found, picture)
+            if not shown:
+                self._tell(error, found, _uri(picture))
+            self._speakers(found)
 
-    def _look(self, error: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-        desk = self.visit.desk
-        original = desk.original(self.view.name, error["picture"])
-        return desk.explain(self.view.name, original.path.read_bytes(), error["answer"])
+    def _here(self, turn: int) -> bool:
+        """Whether that mistake is still looked at, and the page is open."""
+        return turn == self.turn and not self.place.is_deleted
 
-    def _tell(self, error: Mapping[str, Any], found: Mapping[str, Any], picture: bytes) -> None:
-        label = found["class"]
+    async def _answer(self, error: Mapping[str, Any], data: bytes, kind: str, turn: int) -> bool:
+        """Show what the model says today; False where its map is not of the answer asked about."""
+        status, body = await self.visit.desk.predict(self.view.name, data, kind, query={"why": "1"})
+        found = json.loads(body)
+        glowing = (found.get("why") or {}).get("picture", "")
+        if status != 200 or not glowing or found["best"] != error["answer"]:
+            return False
+        if self._here(turn):
+            with self.place:
+                self._tell(error, found, glowing)
+        return True
+
+    def _tell(self, error: Mapping[str, Any], found: Mapping[str, Any], glowing: str) -> None:
         tag("p", words.WORST_ASK.format(answer=error["answer"], truth=error["class"]))
-        alt = words.SHOWN_WHY
-        tag("img", classes="seen", src=_uri(picture), alt=alt)
+        tag("img", classes="seen", src=glowing, alt=words.SHOWN_WHY)
         odds = sorted(found["probabilities"].items(), key=lambda one: -one[1])
+        if odds[0][0] != error["answer"]:
+            today = words.WHY_OTHER.format(answer=odds[0][0], probability=percent(odds[0][1]))
+            tag("p", today, classes="quiet")
         html(charts.probabilities(odds, most=6))
+
+    def _speakers(self, found: Mapping[str, Any]) -> None:
         for heading, side in (
-            (words.WHY_FOR.format(label=label), "for"),
+            (words.WHY_FOR.format(label=found["class"]), "for"),
             (words.WHY_AGAINST, "against"),
         ):
             if found.get(side):
