@@ -74,9 +74,19 @@ class LabelStudio:
         self._log.event("webhook", action=action if isinstance(action, str) else None)
         return json_response({"status": "ok"}, 201)
 
-    async def predict(self, request: Request, value: dict[str, Any], deadline: float) -> Response:
-        """Predictions for tasks; `value` is the JSON of a `/predict` that has `tasks`."""
-        info = self._model(value.get("model_version"))
+    async def predict(
+        self,
+        request: Request,
+        value: dict[str, Any],
+        deadline: float,
+        name: str = "",
+        version: int | None = None,
+    ) -> Response:
+        """Predictions for tasks; `value` is the JSON of a `/predict` that has `tasks`.
+
+        `name`, `version`: the model that the address names.
+        """
+        info = self._model(value.get("model_version"), name, version)
         request.model = info.name
         tasks, config = value["tasks"], value.get("label_config")
         if not isinstance(tasks, list) or not isinstance(config, str):
@@ -98,7 +108,7 @@ class LabelStudio:
             )
             contents = await self._predictor.contents(request, items, deadline)
             # Other bundles may have been loaded while the pictures came.
-            info = self._model(value.get("model_version"))
+            info = self._model(value.get("model_version"), name, version)
             found = await self._predictor.run(request, info, contents, deadline)
             results += [_result(info, one, control) for one in found]
         return json_response({"results": results, "model_version": _version(info)})
@@ -158,13 +168,15 @@ class LabelStudio:
             )
         return value
 
-    def _model(self, version: Any) -> ModelInfo:
-        """The model of `NAME-VERSION` as `setup` told it; the default for anything else."""
+    def _model(self, told: Any, name: str = "", version: int | None = None) -> ModelInfo:
+        """The model of `NAME-VERSION` as `setup` told it, where it is one that the address names;
+        for anything else that one, or the default."""
         models = self._predictor.pool.models
         for info in models:
-            if version == _version(info):
+            named = name in ("", info.name) and version in (None, info.version)
+            if named and told == _version(info):
                 return info
-        return models.default
+        return models.find(name, version)
 
 
 def find_control(config: str) -> Control:

@@ -40,7 +40,7 @@ _PICTURES = frozenset((b"image/jpeg", b"image/png", b"image/webp"))
 #: Bodies of the largest size that there is room for beside what waits.
 _BODIES = 4
 
-OnTasks = Callable[[Request, dict[str, Any], float], Awaitable[Response]]
+OnTasks = Callable[[Request, dict[str, Any], float, str, int | None], Awaitable[Response]]
 
 
 class Predictor:
@@ -76,7 +76,7 @@ class Predictor:
         asked = bodies.read(data, request, self.options.max_pictures)
         del data  # the picture alone is kept while it waits
         if asked.tasks is not None and self.on_tasks is not None:
-            return await self.on_tasks(request, asked.tasks, deadline)
+            return await self.on_tasks(request, asked.tasks, deadline, name, version)
         items = [
             one if isinstance(one, TellapartError) else fitting(info, one) for one in asked.items
         ]

@@ -258,6 +258,13 @@ def test_label_studio_is_answered_in_its_shape(ask: httpx.Client, red: bytes) ->
     }
     assert uploaded["result"] == none["result"] == []
     assert "LABEL_STUDIO_URL" in uploaded["error"]["expected"]
+    # A model that the address names is the one that answers.
+    for path, told in (
+        ("/v1/models/colors/versions/1/predict", "colors-1"),
+        ("/v1/models/colors/predict", "colors-1"),
+        ("/predict?version=2", "colors-2"),
+    ):
+        assert ask.post(path, json=asked).json()["model_version"] == told
     assert ask.post("/webhook", json={"action": "PROJECT_UPDATED"}).status_code == 201
     for bad in ("<View/>", "<!DOCTYPE x [<!ENTITY a 'b'>]><View>&a;</View>", "<View", 7):
         assert ask.post("/predict", json={"tasks": [], "label_config": bad}).status_code == 422
