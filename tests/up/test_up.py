@@ -175,8 +175,8 @@ def test_for_others_it_asks_who_comes_and_prints_the_first_link(tmp_path: Path) 
             with pytest.raises(urllib.error.HTTPError) as raised:
                 _ask(here, path, Host="tellapart.example.org")
             assert raised.value.code == 401
-        mode = (app.home / "secret.key").stat().st_mode
-        assert mode & 0o077 == 0
+        for name in ("secret.key", "tellapart.sqlite"):
+            assert (app.home / name).stat().st_mode & 0o077 == 0, "not for others of this machine"
 
 
 def test_a_database_that_does_not_answer_is_told_in_three_parts(tmp_path: Path) -> None:

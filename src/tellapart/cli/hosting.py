@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -170,6 +171,7 @@ def serve(
     """
     from tellapart.store.lock import home_lock
 
+    os.umask(0o077)  # accounts, mails, people's pictures: for this user alone, workers included
     with home_lock(settings.home):
         return _serve(settings, hosting, sockets, ready, say)
 
