@@ -21,6 +21,8 @@ from tests.rest.conftest import Served, make
 
 #: Routes for everybody: log-in and what leads there, links signed by us, documents, health.
 OPEN = {
+    ("GET", "/"),  # the older app's greeting; to browsers the start page, which is the pages'
+    ("HEAD", "/"),
     ("GET", "/api"),
     ("GET", "/api/v1/health"),
     ("GET", "/api/v1/session"),
@@ -33,6 +35,8 @@ OPEN = {
     ("POST", "/api/v1/accounts/reset"),
     ("GET", "/d/{link}"),
     ("HEAD", "/d/{link}"),
+    ("GET", "/"),
+    ("HEAD", "/"),
 }
 #: Routes that need a session, and refuse tokens.
 IN_PERSON = {
