@@ -86,8 +86,8 @@ class _Worker:
 
     def work(self) -> int:
         """Until told to end; the exit code."""
-        self._presence.begin()
         self._durable.begin()
+        self._presence.begin()
         _say(f"worker {self._presence.id} waits for runs, {self._at_once} at once")
         for name, seconds, do in (
             ("renew", _RENEW_S, self._presence.renew),
