@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nicegui import background_tasks
 
 from tellapart.catalog import PictureRow
-from tellapart.errors import TellapartError
+from tellapart.errors import NotFoundError, TellapartError
 from tellapart.runtime import Event, Run
 from tellapart.runtime.desk import Desk, PictureFilter
 
@@ -75,10 +75,14 @@ class Feed:
             self._task = background_tasks.create(self._follow(), name=f"run {self.id}")
 
     async def _follow(self) -> None:
-        while not self.complete and time.monotonic() - self._touched < _ALONE:
-            await self.read()
-            await asyncio.sleep(_EVERY if not self.run.ended_state else _MAIL_EVERY)
-        _feeds.pop((self.desk.account.id, self.id), None)
+        try:
+            while not self.complete and time.monotonic() - self._touched < _ALONE:
+                await self.read()
+                await asyncio.sleep(_EVERY if not self.run.ended_state else _MAIL_EVERY)
+        except NotFoundError:  # deleted while it was watched
+            self.complete = True
+        finally:
+            _feeds.pop((self.desk.account.id, self.id), None)
 
     async def read(self) -> None:
         """One look: the run, its new events, the newest pictures."""
