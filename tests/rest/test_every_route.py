@@ -35,8 +35,6 @@ OPEN = {
     ("POST", "/api/v1/accounts/reset"),
     ("GET", "/d/{link}"),
     ("HEAD", "/d/{link}"),
-    ("GET", "/"),
-    ("HEAD", "/"),
 }
 #: Routes that need a session, and refuse tokens.
 IN_PERSON = {

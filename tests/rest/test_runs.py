@@ -214,6 +214,9 @@ def test_my_own_upload_is_data_and_anothers_is_not(served: Served, ada: httpx.Cl
         draw(folder, {"a": 1, "b": 1})
     answer = ada.post("/api/v1/runs", json={"recipe": {"data": str(mine), "name": "mine"}})
     assert answer.status_code == 202, answer.text
+    run = ada.get(f"/api/v1/runs/{answer.json()['id']}").json()
+    assert run["recipe"]["data"] == answer.json()["recipe"]["data"] == f"upload:{mine.name}"
+    assert str(mine) not in ada.get("/api/v1/runs").text
     for path in (str(theirs), f"{mine}/../../../{theirs.parent.parent.name}/uploads/{theirs.name}"):
         refused = ada.post("/api/v1/runs", json={"recipe": {"data": path, "name": "not-mine"}})
         assert refused.status_code == 422, refused.text

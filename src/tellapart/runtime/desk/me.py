@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.catalog import looking, owners
-from tellapart.errors import RequestError
+from tellapart.errors import BusyError, RequestError
 from tellapart.project import Project
 from tellapart.runtime.desk.running import Running
 from tellapart.runtime.desk.shapes import Health, Usage
@@ -26,6 +26,8 @@ _BEGAN, _PATIENCE_S = time.monotonic(), 30.0
 #: Below it a warning is shown.
 _LITTLE_DISK_MB = 500
 _CHUNK = 1 << 18
+#: Seconds for which a deletion waits for cancelled runs.
+_LET_GO = 20.0
 _ROWS = 500
 
 
@@ -72,10 +74,22 @@ class Me(Running):
         for run in self._runs.list(owner=owner, limit=1000, states=("queued", "running")):
             self._runs.cancel(run.id)
         for name in Project.names(self.settings):
-            self.open(name).delete()
+            self._delete_when_free(name)
         self._runs.delete(owner=owner)
         self._accounts.delete(self.account)
         shutil.rmtree(self.settings.owner_dir, ignore_errors=True)
+
+    def _delete_when_free(self, name: str) -> None:
+        """A cancelled run lets go of its project within moments."""
+        until = time.monotonic() + _LET_GO
+        while True:
+            try:
+                self.open(name).delete()
+                return
+            except BusyError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
 
     def health(self) -> Health:
         """Disk, workers, queue and mail, in words for a banner."""

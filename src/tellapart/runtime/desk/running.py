@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -59,7 +60,7 @@ class Running(Projects):
             stored = asked(self.open(project).recipe)
             wanted = self._confined(check(with_changes(stored, values), base=self.uploads))
         if key and (known := self._runs.find(self.settings.owner, key)) is not None:
-            return known  # asked for before: no quota counts it twice
+            return self._shown(known)  # asked for before: no quota counts it twice
         notify = self._notify(email, webhook)
         picture = self._judged(test_picture)
         self._room_for(wanted)
@@ -77,7 +78,7 @@ class Running(Projects):
             )
         )
         self._memory.forget((self.settings.owner, run.project))
-        return run
+        return self._shown(run)
 
     def runs(
         self,
@@ -103,7 +104,8 @@ class Running(Projects):
             limit=limit + 1,
             after=after,
         )
-        return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
+        shown = [self._shown(run) for run in found[:limit]]
+        return Page(shown, found[limit - 1].id if len(found) > limit else None)
 
     def run(self, id: str) -> Run:
         """One run of this account. Raises `NotFoundError`."""
@@ -118,7 +120,7 @@ class Running(Projects):
                 expected="the id of a run of this account, such as r_0k3q…",
                 do="List the runs.",
             )
-        return run
+        return self._shown(run)
 
     def events(self, id: str, after: int = 0, limit: int = 500) -> list[Event]:
         """Events of a run with a number above `after`, oldest first."""
@@ -133,17 +135,21 @@ class Running(Projects):
 
     def cancel(self, id: str) -> Run:
         """End a run, also amid a step. What its steps have done stays."""
-        return self._runs.cancel(self.run(id).id)
+        return self._shown(self._runs.cancel(self.run(id).id))
 
     def stop(self, id: str) -> Run:
         """End its training now, and go on with what was learned."""
-        return self._runs.stop(self.run(id).id)
+        return self._shown(self._runs.stop(self.run(id).id))
 
     def retry(self, id: str) -> Run:
         """Queue a failed or cancelled run again: it goes on from its last finished step."""
-        return self._runs.retry(self.run(id).id)
+        return self._shown(self._runs.retry(self.run(id).id))
 
     # -- inside -----------------------------------------------------------------------------
+
+    def _shown(self, run: Run) -> Run:
+        """A run as people see it: with `upload:ID` instead of the server's path."""
+        return replace(run, recipe=uploads.hide(run.recipe, self.uploads))
 
     def _changes(self, recipe: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
         if recipe is None:
