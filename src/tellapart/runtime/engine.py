@@ -77,7 +77,7 @@ class Engine:
         """Raises `StorageError` where its tables cannot be used."""
         try:
             DBOS.launch()
-            DBOS.register_queue(self._queue, polling_interval_sec=0.25, on_conflict="always_update")
+            DBOS.register_queue(self._queue, polling_interval_sec=1.0, on_conflict="always_update")
         except TellapartError:
             raise
         except Exception as error:
