@@ -135,6 +135,9 @@ class App:
         except TellapartError as error:
             self.refuse(request, error)
             return
+        except Exception as error:
+            self._end(request, self._fault(request, error))
+            return
         if handler != self._respond:
             self._start(request, handler, parts)
         elif self.pool.full:

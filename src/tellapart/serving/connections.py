@@ -254,7 +254,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._whole(response, request, keep))
         if not keep:
             self._close()
-        elif (self._rest or self._paused) and not self._inside and not self._coming:
+        elif self._coming:
+            self.resume()  # what is left of the body is read, and dropped
+        elif (self._rest or self._paused) and not self._inside:
             self._go_on()
 
     def _whole(
@@ -289,6 +291,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._linger = _LINGER
+        self._since = time.monotonic()
         self._rest = b""
         self.resume()
         with contextlib.suppress(OSError, NotImplementedError):
