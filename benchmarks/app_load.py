@@ -40,8 +40,7 @@ _RUN = {
     "name": "busy",
     "data": "digits",
     "layers": [
-        {"conv2d": {"filters": 64, "kernel_size": 3, "activation": "relu", "padding": "same"}},
-        {"conv2d": {"filters": 64, "kernel_size": 3, "activation": "relu", "padding": "same"}},
+        {"conv2d": {"filters": 16, "kernel_size": 3, "activation": "relu"}},
         "flatten",
         {"dense": {"units": 10, "activation": "softmax"}},
     ],

@@ -16,7 +16,7 @@ from tellapart.web.elements import link, tag
 from tellapart.web.pictures import api, html
 from tellapart.web.visit import House, Visit
 
-ASSETS = ("charts.css", "model.css", "try.js")
+ASSETS = ("charts.css", "model.css", "try.js", "files.js")
 
 
 def register(house: House) -> None:
@@ -201,18 +201,21 @@ def downloads(view: ProjectView, shown: VersionView) -> Markup:
         name, what = words.FILES[kind]
         size = size_of(shown.bytes) if kind == "bundle" else ""
         rows += Markup(
-            '<li><a href="{}" download aria-label="{}"><b>{}</b><span class="size">{}</span>'
-            '<span class="what">{}</span></a></li>'
+            '<li><a href="{}" download aria-label="{}"{}><b>{}</b>'
+            '<span class="size" role="status">{}</span><span class="what">{}</span></a></li>'
         ).format(
             api(view.name, "versions", str(shown.version), "files", kind),
             words.DOWNLOAD.format(name=name, version=shown.version),
+            # Of a model of pictures it is made when it is first asked for.
+            Markup(" data-made") if kind == "coreml" else "",
             name,
             size,
             what,
         )
     return Markup(
-        '<section><h2>{}</h2><p class="lead">{}</p><ul class="files">{}</ul></section>'
-    ).format(words.DOWNLOADS, words.DOWNLOADS_LEAD, rows)
+        '<section><h2>{}</h2><p class="lead">{}</p><ta-files data-making="{}" data-failed="{}">'
+        '<ul class="files">{}</ul></ta-files></section>'
+    ).format(words.DOWNLOADS, words.DOWNLOADS_LEAD, words.MAKING, words.NOT_MADE, rows)
 
 
 def size_of(size: int) -> str:

@@ -118,6 +118,8 @@ FILES = {
     "card": ("Model card", "What it is for, what not, and where its pictures come from."),
     "metrics": ("Figures", "All of them, as JSON."),
 }
+MAKING = "being made …"
+NOT_MADE = "could not be made"
 DOWNLOAD = "Download {name} of version {version}"
 OPEN_REPORT = "Open the report"
 
