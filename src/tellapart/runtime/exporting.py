@@ -147,7 +147,8 @@ def main(bundle: str, folder: str) -> int:
 
 
 def _end_with_the_parent() -> None:
-    while sys.stdin.buffer.read(1024):
+    # Unbuffered: a thread that holds the buffer at the end makes the interpreter abort.
+    while os.read(sys.stdin.fileno(), 1024):
         pass
     os._exit(1)
 
