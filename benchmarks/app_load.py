@@ -251,7 +251,7 @@ async def _learning(client: httpx.AsyncClient, run: str) -> None:
         state = (await client.get(f"/api/v1/runs/{run}")).json()
         if state["state"] in ("failed", "done", "cancelled"):
             raise RuntimeError(f"the training did not go on: {state['error']}")
-        if _step(state) == "train":
+        if any(one["name"] == "train" and one["done"] for one in state["steps"]):
             return
         await asyncio.sleep(0.5)
 
