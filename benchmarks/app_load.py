@@ -66,6 +66,8 @@ class _Waits:
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
+    #: Not answered within a minute.
+    late: int = 0
 
     def note(self, what: str, seconds: float, status: int) -> None:
         self.statuses[status] += 1
@@ -79,6 +81,7 @@ class _Waits:
     def told(self) -> dict[str, Any]:
         return {
             "answers": len(self.all),
+            "not_within_a_minute": self.late,
             "other_statuses": {str(s): n for s, n in self.statuses.items() if s != 200},
             **_ms(self.all),
             "by": {what: _ms(found) for what, found in sorted(self.seconds.items())},
@@ -136,7 +139,11 @@ async def _ask(one: _Person, what: str, dice: random.Random, waits: _Waits) -> N
         "thumbnail": f"{base}/{dice.choice(one.ids or [''])}/thumbnail?size=256",
     }[what]
     began = time.perf_counter()
-    answer = await one.client.get(address)
+    try:
+        answer = await one.client.get(address)
+    except httpx.TimeoutException:
+        waits.late += 1
+        return
     waits.note(what, time.perf_counter() - began, answer.status_code)
     if what == "rows" and answer.status_code == 200:
         one.ids = [row["id"] for row in answer.json()["items"]] or one.ids
