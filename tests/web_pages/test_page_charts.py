@@ -59,3 +59,11 @@ def test_layers_and_their_totals() -> None:
 @pytest.mark.parametrize(("value", "said"), [(0.9137, "91.4 %"), (None, "–"), (1.0, "100.0 %")])
 def test_shares_in_words(value: float | None, said: str) -> None:
     assert charts.percent(value) == said
+
+
+def test_of_many_epochs_some_are_drawn() -> None:
+    history = [Epoch(n, 1 / n, 0.5, 1 / n, 0.5) for n in range(1, 1001)]
+    numbers = [one.number for one in charts.thinned(history, 777)]
+    assert len(numbers) < 70 and {1, 777, 1000} <= set(numbers)
+    assert len(str(charts.training(history, 777))) < 80_000
+    assert charts.thinned(history[:60]) == history[:60]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -20,6 +21,9 @@ from tellapart.web import texts_figures as texts
 
 if TYPE_CHECKING:
     from tellapart.recipe.network import Network
+
+#: Epochs that are drawn.
+_EPOCHS = 60
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,27 @@ def ahead(found: Mapping[str, Any]) -> Markup:
 
 
 def training(history: Sequence[Epoch], best: int | None = None) -> Markup:
-    """Loss and accuracy by epoch, training and validation; grows while it trains."""
+    """Loss and accuracy by epoch, training and validation; grows while it trains.
+
+    Of more than `_EPOCHS` epochs some are left out, evenly; the last and the best stay.
+    """
+    return _training(tuple(thinned(history, best)), best)
+
+
+def thinned(history: Sequence[Epoch], best: int | None = None) -> list[Epoch]:
+    """At most about `_EPOCHS` of the epochs: what is drawn anew for each must stay small."""
+    step = -(-len(history) // _EPOCHS) or 1
+    last = len(history) - 1
+    return [
+        one
+        for place, one in enumerate(history)
+        if place % step == 0 or place == last or one.number == best
+    ]
+
+
+@lru_cache(maxsize=64)
+def _training(history: tuple[Epoch, ...], best: int | None) -> Markup:
+    # Pages that watch one run draw the same at the same time.
     rows = [
         (
             one.number,
