@@ -44,7 +44,7 @@ _RUN = {
         "flatten",
         {"dense": {"units": 10, "activation": "softmax"}},
     ],
-    "train": {"epochs": 1000, "best_weights": False},
+    "train": {"epochs": 10_000, "best_weights": False},
 }
 
 
