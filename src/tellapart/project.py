@@ -206,16 +206,17 @@ class Project:
 
         return check(self._catalog.recipe)
 
-    def update(self, changes: dict[str, Any]) -> Recipe:
+    def update(self, changes: dict[str, Any], *, base: Path | None = None) -> Recipe:
         """Change keys of the recipe, nested ones as nested dicts; return the new recipe.
 
-        `auto` gives a key back to its default. Raises `RecipeError` and changes nothing where the
+        `auto` gives a key back to its default; relative paths count from `base` (default: the
+        current folder). Raises `RecipeError` and changes nothing where the
         outcome is not a valid recipe.
         """
         from tellapart.recipe import asked, check, with_changes
 
         stored = self._catalog.recipe
-        recipe = check(with_changes(stored, changes))
+        recipe = check(with_changes(stored, changes), base=base)
         if asked(recipe) != stored:
             self._catalog.save_recipe(asked(recipe))
         return recipe

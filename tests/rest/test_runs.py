@@ -237,3 +237,13 @@ def test_quotas_are_said_before_the_work(served: Served) -> None:
         ]
         usage = client.get("/api/v1/me").json()["usage"]
         assert usage["runs_today"] == 2 and usage["runs_active"] == 2
+
+
+def test_changes_count_from_the_accounts_uploads(served: Served, ada: httpx.Client) -> None:
+    """Not from the folder that the server happens to run in, where others' uploads may lie."""
+    made = ada.post("/api/v1/projects", json={"recipe": {"classes": ["a", "b"], "name": "mine"}})
+    assert made.status_code == 201
+    changes = {"data": "accounts", "classes": "auto"}
+    assert ada.patch("/api/v1/projects/mine", json=changes).status_code == 200
+    desk = served.desks.of(served.people["ada"])
+    assert desk.open("mine").recipe.data == desk.uploads / "accounts"

@@ -30,6 +30,8 @@ _SMALL = 4 * 2**20
 _MAX_DEPTH = 16
 _MAX_PART = 255
 _MOST_SHOWN = 20
+#: Options of sources that hold a path, however it is written.
+_PLACES = frozenset(("file", "folder", "path"))
 #: What a zip in a zip (or any other archive) is called, and how it begins.
 _NESTED = frozenset(
     f".{name}"
@@ -333,7 +335,11 @@ def _paths(value: Any, path: str) -> Iterator[tuple[str, PurePath]]:
             yield from _paths(inner, f"{path}[{place}]")
     elif isinstance(value, PurePath):
         yield path, value
-    elif isinstance(value, str) and path.startswith("sources") and value[:1] in ("/", "~"):
+    elif (
+        isinstance(value, str)
+        and path.startswith("sources")
+        and (value[:1] in ("/", "~") or path.rpartition(".")[2] in _PLACES)
+    ):
         yield path, PurePath(value)  # an option of a source; elsewhere a word may begin so
 
 

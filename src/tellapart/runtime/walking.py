@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,9 +18,10 @@ import sqlalchemy as sa
 from tellapart import api, chain, registry
 from tellapart.errors import BusyError, Interrupted, StorageError, TellapartError, WorkerError
 from tellapart.project import Project
-from tellapart.recipe import check
+from tellapart.recipe import Recipe, check
 from tellapart.runtime import judging, telling
-from tellapart.runtime.recording import Recorder
+from tellapart.runtime.intake import confine
+from tellapart.runtime.recording import Recorder, patiently
 from tellapart.runtime.runs import Runs, folder
 from tellapart.runtime.shapes import Run, now
 from tellapart.settings import Settings
@@ -46,6 +48,8 @@ class Job:
         self.plan = ("begin", *(step.name for step in run.steps))
         #: Whether the workflow has begun to work here.
         self.begun = False
+        #: Whether it has ended, or is about to: nobody has taken it away then.
+        self.over = False
         self._engine = engine
         #: The server's; and the same for the run's owner.
         self._server = settings
@@ -85,11 +89,12 @@ class Job:
         """Take one step: its summary and its seconds. Raises `TellapartError` alone."""
         self.begun = True
         self._check()
-        if name == "begin":
-            return self._begin()
         start = time.perf_counter()
-        self._recorder.begin(name)
         try:
+            if name == "begin":
+                patiently(self._begin, self._check)
+                return {"summary": {}, "seconds": 0.0}
+            self._recorder.begin(name)
             summary = self._judge() if name == "judge" else self._step(name)
         except TellapartError:
             self._check(name)
@@ -122,7 +127,7 @@ class Job:
         values: dict[str, Any] = {"error": None}
         if error is None:
             try:
-                values["result"] = self._result(outputs)
+                values["result"] = patiently(lambda: self._result(outputs), self._going)
                 values["verdict"] = outputs.get("judge", {}).get("summary")
             except Exception as problem:  # the project was deleted meanwhile
                 error = problem if isinstance(problem, TellapartError) else _unforeseen(problem)
@@ -133,16 +138,20 @@ class Job:
         if error is not None and state == "failed":
             self._recorder.error(values["error"])
         try:
-            run = Runs(self._engine, self._server).get(self.id)
-            self._recorder.keep(mail=telling.tell(self._engine, self._server, run, state))
+            self._recorder.keep(mail=patiently(lambda: self._tell(state), self._going))
         except Exception as problem:  # a mail never fails a run
             said = problem.what if isinstance(problem, TellapartError) else repr(problem)
             self._recorder.log(f"nobody could be told: {said}")
         return state
 
+    def _tell(self, state: telling.End) -> str:
+        run = Runs(self._engine, self._server).get(self.id)
+        return telling.tell(self._engine, self._server, run, state)
+
     def end(self, state: str) -> None:
         """The run has ended."""
         self._check(cancel=False)
+        self.over = True
         self._recorder.state(state, ended_at=now(), worker="", stop_asked=False)
 
     def close(self) -> None:
@@ -167,31 +176,44 @@ class Job:
                 do="Retry it: it goes on from its last finished step.",
             )
 
-    def _begin(self) -> dict[str, Any]:
+    def _going(self) -> None:
+        self._check(cancel=False)
+
+    def _begin(self) -> None:
         """Make the project, or take what is asked for into the one there is."""
         run = self.run
         if run.kind == "retrain":
             project = Project(run.project, self._settings, self._engine)
             if run.recipe:
-                project.update(run.recipe)
+                project.update(run.recipe, base=self._uploads)
+            self._confined(project.recipe)
         else:
             recipe = check(dict(run.recipe), sources=registry.names("source"))
+            self._confined(recipe)
             api.look_ahead(recipe, self._settings, None)
             Project.create(recipe, self._settings).close()
-        return {"summary": {}, "seconds": 0.0}
+
+    @property
+    def _uploads(self) -> Path:
+        return self._settings.owner_dir / "uploads"
+
+    def _confined(self, recipe: Recipe) -> None:
+        """What the desk has held an account's recipe to, once more where it is acted upon."""
+        if self.run.owner:
+            confine(recipe.model_dump(), self._uploads)
 
     def _step(self, name: str) -> dict[str, Any]:
         for again in range(_AGAIN, -1, -1):
-            walk = self._walking()
             try:
-                return walk.step(name)
+                return self._walking().step(name)
             except (WorkerError, StorageError, BusyError) as error:
-                died = not walk.alive
+                walk = self._walk
+                died = walk is not None and not walk.alive
                 if self._cancelled or self._leaving or not again:
                     raise
                 if isinstance(error, WorkerError) and not died:
                     raise
-                if died:
+                if walk is not None and died:
                     walk.close()
                     self._walk = None
                 said = "its process died" if died else error.what
@@ -231,7 +253,10 @@ class Job:
                 self._check()
 
     def _judge(self) -> dict[str, Any]:
-        bundle = Project(self.run.project, self._settings, self._engine).bundle_path
+        def newest() -> Path:
+            return Project(self.run.project, self._settings, self._engine).bundle_path
+
+        bundle = patiently(newest, self._check)
         return judging.judge(
             self._settings, self.run, bundle, folder(self._server, self.id) / "test"
         )

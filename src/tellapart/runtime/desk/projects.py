@@ -93,7 +93,7 @@ class Projects(Pictures):
         opened = self.open(name)
         wanted = uploads.resolve(changes, self.uploads)
         self._confined(check(with_changes(asked(opened.recipe), wanted), base=self.uploads))
-        opened.update(wanted)
+        opened.update(wanted, base=self.uploads)
         self._forget(name)
         return self.project(name)
 

@@ -19,6 +19,7 @@ from tellapart.doors import Format
 from tellapart.errors import InputError
 from tellapart.steps import StepContext, fingerprint
 from tellapart.steps.collect.candidates import Plan
+from tellapart.steps.collect.holding import held_to
 from tellapart.steps.collect.local import keep_up, read_data
 from tellapart.steps.collect.outcome import check_classes, summarize
 from tellapart.steps.collect.run import collect_classes
@@ -55,7 +56,7 @@ def run(context: StepContext) -> dict[str, Any]:
     lost = keep_up(context, files)
     if known is not None and not lost and not plan.has_local:
         return known
-    report = _await(lambda: collect_classes(context, plan, files, find_format))
+    report = _await(lambda: collect_classes(context, plan, files, _finder(context)))
     rows = context.catalog.pictures()
     check_classes(rows, plan.labels, report)
     result = summarize(rows, plan.labels, context.recipe.per_class, report)
@@ -63,6 +64,10 @@ def run(context: StepContext) -> dict[str, Any]:
     if not result["unfinished"]:
         context.catalog.finish("collect", mark, result)
     return result
+
+
+def _finder(context: StepContext) -> Callable[[Path], Format]:
+    return held_to(context.settings, find_format)
 
 
 def find_format(path: Path) -> Format:
@@ -81,11 +86,11 @@ def find_format(path: Path) -> Format:
 
 
 def _from_data(context: StepContext, files: FileStore) -> dict[str, Any]:
-    plan, remote = read_data(context, find_format)
+    plan, remote = read_data(context, _finder(context))
     report = None
     if remote:
         keep_up(context, files, remote_only=True)
-        report = _await(lambda: collect_classes(context, plan, files, find_format))
+        report = _await(lambda: collect_classes(context, plan, files, _finder(context)))
     rows = context.catalog.pictures()
     check_classes(rows, plan.labels, report)
     result = summarize(rows, plan.labels, None, report)
