@@ -121,17 +121,42 @@ def test_a_dead_worker_of_this_machine_is_known_by_its_lock(place: Place) -> Non
     assert place.runs.overview()["workers"] == []
 
 
+class _Clock:
+    """The time of this machine that only goes on, as presence asks for it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("tellapart.runtime.presence.time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def go_on(self, seconds: float, *there: Presence) -> list[str]:
+        """Some time goes by in which these renew, and the first looks; whom it buried."""
+        found: list[str] = []
+        for _ in range(int(seconds)):
+            self.now += 1
+            for one in there:
+                assert one.renew()
+            found += there[0].bury()
+        return found
+
+
+def _elsewhere(place: Place, monkeypatch: pytest.MonkeyPatch) -> Presence:
+    with monkeypatch.context() as there:
+        there.setattr("tellapart.runtime.presence.place", lambda: "elsewhere")
+        return _worker(place)
+
+
 def test_a_dead_worker_elsewhere_is_known_by_its_silence(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tellapart.runtime.presence.place", lambda: "elsewhere")
-    one = _worker(place)
-    monkeypatch.undo()
-    two = _worker(place)
+    clock = _Clock(monkeypatch)
+    one, two = _elsewhere(place, monkeypatch), _worker(place)
     id = place.runs.submit(asked("p")).id
     assert queue.claim(place.engine, one.id) == id
     one._held.close()
-    assert two.bury() == {}
+    assert clock.go_on(queue.LEASE_S, two) == []
     with database.writing(place.engine) as connection:
         late = queue.clock(connection) - queue.LEASE_S - 1
         w = run_workers
@@ -139,8 +164,41 @@ def test_a_dead_worker_elsewhere_is_known_by_its_silence(
     # Nobody renews what is the dead one's: its runs may be cancelled at once, too.
     with database.reading(place.engine) as connection:
         assert not queue.alive(connection, one.id) and queue.alive(connection, two.id)
-    assert two.bury() == {one.id: [id]}
+    assert clock.go_on(queue.LEASE_S + 1, two) == [one.id]
+    assert place.runs.get(id).state == "queued"
+    # Not dead but asleep: it hears of it, and must begin anew (its durable queue is gone too).
+    assert not one.renew() and two.renew()
     two.end()
+    assert place.runs.overview()["workers"] == []
+
+
+def test_no_clock_set_anew_and_no_time_without_the_database_makes_the_living_dead(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = _Clock(monkeypatch)
+    one, two = _elsewhere(place, monkeypatch), _worker(place)
+    for jump in (-3600.0, 3600.0):
+        with database.writing(place.engine) as connection:
+            w = run_workers.c
+            connection.execute(run_workers.update().values(seen=w.seen + jump))
+        assert two.bury() == {}
+        assert clock.go_on(3, two, one) == []
+    assert clock.go_on(queue.LEASE_S - 2, two) == []
+    clock.now += 3 * queue.LEASE_S  # nobody could write
+    assert two.bury() == {}
+    assert clock.go_on(queue.LEASE_S - 2, two) == []
+    assert one.renew() and clock.go_on(5, two) == []
+    one.end()
+    two.end()
+
+
+def test_a_run_of_a_worker_that_was_buried_before_it_took_it_goes_back(place: Place) -> None:
+    id = place.runs.submit(asked("p")).id
+    assert queue.claim(place.engine, "w_buried") == id
+    one = _worker(place)
+    assert one.bury() == {"w_buried": [id]} and one.bury() == {}
+    assert place.runs.get(id).state == "queued"
+    one.end()
 
 
 def test_what_a_stopped_worker_had_goes_back_without_counting_against_it(place: Place) -> None:

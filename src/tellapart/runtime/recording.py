@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -17,9 +17,24 @@ from tellapart.steps import Progress
 from tellapart.store import database
 from tellapart.store.schema_runs import runs
 
-#: Seconds between two events of mere progress of one step, and for which a database that is away
-#: is waited for.
-_PAUSE_S, _PATIENCE_S = 0.25, 300.0
+#: Seconds between two events of mere progress of one step.
+_PAUSE_S = 0.25
+#: Seconds between two tries where the database is away, and for which it is waited for.
+_AWAY_S, _PATIENCE_S = 1.0, 300.0
+_T = TypeVar("_T")
+
+
+def patiently(do: Callable[[], _T], between: Callable[[], None] = lambda: None) -> _T:
+    """Do it, and wait for a database that is away: a run does not fail of that."""
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return do()
+        except (StorageError, BusyError):
+            if time.monotonic() > end:
+                raise
+        between()
+        time.sleep(_AWAY_S)
 
 
 class Recorder:
@@ -145,17 +160,9 @@ class Recorder:
         self._store(write)
 
     def _store(self, write: Callable[[sa.Connection], bool]) -> None:
-        """Write, and wait for a database that is away: a run does not fail of that."""
-        end = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                with database.writing(self._engine) as connection:
-                    ours = write(connection)
-            except (StorageError, BusyError):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(1.0)
-                continue
-            if not ours:
-                self._lost()
-            return
+        def once() -> bool:
+            with database.writing(self._engine) as connection:
+                return write(connection)
+
+        if not patiently(once):
+            self._lost()
