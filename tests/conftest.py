@@ -68,9 +68,12 @@ def postgres_url(postgres_cluster: postgres.Cluster) -> Iterator[str]:
     postgres_cluster.drop(url)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium, or a skip that says why there is none."""
+    """The system's Chromium, or a skip that says why there is none.
+
+    A module's: while it is there an event loop runs in this thread, which other tests need free.
+    """
     from benchmarks import running_app
 
     try:
