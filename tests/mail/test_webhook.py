@@ -122,6 +122,14 @@ def test_what_is_no_yes_is_tried_again_under_the_same_id(
     assert [headers["x-tellapart-delivery"] for headers, _ in receiver.got] == ["run:1"] * 2
 
 
+def test_mails_and_webhooks_are_sent_apart_so_that_neither_waits_for_the_other(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    outbox.put_webhook("run:1", receiver.url, {}, owner="")
+    assert outbox.deliver_due(kind="mail") == 0 and receiver.got == []
+    assert outbox.deliver_due(kind="webhook") == 1
+
+
 def test_gone_is_gone(outbox: Outbox, receiver: Receiver) -> None:
     receiver.status = 410
     outbox.put_webhook("run:1", receiver.url, {}, owner="")

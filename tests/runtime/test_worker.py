@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import shutil
 import signal
+import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +41,11 @@ def _begun(place: Place, id: str) -> dict[str, int]:
     texts = [event.data.get("text", "") for event in place.runs.events(id, limit=5000)]
     words = [text.split()[0] for text in texts if text.endswith(" begins")]
     return {word: words.count(word) for word in words}
+
+
+def _remembered(place: Place) -> list[str]:
+    with closing(sqlite3.connect(place.settings.home / "runs.sqlite")) as found:
+        return [id for (id,) in found.execute("SELECT workflow_uuid FROM workflow_status")]
 
 
 def test_a_run_goes_through_killed_workers_and_a_restarted_one(
@@ -78,6 +86,16 @@ def test_a_run_goes_through_killed_workers_and_a_restarted_one(
     assert posted is not None and posted.state == run.mail == "refused" and posted.reason
     third.send_signal(signal.SIGINT)
     assert third.wait(PATIENCE) == 0
+    # A deleted run is forgotten by the durable engine too, as soon as a worker tidies up.
+    assert _remembered(shop) == [one.id]
+    shop.runs.delete(id=one.id)
+    fourth = hire(shop)
+    end = time.monotonic() + PATIENCE
+    while _remembered(shop):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    fourth.send_signal(signal.SIGTERM)
+    assert fourth.wait(PATIENCE) == 0
 
 
 def test_failure_retry_cancel_and_a_process_that_dies(

@@ -34,8 +34,10 @@ _table = schema.outbox
 _c = _table.c
 
 
-def deliver(outbox: Outbox, now: float | None = None) -> int:
-    """See `Outbox.deliver_due`. A slow receiver of webhooks does not hold up the mails."""
+def deliver(outbox: Outbox, now: float | None = None, kind: str | None = None) -> int:
+    """See `Outbox.deliver_due`."""
+    if kind is not None:
+        return _deliver(outbox, kind, now)
     done = {"mail": 0, "webhook": 0}
 
     def work(kind: str) -> None:

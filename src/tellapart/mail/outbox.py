@@ -32,6 +32,7 @@ from tellapart.store.inserting import insert_new
 State = Literal["queued", "sending", "sent", "failed", "refused"]
 #: `run`: of a run, to its owner; `account`: of an account (confirming, a new password).
 Purpose = Literal["run", "account"]
+Kind = Literal["mail", "webhook"]
 
 _DAY = 86_400.0
 #: Days for which a sent row is remembered, without its text.
@@ -44,7 +45,7 @@ class Posted:
     """What became of a mail or webhook."""
 
     key: str
-    kind: Literal["mail", "webhook"]
+    kind: Kind
     recipient: str
     state: State
     #: Why it was refused, failed, or is tried again; empty where all is well.
@@ -189,15 +190,16 @@ class Outbox:
             last_sent=str(last or ""),
         )
 
-    def deliver_due(self, now: float | None = None) -> int:
-        """Send what is due; return how many were sent. Blocks: call it from a thread.
+    def deliver_due(self, now: float | None = None, kind: Kind | None = None) -> int:
+        """Send what is due; return how many were sent. Blocks: call it from a thread, or from one
+        for each `kind`, so that slow receivers of webhooks never hold up the mails.
 
         Several processes may do so at once: none sends what another one has taken. Raises
         nothing for a mail that fails: it is tried again, later and later, for three days.
         """
         from tellapart.mail.delivery import deliver
 
-        return deliver(self, now)
+        return deliver(self, now, kind)
 
     def delete(self, owner: str) -> None:
         """Forget all of one account's, also what waits."""

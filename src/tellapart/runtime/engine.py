@@ -21,13 +21,14 @@ from tellapart.store import database
 
 #: Workflows of one version may be gone on with by any worker of that version.
 VERSION = "tellapart-runs-1"
+_NAME = "tellapart.run"
 _TERMINAL = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 #: The runs that this process works on, by id; the workflow finds its job here.
 _jobs: dict[str, Job] = {}
 
 
-@DBOS.workflow(name="tellapart.run", max_recovery_attempts=None)
+@DBOS.workflow(name=_NAME, max_recovery_attempts=None)
 def _walk(run: str) -> str:
     """One run. Deterministic: what it does next depends on its steps' results alone."""
     job = _jobs[run]
@@ -42,11 +43,13 @@ def _walk(run: str) -> str:
                 error = problem
                 break
         state = DBOS.run_step({"name": "conclude"}, job.conclude, outputs, error)
+        job.close()  # before anybody sees it ended, and may ask for it again
         DBOS.run_step({"name": "end"}, job.end, state)
         return state
     finally:
         job.close()
-        _jobs.pop(run, None)
+        if _jobs.get(run) is job:  # else it has been asked for again already
+            del _jobs[run]
 
 
 class Engine:
@@ -128,6 +131,11 @@ class Engine:
         for name in [f"worker {worker}" for worker in dead] or [self._queue]:
             with contextlib.suppress(Exception):  # a row too many harms nobody
                 DBOS.delete_queue(name)
+
+    def remembered(self) -> list[str]:
+        """The ids of all runs of which something is remembered."""
+        found = DBOS.list_workflows(name=_NAME, load_input=False, load_output=False)
+        return [each.workflow_id for each in found]
 
     def forget(self, runs: Iterable[str]) -> None:
         """Drop what is remembered of runs that are over."""

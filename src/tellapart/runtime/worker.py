@@ -90,9 +90,10 @@ class _Worker:
         self._presence.begin()
         _say(f"worker {self._presence.id} waits for runs, {self._at_once} at once")
         for name, seconds, do in (
-            ("renew", _RENEW_S, self._presence.renew),
+            ("renew", _RENEW_S, self._renew),
             ("bury", _BURY_S, self._bury),
-            ("post", _POST_S, self._outbox.deliver_due),
+            ("post", _POST_S, lambda: self._outbox.deliver_due(kind="mail")),
+            ("hooks", _POST_S, lambda: self._outbox.deliver_due(kind="webhook")),
             ("forget", _FORGET_S, self._forget),
             ("prune", _PRUNE_S, self._prune),
         ):
@@ -120,7 +121,7 @@ class _Worker:
             row = mine.pop(id, None)
             if row is None:
                 # Gone from us while it is walked here: but it may have ended just now.
-                if id in jobs and self._gone(id):
+                if id in jobs and not job.over and self._gone(id):
                     self._lost_all()
                     return
             elif row.cancel_asked:
@@ -165,6 +166,10 @@ class _Worker:
         with queue.changing_hands(self._engine) as connection:
             queue.give_back(connection, self._presence.id, "it broke off", died=True, only=id)
 
+    def _renew(self) -> None:
+        if not self._presence.renew():
+            self._lost_all()
+
     def _bury(self) -> None:
         for dead, taken in self._presence.bury().items():
             _say(f"worker {dead} is gone; its runs go on elsewhere: {', '.join(taken) or 'none'}")
@@ -184,6 +189,10 @@ class _Worker:
         with database.writing(self._engine) as connection:
             connection.execute(run_events.delete().where(run_events.c.run_id.in_(old)))
         self._durable.forget(old)
+        remembered = self._durable.remembered()  # first: a run's row is there before it begins
+        with database.reading(self._engine) as connection:
+            known = set(connection.scalars(sa.select(_c.id)))
+        self._durable.forget(id for id in remembered if id not in known)
         self._outbox.prune()
         accounts = Accounts(self._engine, self._settings)
         accounts.prune()
