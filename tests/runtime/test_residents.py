@@ -11,6 +11,7 @@ import pytest
 
 from tellapart.errors import NotFoundError, OverloadedError, TellapartError
 from tellapart.runtime.residents import Residents
+from tellapart.serving.pool import Pool
 from tellapart.settings import Settings
 
 
@@ -88,5 +89,33 @@ def test_what_cannot_be_loaded_is_said_and_not_kept(
             await residents.predict(broken, ROW)
         assert (await asking)[0] == 200
         await residents.close()
+
+    asyncio.run(story())
+
+
+def test_a_load_that_fails_of_the_machine_is_tried_again(
+    bundle: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: Pool) -> None:
+        raise OSError("no memory")
+
+    drained: list[Pool] = []
+    drain = Pool.drain
+
+    async def note(self: Pool, seconds: float) -> bool:
+        drained.append(self)
+        return await drain(self, seconds)
+
+    async def story() -> None:
+        residents = Residents(settings, most=1)
+        monkeypatch.setattr(Pool, "drain", note)
+        with monkeypatch.context() as small:
+            small.setattr(Pool, "start", fail)
+            with pytest.raises(OSError, match="no memory"):
+                await residents.predict(bundle, ROW, content_type="application/json")
+        answer = await residents.predict(bundle, ROW, content_type="application/json")
+        assert answer[0] == 200
+        await residents.close()
+        assert len(drained) == 2  # nothing of the first is left
 
     asyncio.run(story())

@@ -134,7 +134,7 @@ class Residents:
     async def _loaded(self, model: _Resident) -> None:
         try:
             await asyncio.shield(model.ready)
-        except TellapartError:
+        except Exception:  # also what is not ours, such as memory that has run out
             for key in [each for each, one in self._models.items() if one is model]:
                 self._end(key)
             raise
@@ -157,7 +157,7 @@ class Residents:
 
 async def _drained(model: _Resident) -> bool:
     """Let a model finish what it has begun, then end its processes."""
-    with contextlib.suppress(TellapartError, asyncio.CancelledError):
+    with contextlib.suppress(Exception, asyncio.CancelledError):
         await model.ready
     return await model.pool.drain(_DRAIN_S)
 

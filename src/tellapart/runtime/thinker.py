@@ -23,6 +23,8 @@ from tellapart.settings import Settings
 
 #: Seconds after which an idle child is ended, and for which a request waits for its turn.
 _IDLE, _PATIENCE = 120.0, 30.0
+#: Seconds after which a child that has not answered is ended: it would hold up everybody.
+_LONGEST = 300.0
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -76,6 +78,9 @@ class Thinker:
         child = self._child
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("the child was started without pipes")
+        late = threading.Timer(_LONGEST, child.kill)
+        late.daemon = True
+        late.start()
         try:
             child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()
@@ -83,6 +88,8 @@ class Thinker:
             answer = json.loads(line) if line else None
         except (OSError, ValueError):
             answer = None
+        finally:
+            late.cancel()
         if not isinstance(answer, dict):
             self.close()
             raise WorkerError(
