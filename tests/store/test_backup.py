@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,27 @@ def _emptied(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest)
         cluster = request.getfixturevalue("postgres_cluster")
         there = replace(there, database_url=cluster.database())
     return there
+
+
+def test_a_folder_that_goes_while_it_is_looked_through_stops_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_database(settings).dispose()
+    (settings.home / "workers" / "w_gone").mkdir(parents=True)
+    (settings.home / "workers" / "w_here").mkdir()
+    (settings.home / "workers" / "w_here" / "file").write_text("x")
+    look = os.scandir
+
+    def scandir(path: Any = ".") -> Any:
+        if str(path).endswith("w_gone"):  # its worker has just ended
+            Path(path).rmdir()
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    written = back_up(settings, tmp_path / "b.zip")
+    monkeypatch.undo()
+    assert "home/workers/w_here/file" in unpack(written.file, None)["entries"]
+    assert not (settings.home / "workers" / "w_gone").exists()
 
 
 def test_all_of_it_comes_back_elsewhere(

@@ -200,10 +200,15 @@ def _files(settings: Settings) -> Iterator[tuple[str, Path]]:
     for top in sorted(home.iterdir()):
         if top.name in _LEFT or top.name.startswith((".", "before-restore-", *databases)):
             continue
-        for path in [top] if not top.is_dir() else sorted(top.rglob("*")):
+        for path in [top] if not top.is_dir() else _below(top):
             passing = path.name.startswith(".partial-") or path.name.endswith(".partial")
             if path.is_file() and not path.is_symlink() and path.name != lock.FILE and not passing:
                 yield HOME + path.relative_to(home).as_posix(), path
+
+
+def _below(folder: Path) -> list[Path]:
+    """What lies in a folder and its folders; one that goes meanwhile is passed over."""
+    return sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
 
 
 def _size(path: Path) -> int:
