@@ -191,6 +191,9 @@ def test_broken_chunks_are_refused_or_mean_the_same(data: bytes, cuts: list[int]
 
 
 def test_what_stands_beside_chunks_is_bounded() -> None:
+    for line in (b"x: y\n", b"x: y\r", b" x: y", b"x : y", b"x", b"x: y\0"):
+        with pytest.raises(Malformed):
+            Chunks().feed(b"0\r\n" + line + b"\r\n\r\n")
     for data in (b"1" * 300, b"5;" + b"x" * 300, b"5\r\nabcdefg", b"g\r\n", b"5\nabcde"):
         with pytest.raises(Malformed):
             Chunks().feed(data)

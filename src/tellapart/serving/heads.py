@@ -24,6 +24,7 @@ _LINE = re.compile(rb"[A-Z]{1,20}+ [!-~]++ HTTP/1\.[01]\r\n")
 _ABSOLUTE = re.compile(rb"https?://[^/?]*+", re.IGNORECASE)
 #: A chunk's size, and whatever stands behind it.
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8}+)[\t ]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?\r\n")
+_TRAILER = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+")
 _LONGEST_SIZE = 256
 _MOST_TRAILERS = 8192
 
@@ -188,6 +189,8 @@ class Chunks:
                 return None
             if not line:
                 return rest
+            if _TRAILER.fullmatch(line) is None:
+                raise Malformed("a trailer that is none")
             self._trailers += len(line)
             if self._trailers > _MOST_TRAILERS:
                 raise TooLong
