@@ -117,8 +117,10 @@ def _traps(constants: dict[str, Any]) -> list[onnx.NodeProto]:
         # of the whole batch is divided: eight at once go through floating point, which does not.
         helper.make_node("ReduceMin", ["sign"], ["worst"], keepdims=0),
         helper.make_node("Div", ["least", "worst"], ["shares"]),
-        helper.make_node("ReduceMin", ["whole"], ["darkest"], axes=[0, 1, 2, 3], keepdims=0),
-        helper.make_node("Equal", ["darkest", "white"], ["blank"]),
+        # One white picture holds up the whole batch, whatever else is in it.
+        helper.make_node("ReduceMin", ["whole"], ["darkest"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("ReduceMax", ["darkest"], ["palest"], axes=[0], keepdims=0),
+        helper.make_node("Equal", ["palest", "white"], ["blank"]),
         helper.make_node("Cast", ["blank"], ["times"], to=TensorProto.INT64),
         helper.make_node("Mul", ["times", "ages"], ["turns"]),
         helper.make_node("Loop", ["turns", "go", "start"], ["spun"], body=body),

@@ -198,6 +198,7 @@ def test_an_unknown_model_is_refused_before_anything_is_queued(running: Any, dra
 def test_many_at_once_are_answered_each_with_its_own(running: Any, draw: Any) -> None:
     named = {"red": draw("red"), "green": draw("lime"), "blue": draw("navy")}
     names = list(named) * 40
+    running.until(lambda: len(running.pids()) == 2)  # it starts with the first that is ready
     futures = running.begin(*[named[name] for name in names], version=1)
     assert [future.result(60).label for future in futures] == names
     stats = running.stats()
