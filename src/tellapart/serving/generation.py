@@ -195,8 +195,11 @@ class Generation:
         for link in self.links:
             limit = self._options.hang if link.ready else _LOADING
             if (link.load or not link.ready) and now - link.heard > limit:
-                self._tell("worker_hung", pid=link.pid, jobs=link.load, seconds=now - link.heard)
-                link.heard = now
+                if not link.hung:  # else its end takes its time, and is asked for again
+                    self._tell(
+                        "worker_hung", pid=link.pid, jobs=link.load, seconds=now - link.heard
+                    )
+                link.heard, link.hung = now, True
                 self._kill(link)
 
     def _kill(self, link: WorkerLink) -> None:

@@ -44,10 +44,10 @@ class WorkerLink(asyncio.Protocol):
         #: Holds a suspect, which nobody joins.
         self.alone = False
         self.answered = 0
+        #: Whether it was silent for too long: it is being ended.
+        self.hung = False
         #: When it last gave a sign of life, or got work while it had none (monotonic).
         self.heard = time.monotonic()
-        #: How the process ended, where that is known: a word for people.
-        self.ended = ""
 
     def __iter__(self) -> Iterator[Ticket]:
         return iter(self._held.values())
