@@ -17,7 +17,7 @@ from tellapart.serving.about import About
 from tellapart.serving.batching import Ticket
 from tellapart.serving.elsewhere import Elsewhere
 from tellapart.serving.inference_protocol import InferenceProtocol
-from tellapart.serving.jobs import Outcome, Told
+from tellapart.serving.jobs import Answer, Outcome, Told
 from tellapart.serving.label_studio import LabelStudio
 from tellapart.serving.limits import Gate
 from tellapart.serving.logs import Log
@@ -170,21 +170,19 @@ class App:
         request: Request = ticket.asker
         request.ticket = None
         if not isinstance(outcome, Told):
+            if isinstance(outcome, Answer):
+                self.metrics.answered(outcome)
             self._end(request, single(ticket.info, outcome))
             return
-        status, body = outcome.status, outcome.body
-        try:
-            headers = tuple(self._cors(request)) if self.options.cors else ()
-            if request.connection is not None:
-                request.connection.answer(request, Response(status, body, JSON, headers))
-            taken = time.monotonic() - request.began
-            self.metrics.open -= 1
-            self.predictor.budget.held -= request.held
-            self.metrics.told(ticket, outcome, request.route, taken)
-            if self._logged or status >= 500:
-                self._log(request, status, taken)
-        except Exception as error:  # it must not fall back on the worker
-            self._fault(request, error)
+        status = outcome.status
+        headers = tuple(self._cors(request)) if self.options.cors else ()
+        self._send(request, Response(status, outcome.body, JSON, headers))
+        taken = time.monotonic() - request.began
+        self.metrics.open -= 1
+        self.predictor.budget.held -= request.held
+        self.metrics.told(ticket, outcome, request.route, taken)
+        if self._logged or status >= 500:
+            self._log(request, status, taken)
 
     def refuse(self, request: Request, error: TellapartError) -> None:
         """Answer with an error."""
@@ -237,9 +235,19 @@ class App:
     def _end(self, request: Request, response: Response) -> None:
         if self.options.cors:
             response = self._shared(request, response)
-        if request.connection is not None:
-            request.connection.answer(request, response)
+        self._send(request, response)
         self._finish(request, response.status)
+
+    def _send(self, request: Request, response: Response) -> None:
+        """Send an answer. What fails there falls back on nobody, and leaves no client waiting."""
+        connection = request.connection
+        if connection is None:
+            return
+        try:
+            connection.answer(request, response)
+        except Exception as error:
+            self._fault(request, error)
+            connection.abort()
 
     def _finish(self, request: Request, status: int) -> None:
         """Count, and log, a request that is answered, or whose client has gone."""

@@ -57,6 +57,8 @@ class Connection(asyncio.Protocol):
         #: Whether the client will send nothing more; it may wait for its answer all the same.
         self._ended = False
         self._paused = False
+        #: Whether the client takes less than we write: nothing new is begun until it has.
+        self._full = False
         #: Whether something that came is being looked at: what is sent ahead waits until then.
         self._inside = False
         #: Bytes that are still read on behind an answer; None: the connection is not at its end.
@@ -67,6 +69,8 @@ class Connection(asyncio.Protocol):
         #: `check` has seen.
         self._idle: float | None = None
         self._stuck: float | None = None
+        #: Bytes that it had not taken then.
+        self._unsent = 0
 
     @property
     def peer(self) -> str:
@@ -98,7 +102,7 @@ class Connection(asyncio.Protocol):
         began = True
         if self._coming:
             self._take(data)
-        elif self.request is None:
+        elif self.request is None and not self._full:
             if self._rest:
                 data, self._rest = self._rest + data, b""
             began = self._begin(data)
@@ -113,7 +117,19 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep the connection where the client has only ended its own side, and waits."""
         self._ended = True
-        return self.request is not None and not self._coming
+        if self._coming:
+            return False
+        if self._rest and self.request is None:  # it is about to be begun
+            asyncio.get_running_loop().call_soon(self._go_on)
+        return bool(self.request or self._rest)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self.request is None and not (self._coming or self._inside):
+            self._go_on()
 
     # --- what comes
 
@@ -175,7 +191,9 @@ class Connection(asyncio.Protocol):
         self._inside = True
         for _ in range(_IN_A_ROW):
             data = self._rest
-            if not data or self.request or self._coming or self._transport.is_closing():
+            if not data or self.request or self._coming or self._full:
+                break
+            if self._transport.is_closing():
                 break
             self._rest = b""
             if not self._begin(data):
@@ -183,7 +201,9 @@ class Connection(asyncio.Protocol):
         else:
             asyncio.get_running_loop().call_soon(self._go_on)
         self._inside = False
-        if not self._rest or self.request is None:
+        if self._ended and (self._coming or not (self.request or self._rest)):
+            self._transport.close()  # nothing more can follow
+        elif not self._rest or not (self.request or self._full):
             self.resume()
 
     def _take(self, data: bytes) -> None:
@@ -245,7 +265,9 @@ class Connection(asyncio.Protocol):
         if self.request is not request:
             return  # the client has gone
         self.request = self._idle = None
-        keep = self._keep and not (self._ended and not self._rest) and not self._face.stopping
+        keep = self._keep and not self._face.stopping
+        if self._ended and not self._rest and not self._inside:
+            keep = False  # else `_go_on` sees to it when it has looked at all
         if self._coming:
             # A body that is not short is not worth waiting for.
             known = request.length is not None and request.length <= self._app.options.max_body
@@ -336,9 +358,10 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """End it where the client lets us wait too long: for its request, or to take the answer."""
         patience = self._app.options.read_timeout
-        if self._transport.get_write_buffer_size() == 0:
+        before, self._unsent = self._unsent, self._transport.get_write_buffer_size()
+        if not self._unsent:
             self._stuck = None
-        elif self._stuck is None:
+        elif self._stuck is None or self._unsent < before:
             self._stuck = now
         elif now - self._stuck > patience:
             self._transport.abort()

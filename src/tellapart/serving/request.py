@@ -47,6 +47,9 @@ class Connected(Protocol):
     def resume(self) -> None:
         """Read on."""
 
+    def abort(self) -> None:
+        """End it at once."""
+
 
 class Budget:
     """Bytes of bodies that may be held at once, by all requests: each until it is answered.

@@ -232,6 +232,26 @@ def test_who_has_only_ended_its_own_side_is_answered(server: Any, draw: Any) -> 
     assert _local(server, asked + asked[:20], end=True).count(b"HTTP/1.1 200") == 1
 
 
+def test_who_asks_and_does_not_read_is_not_answered_further(server: Any) -> None:
+    """Answers are not piled up for a client: its next requests wait until it has taken them."""
+    asked = b"GET /openapi.json HTTP/1.1\r\nx: %b\r\n\r\n" % (b"y" * 4000)
+    before = _front_memory(server)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(server.socket))
+        connection.settimeout(1.0)
+        count = 0
+        with pytest.raises(TimeoutError):
+            while count < 4000:
+                connection.sendall(asked)
+                count += 1
+        assert _front_memory(server) - before < 20e6
+        connection.settimeout(20)
+        found = b""
+        while found.count(b"HTTP/1.1 ") < count:  # the one that was sent in part is left out
+            found += connection.recv(1 << 20)
+    assert found.count(b"HTTP/1.1 200") == count
+
+
 def test_older_clients_and_those_that_ask_first(server: Any, draw: Any) -> None:
     red = draw("red")
     body = b"content-length: %d\r\n\r\n%b" % (len(red), red)
