@@ -86,6 +86,82 @@ def test_a_click_with_shift_decides_on_all_between(
     )
 
 
+#: Has all rows brought, slice by slice, as scrolling does; answers their ids.
+ALL_ROWS = """async () => {
+    const gallery = document.querySelector('ta-gallery');
+    for (let at = 0; at < gallery.total; at += 60) await gallery.ensure(at, 60);
+    return [...gallery.rows].map((row) => row?.id);
+}"""
+
+
+def test_what_is_set_aside_leaves_no_gap_in_what_comes_after(
+    own_app: App, app_settings: Settings, many: str, page: Page
+) -> None:
+    with Project.open(many, app_settings) as opened:
+        kept = [row.id for row in opened.pictures() if row.kept]
+    _open(page, own_app, many)
+    set_aside = [_id(page, f".slice li:nth-child({n})") for n in (1, 2, 5)]
+    for n in (1, 2, 5):
+        page.click(f".slice li:nth-child({n}) .tile")
+    _until(lambda: _word(app_settings, many, set_aside[-1]) is False, "the words were not stored")
+    assert sorted(page.evaluate(ALL_ROWS)) == sorted(kept)
+    assert page.evaluate("document.querySelector('ta-gallery').total") == len(kept)
+    for n in (1, 2, 5):
+        page.focus(f".slice li:nth-child({n}) .tile")
+        page.keyboard.press("u")
+    _until(lambda: _word(app_settings, many, set_aside[-1]) is None, "the word was not taken back")
+
+
+def test_a_range_holds_what_was_never_near_and_begins_in_this_list(
+    own_app: App, app_settings: Settings, many: str, page: Page
+) -> None:
+    _open(page, own_app, many)
+    page.click(".slice li:nth-child(40) .tile")
+    page.click(".slice li:nth-child(40) .tile")
+    page.select_option("select[name=label]", "boat")
+    page.wait_for_function("document.querySelector('.tile')?.title.startsWith('boat')")
+    first = _id(page, ".slice li:nth-child(1)")
+    page.click(".slice li:nth-child(1) .tile", modifiers=["Shift"])  # nothing was clicked before
+    _until(lambda: _word(app_settings, many, first) is False, "the word was not stored")
+    page.click(".slice li:nth-child(1) .tile")
+    _until(lambda: _word(app_settings, many, first) is True, "the word was not stored")
+    assert page.inner_text("ta-gallery .status") == "1 kept."
+    page.select_option("select[name=label]", "")
+    page.wait_for_selector(".slice li:nth-child(40) .tile")
+    page.click(".slice li:nth-child(1) .tile")
+    page.click(".slice li:nth-child(1) .tile")
+    page.focus(".slice li:nth-child(1) .tile")
+    page.keyboard.press("End")
+    page.wait_for_function("document.activeElement.closest('li')?.row.at > 200")
+    total = page.evaluate("document.querySelector('ta-gallery').total")
+    page.click("li:focus-within .tile", modifiers=["Shift"])
+    page.wait_for_function(
+        f"document.querySelector('ta-gallery .status').textContent === '{total} set aside.'"
+    )
+    page.click(".toast")
+    page.wait_for_function("document.querySelector('ta-gallery .status').textContent !== ''")
+
+
+def test_what_goes_wrong_is_said_and_stays(own_app: App, many: str, page: Page) -> None:
+    _open(page, own_app, many)
+    told = {"error": {"what": "Too much.", "expected": "less", "do": "Wait a little."}}
+    page.route(
+        "**/api/v1/projects/*/pictures?*", lambda route: route.fulfill(status=429, json=told)
+    )
+    page.select_option("select[name=label]", "boat")
+    page.wait_for_function(
+        "document.querySelector('ta-gallery .status').textContent === 'Too much. Wait a little.'"
+    )
+    page.unroute("**/api/v1/projects/*/pictures?*")
+    page.route("**/pictures/overrule", lambda route: route.fulfill(status=429, json=told))
+    page.select_option("select[name=label]", "")
+    page.click(".slice li:nth-child(1) .tile")
+    page.wait_for_function(
+        "document.querySelector('ta-gallery .status').textContent === 'Too much. Wait a little.'"
+    )
+    page.wait_for_selector(".slice li:nth-child(1) .tile[aria-pressed=true]")
+
+
 def test_the_keyboard_goes_everywhere_and_decides(
     own_app: App, app_settings: Settings, many: str, page: Page
 ) -> None:

@@ -32,7 +32,6 @@ UNDO = "Undo"
 SCRIPT = {
     "keep": "Keep",
     "details": "More about",
-    "lost": "The pictures cannot be loaded. Check the connection, then choose again.",
     "shown": "N pictures",
     "shown_one": "1 picture",
     "groups": "N groups of look-alikes",

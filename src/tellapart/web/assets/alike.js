@@ -15,10 +15,11 @@ class Alike {
     place.addEventListener("click", (event) => this.clicked(event));
   }
 
-  async reload() {
+  async reload(told) {
     this.list.replaceChildren();
     this.after = null;
     await this.load();
+    if (told) this.gallery.say(told);
   }
 
   async load() {
@@ -26,9 +27,9 @@ class Alike {
     const round = gallery.round;
     const query = new URLSearchParams({ limit: 24 });
     if (this.after) query.set("after", this.after);
-    const { ok, data } = await tellapart.ask("GET", `${gallery.dataset.groups}?${query}`);
+    const { ok, data, error } = await tellapart.ask("GET", `${gallery.dataset.groups}?${query}`);
     if (round !== gallery.round) return;
-    if (!ok) return gallery.say(gallery.words.lost);
+    if (!ok) return gallery.fail(error);
     this.after = data.next;
     this.further.hidden = !data.next;
     const sections = data.items.map((group) => this.section(group));

@@ -8,6 +8,7 @@
 const GATHER = 250; // milliseconds in which decisions are gathered
 const NEAR = 1200; // pixels around the window in which pictures exist
 const SLICE = 60; // pictures to a slice, about
+const MOST = 500; // pictures asked for at once
 
 class Gallery extends HTMLElement {
   connectedCallback() {
@@ -55,7 +56,8 @@ class Gallery extends HTMLElement {
     this.reload();
   }
 
-  async reload() {
+  /** Show what is asked for, and at the end say so, or `told`. */
+  async reload(told = "") {
     const round = (this.round = (this.round ?? 0) + 1); // answers to earlier questions are dropped
     const alike = this.chosen("show") === "alike";
     const { label, reason } = this.form.elements;
@@ -66,29 +68,63 @@ class Gallery extends HTMLElement {
     this.alike.place.hidden = !alike;
     this.grid.hidden = alike;
     this.querySelector(".none").hidden = true;
-    if (alike) return this.alike.reload();
+    if (alike) return this.alike.reload(told);
     this.rows = [];
     this.asked = new Map();
     this.at = 0;
-    await this.load(0, SLICE);
-    if (round !== this.round || this.total === undefined) return;
+    this.last = this.total = undefined;
+    const loaded = await this.load(0, SLICE);
+    if (round !== this.round) return;
+    if (!loaded) return this.grid.replaceChildren();
     this.per = 0;
     this.lay();
     this.querySelector(".none").hidden = this.total > 0;
-    this.say((this.total === 1 ? this.words.shown_one : this.words.shown).replace("N", this.number(this.total)));
+    this.say(told || (this.total === 1 ? this.words.shown_one : this.words.shown).replace("N", this.number(this.total)));
   }
 
-  async load(from, count) {
+  /** Whether a picture is still one of those that are asked for. */
+  matches(row) {
+    const [show, label, reason] = ["show", "label", "reason"].map((name) => this.chosen(name));
+    return (!show || row.kept === (show === "kept")) && (!label || row.label === label) && (!reason || row.verdict === reason);
+  }
+
+  /** Ask for rows; answers whether they came. What went wrong is said. */
+  load(from, count) {
     const round = this.round;
-    const query = new URLSearchParams({ offset: from, limit: count });
+    return this.inTurn(async () => {
+      while (this.waiting.size) await this.decideThere();
+      return round === this.round && this.bring(from, count);
+    });
+  }
+
+  async bring(from, count) {
+    const round = this.round;
+    // What was decided here has left the server's list, but keeps its place in ours.
+    const gone = new Set(this.rows.filter((row) => !this.matches(row)).map((row) => row.at));
+    const before = [...gone].filter((at) => at < from).length;
+    const query = new URLSearchParams({ offset: from - before, limit: count });
     const show = this.chosen("show");
     if (show) query.set("kept", show === "kept");
     for (const name of ["label", "reason"]) if (this.chosen(name)) query.set(name, this.chosen(name));
-    const { ok, data } = await tellapart.ask("GET", `${this.dataset.pictures}?${query}`);
-    if (round !== this.round) return;
-    if (!ok) return this.say(this.words.lost);
-    this.total = data.total;
-    data.items.forEach((row, place) => (this.rows[from + place] = { ...row, at: from + place }));
+    const { ok, data, error } = await tellapart.ask("GET", `${this.dataset.pictures}?${query}`);
+    if (round !== this.round) return false;
+    if (!ok) return this.fail(error);
+    this.total = data.total + gone.size;
+    let at = from;
+    for (const row of data.items) {
+      while (gone.has(at)) at++;
+      if (at >= from + count) break;
+      this.rows[at] ??= { ...row, at };
+      at++;
+    }
+    return true;
+  }
+
+  /** Do one thing after the other: decisions must not overtake each other, nor rows them. */
+  inTurn(work) {
+    const done = (this.line ?? Promise.resolve()).then(work);
+    this.line = done.catch(() => {});
+    return done;
   }
 
   ensure(from, count) {
@@ -100,7 +136,7 @@ class Gallery extends HTMLElement {
       }
       return this.asked.get(key);
     }
-    return Promise.resolve();
+    return Promise.resolve(true);
   }
 
   // -- drawing ------------------------------------------------------------------------------
@@ -203,15 +239,22 @@ class Gallery extends HTMLElement {
 
   // -- hands --------------------------------------------------------------------------------
 
-  clicked(event) {
+  async clicked(event) {
     const row = event.target.closest("li")?.row;
     if (!row) return;
     if (event.target.closest(".more")) return this.viewer.open(this, row.at);
     if (!event.target.closest(".tile")) return;
     const from = event.shiftKey && this.last !== undefined ? this.last : row.at;
-    const rows = this.rows.slice(Math.min(from, row.at), Math.max(from, row.at) + 1).filter(Boolean);
+    const [low, high] = [Math.min(from, row.at), Math.max(from, row.at)];
+    const [keep, round] = [!row.kept, this.round];
     this.last = row.at;
-    this.decide(rows, !row.kept);
+    if (low === high) return this.decide([row], keep);
+    for (let at = low; at <= high; at += MOST) {
+      // Also those between that were never near.
+      const here = await this.ensure(at, Math.min(MOST, high + 1 - at));
+      if (!here || round !== this.round) return;
+    }
+    this.decide(this.rows.slice(low, high + 1).filter(Boolean), keep);
   }
 
   focused(event) {
@@ -271,8 +314,11 @@ class Gallery extends HTMLElement {
     const before = this.past.pop();
     if (!before) return;
     for (const [row, kept, overruled, verdict] of before) {
-      Object.assign(row, { kept, overruled, verdict });
-      this.changed(row, overruled);
+      const shown = this.rows?.find((one) => one?.id === row.id) ?? row; // the list may be another one
+      for (const one of new Set([shown, row])) {
+        Object.assign(one, { kept, overruled, verdict });
+        this.changed(one, overruled);
+      }
     }
     this.say(this.words.undone.replace("N", this.number(before.length)), this.past.length > 0);
   }
@@ -284,7 +330,11 @@ class Gallery extends HTMLElement {
     this.timer = setTimeout(() => this.send(), GATHER);
   }
 
-  async send() {
+  send() {
+    return this.inTurn(() => this.decideThere());
+  }
+
+  async decideThere() {
     clearTimeout(this.timer);
     const waiting = [...this.waiting];
     this.waiting.clear();
@@ -294,8 +344,8 @@ class Gallery extends HTMLElement {
       const url = `${this.dataset.pictures}/overrule`;
       const { ok, data, error } = await tellapart.ask("POST", url, { ids, keep });
       if (!ok) {
-        this.say(`${error.what} ${error.do}`);
-        return this.reload();
+        this.reload(`${error.what} ${error.do}`); // in its turn: not waited for
+        return;
       }
       this.count(data.counts);
       if (keep === null) await this.look(waiting.filter(([, [what]]) => what === null).map(([, [, row]]) => row));
@@ -327,11 +377,17 @@ class Gallery extends HTMLElement {
   }
 
   async relabel(row, label) {
+    const before = row.label;
     row.label = label;
     if (row.item) this.paint(row);
     const { ok, data, error } = await tellapart.ask("POST", `${this.dataset.pictures}/relabel`, { ids: [row.id], label });
-    this.say(ok ? this.words.moved.replace("LABEL", label) : `${error.what} ${error.do}`);
-    if (ok) this.count(data.counts);
+    if (ok) {
+      this.say(this.words.moved.replace("LABEL", label));
+      return this.count(data.counts);
+    }
+    row.label = before;
+    if (row.item) this.paint(row);
+    this.fail(error);
   }
 
   /** Thresholds have decided anew. */
@@ -345,6 +401,11 @@ class Gallery extends HTMLElement {
       const value = counts?.[place.dataset.count];
       if (value !== undefined) place.textContent = this.number(value);
     }
+  }
+
+  fail(error) {
+    this.say(`${error.what} ${error.do}`);
+    return false;
   }
 
   say(text, undoable = false) {
