@@ -266,3 +266,36 @@ def test_websockets_go_through_the_gate_too(alone: Served) -> None:
     assert knock("127.0.0.1:8080", "https://evil.example") == "websocket.close"
     assert knock("127.0.0.1:8080", "null") == "websocket.close"
     assert knock("evil.example", "http://evil.example") == "websocket.close"
+
+
+def test_strangers_whose_bodies_do_not_come_keep_nobody_waiting(
+    served: Served, ada: httpx.Client
+) -> None:
+    """Not even from many addresses: there are as many as one likes."""
+    parts = urlsplit(served.url)
+    head = (
+        f"POST /api/v1/sessions HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 60\r\n\r\n{"
+    )
+    with contextlib.ExitStack() as lines:
+        for at in range(80):
+            line = lines.enter_context(socket.socket())
+            try:
+                line.bind((f"127.0.1.{1 + at}", 0))
+            except OSError:
+                pytest.skip("this system has one loopback address only")
+            line.connect((parts.hostname, parts.port))
+            line.sendall(head.encode())
+        for _ in range(3):
+            assert ada.get("/api/v1/projects", timeout=15).status_code == 200
+            assert ada.post("/api/v1/recipes/check", json=RECIPE, timeout=15).status_code == 200
+
+
+def test_a_stranger_is_never_taken_for_an_account(served: Served) -> None:
+    """Whatever a proxy that hands on the client's own words says of its address."""
+    seen = served.desks.visitor
+    known = served.people["ada"].id
+    assert seen(address=known).key != known
+    assert seen(address=known, bearer="ta_wrong").key != known
+    assert seen(address="2001:db8::1").key == seen(address="2001:db8::ffff:2").key
+    assert seen(address="2001:db8::1").key != seen(address="2001:db8:0:1::1").key

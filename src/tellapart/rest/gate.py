@@ -41,6 +41,8 @@ _ENTRIES = frozenset(
 MOST_BODY, _MOST_UNKNOWN = 32 * 2**20, 64 * 2**10
 #: Seconds for a body to come; bodies being read at once, in all and of one account.
 _BODY_SECONDS, _READING, _READING_EACH = 120.0, 64, 8
+#: The same of strangers, who have places of their own: theirs are short, and may not come at all.
+_UNKNOWN_SECONDS, _UNKNOWN_EACH = 20.0, 4
 _THREADS = 4
 _UNKNOWN_RATE, _UNKNOWN_BURST = 20.0, 100.0
 _RATE, _BURST = 60.0, 240.0
@@ -57,6 +59,7 @@ class Gate:
         self.access = access
         self.turns = Turns()
         self.reading = Turns(_READING, _READING_EACH)
+        self.reading_unknown = Turns(_READING, _UNKNOWN_EACH)
         self.rates = Rates(_RATE, _BURST)
         self.strangers = Rates(_UNKNOWN_RATE, _UNKNOWN_BURST)
         #: Its own, so that whatever others wait for, nobody waits to be known.
@@ -121,9 +124,7 @@ class Gate:
             await send(message)
 
         try:
-            most = MOST_BODY if visitor.account is not None else _MOST_UNKNOWN
-            async with self.reading.turn(key):
-                again = await read_ahead(receive, most)
+            again = await self._read(scope, receive, visitor)
             await self.turns.take(key)
         except TellapartError as error:
             await errors.response(error)(scope, receive, send)
@@ -136,6 +137,16 @@ class Gate:
         finally:
             if held:
                 self.turns.give(key)
+
+    async def _read(self, scope: Scope, receive: Receive, visitor: Visitor) -> Receive | None:
+        """As `read_ahead`; what has no body waits for nobody's."""
+        known = visitor.account is not None
+        most, seconds = (MOST_BODY, _BODY_SECONDS) if known else (_MOST_UNKNOWN, _UNKNOWN_SECONDS)
+        if not _has_body(Headers(scope=scope)):
+            return await read_ahead(receive, most, seconds)
+        reading = self.reading if known else self.reading_unknown
+        async with reading.turn(visitor.key):
+            return await read_ahead(receive, most, seconds)
 
     def _forwarded(self, scope: Scope) -> None:
         """What the proxy in front of us says of the client: its own, last words only."""
@@ -230,14 +241,18 @@ def counts_itself(path: str) -> bool:
     )
 
 
-async def read_ahead(receive: Receive, most: int) -> Receive | None:
+def _has_body(asked: Headers) -> bool:
+    return "transfer-encoding" in asked or asked.get("content-length", "0").strip("0") != ""
+
+
+async def read_ahead(receive: Receive, most: int, seconds: float = _BODY_SECONDS) -> Receive | None:
     """`receive` that gives the body at once, read whole; None: the client has gone meanwhile.
 
     Raises `RequestError`: 413 beyond `most` bytes, 408 where it does not come.
     """
     parts, size = [], 0
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
@@ -250,8 +265,8 @@ async def read_ahead(receive: Receive, most: int) -> Receive | None:
                     break
     except TimeoutError:
         raise RequestError(
-            f"The body was not sent within {_BODY_SECONDS:g} s.",
-            expected=f"the whole body within {_BODY_SECONDS:g} s",
+            f"The body was not sent within {seconds:g} s.",
+            expected=f"the whole body within {seconds:g} s",
             do="Send it faster, or upload large files to /api/v1/uploads.",
             status=408,
         ) from None

@@ -56,7 +56,7 @@ class Visitor:
     via: str = ""
     #: To be sent back with unsafe requests of a session; empty where none is needed.
     csrf: str = field(default="", repr=False)
-    #: What is counted for the rate: the account's id, else the address.
+    #: What is counted for the rate: the account's id, else where they come from.
     key: str = ""
 
 
@@ -107,16 +107,23 @@ class Desks:
         if bearer:
             found = self.accounts.tokens.check(bearer)
             if found is None:
-                return Visitor(key=address)
+                return Visitor(key=_stranger(address))
             account, scopes = found
             return Visitor(account, frozenset(scopes), "token", key=account.id)
         csrf = self.accounts.csrf(cookie)
         known = self.accounts.session(cookie) if cookie else None
         if known is None:
-            return Visitor(csrf=csrf, key=address)
+            return Visitor(csrf=csrf, key=_stranger(address))
         rights = _OF_SESSIONS | ({"admin"} if known.is_admin else frozenset())
         return Visitor(known, rights, "session", csrf, known.id)
 
     def close(self) -> None:
         """End what runs beside the desks."""
         self.memory.thinker.close()
+
+
+def _stranger(address: str) -> str:
+    """The key of somebody unknown: never an account's, whatever a proxy says of the address."""
+    from tellapart.accounts.limits import network
+
+    return f"at {network(address)}"
