@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -11,7 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from tellapart.errors import RequestError
+from tellapart.rest import idempotency
+from tellapart.runtime.entrance import Visitor
 from tellapart.settings import Settings
 from tests.rest.conftest import PASSWORD, Served, draw, join, serving, upload
 
@@ -122,6 +127,7 @@ def test_a_closed_account_is_let_in_nowhere(served: Served, kim: httpx.Client) -
         assert program.get("/api/v1/me").status_code == 401
         kim.patch(url, json={"closed": False, "quota": {"pictures": 7}})
         assert program.get("/api/v1/me").json()["account"]["quota"]["pictures"] == 7
+        assert kim.patch(url, json={"quota": {"account": 1}}).status_code == 422
         wrong = kim.patch(url, json={"quota": {"pictures": -1}})
         assert wrong.status_code == 422
     last = kim.patch(f"/api/v1/accounts/{served.people['kim'].id}", json={"role": "user"})
@@ -170,3 +176,50 @@ def test_one_persons_own_server_has_no_accounts(tmp_path: Any) -> None:
             answer = client.request(method, f"/api/v1{path}", json=body)
             assert answer.status_code == 409, answer.text
         assert client.get("/api/v1/health").json()["disk_free_mb"] > 0
+
+
+def test_my_data_are_written_to_the_disk_once_at_a_time(served: Served) -> None:
+    """Else whoever reads slowly fills it, beside every quota."""
+    ada, kim = (served.desks.of(served.people[who]) for who in ("ada", "kim"))
+    pieces = ada.export()
+    assert next(pieces).startswith(b"PK")
+    with pytest.raises(RequestError, match="Another copy"):
+        ada.export()
+    assert list(kim.export())
+    del pieces  # went away amid the download
+    assert b"".join(ada.export()).startswith(b"PK")
+    assert b"".join(ada.export()).startswith(b"PK")
+
+
+def test_one_account_cannot_drive_out_the_answers_of_others() -> None:
+    """Nor fill the memory with its own."""
+    size = idempotency._LARGEST // 2
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    once = idempotency.Once(app)
+
+    async def ask(who: str, name: str) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message) -> None:
+            pass
+
+        headers = [(b"idempotency-key", name.encode())]
+        scope = {"type": "http", "method": "POST", "path": "/api/v1/projects", "headers": headers}
+        scope |= {"query_string": b"", "state": {"visitor": Visitor(key=who)}}
+        await once(scope, receive, send)
+
+    async def story() -> None:
+        await ask("u_ada", "mine")
+        for number in range(idempotency._MOST + 10):
+            await ask("u_eve", str(number))
+
+    asyncio.run(story())
+    whose = [key[0] for key in once._kept]
+    assert "u_ada" in whose
+    held = sum(one.bytes for one in once._kept.values())
+    assert held <= idempotency._EACH_BYTES + 2 * size

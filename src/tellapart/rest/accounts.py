@@ -249,6 +249,7 @@ def change_account(desk: Keeping, id: Id, given: Changes, request: Request) -> d
     accounts = desks_of(request).accounts
     account = accounts.get(id)
     if given.quota is not None:
+        account.quota.replaced(given.quota)  # raises for what is no quota
         accounts.set_quota(account, **given.quota)
     if given.confirmed:
         accounts.confirm_by_hand(account)

@@ -21,6 +21,8 @@ _METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 _API = "/api/v1/"
 #: Answers kept, of how many bytes, for how long; bodies that are compared, of how many bytes.
 _MOST, _LARGEST, _SECONDS, _BODY = 2000, 256 * 1024, 86_400.0, 2 * 2**20
+#: Answers of one account, so that none drives out the others'; bytes of one account's, and of all.
+_EACH, _EACH_BYTES, _BYTES = 500, 4 * 2**20, 64 * 2**20
 #: What tells secrets is not kept: log-ins, tokens.
 _NEVER = ("/api/v1/sessions", "/api/v1/tokens", "/api/v1/accounts", "/api/v1/me")
 
@@ -32,6 +34,7 @@ class _Kept:
     #: Empty while the first one is at work.
     messages: list[Message] = field(default_factory=list)
     done: bool = False
+    bytes: int = 0
 
 
 class Once:
@@ -83,6 +86,7 @@ class Once:
         receive: Receive,
         send: Send,
     ) -> None:
+        self._make_room(key[0])
         mine = self._kept[key] = _Kept(digest, time.monotonic() + _SECONDS)
         sent: list[Message] = []
 
@@ -98,17 +102,27 @@ class Once:
             status = sent[0]["status"] if sent else 500
             # What failed for want of a turn, a right or a disk may be tried again.
             if whole and len(sent) > 1 and size <= _LARGEST and (status < 400 or status == 422):
-                mine.messages, mine.done = sent, True
+                mine.messages, mine.done, mine.bytes = sent, True, size
             else:
                 self._kept.pop(key, None)
 
     def _forget_old(self) -> None:
-        at = time.monotonic()
+        at, held = time.monotonic(), sum(one.bytes for one in self._kept.values())
         while self._kept:
             key, oldest = next(iter(self._kept.items()))
-            if oldest.until > at and len(self._kept) < _MOST:
+            if oldest.until > at and len(self._kept) < _MOST and held <= _BYTES:
                 return
+            held -= oldest.bytes
             del self._kept[key]
+
+    def _make_room(self, whose: str) -> None:
+        """Forget an account's oldest answers where it has as many as it may."""
+        own = [key for key, one in self._kept.items() if key[0] == whose and one.done]
+        number, held = len(own), sum(self._kept[key].bytes for key in own)
+        for key in own:
+            if number < _EACH and held <= _EACH_BYTES:
+                return
+            number, held = number - 1, held - self._kept.pop(key).bytes
 
 
 class _Read:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from tellapart.catalog import looking, owners
 from tellapart.errors import BusyError, RequestError
@@ -49,15 +49,31 @@ class Me(Running):
 
     def export(self) -> Iterator[bytes]:
         """Everything held about the account as a zip, streamed: the account, recipes, ledgers,
-        runs, versions' bundles. Written beside the cache first, and removed at the end."""
+        runs, versions' bundles. Written beside the cache first, and removed at the end.
+
+        Raises `RequestError` (429) while another one of the account is being made or read.
+        """
         folder = self.settings.cache_dir / "exports"
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        # Closed by whoever has read it, or has gone away.
+        file = cast("IO[bytes]", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+        if not self._memory.begin_export(self.settings.owner, file):
+            file.close()
+            raise RequestError(
+                "Another copy of this account's data is being sent.",
+                expected="one at a time: each takes as much of the disk as all its models",
+                do="Wait until that download has ended, or end it.",
+                status=429,
+                retry_after=30.0,
+            )
+        try:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
                 self._write_export(archive)
             file.seek(0)
-            while chunk := file.read(_CHUNK):
-                yield chunk
+        except BaseException:
+            file.close()
+            raise
+        return _pieces(file)
 
     def delete_me(self, password: str, *, address: str = "") -> None:
         """Delete the account with all its projects, runs and files. Raises `RequestError` (401)
@@ -145,6 +161,12 @@ class Me(Running):
                 path = opened.folder / "versions" / version.file
                 if path.is_file():
                     archive.write(path, f"{base}/{version.file}", zipfile.ZIP_STORED)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def _existing(path: Path) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 from tellapart.runtime.thinker import Thinker
 
@@ -23,6 +24,17 @@ class Memory:
         self.drawing = threading.BoundedSemaphore(2)
         #: What takes a core for a second is done in a process of its own, one thing at a time.
         self.thinker = Thinker()
+        #: Files of exports under way by account: they go with whoever reads them.
+        self._exports: weakref.WeakValueDictionary[str, IO[bytes]] = weakref.WeakValueDictionary()
+
+    def begin_export(self, owner: str, file: IO[bytes]) -> bool:
+        """Note that `file` is the account's export; False where it has one that is open."""
+        with self._lock:
+            other = self._exports.get(owner)
+            if other is not None and not other.closed:
+                return False
+            self._exports[owner] = file
+            return True
 
     def get(self, whose: Hashable, what: Hashable, make: Callable[[], T], seconds: float) -> T:
         """What `make` gave within the last `seconds`, or gives now."""
