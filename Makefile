@@ -16,7 +16,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing Tellapart and what it needs into $(VENV): about 0.8 GB, no torch; a minute or so, once …"
+	@echo "Installing Tellapart and what it needs into $(VENV): about 1 GB, no torch; a minute or so, once …"
 	@$(PIP) install -c constraints.txt -e .
 	@touch $@
 
