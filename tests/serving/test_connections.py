@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tellapart.serving import faults
+from tellapart.serving import faults, heads
 from tellapart.serving.app import App
 from tellapart.serving.batching import Ticket
 from tellapart.serving.connections import Connection
@@ -46,6 +46,9 @@ class Wire:
 
     def write(self, data: bytes) -> None:
         self.written += data
+
+    def write_eof(self) -> None:
+        pass
 
     def abort(self) -> None:
         self.aborted = True
@@ -98,6 +101,36 @@ def test_a_picture_that_ended_workers_is_counted() -> None:
         _asked(app, connection, answer)
         assert wire.written.startswith(b"HTTP/1.1 422")
         assert app.metrics.answers["colors", 1, "error"] == 1
+
+    run(look)
+
+
+def test_a_long_head_that_comes_byte_by_byte_is_not_read_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths: list[int] = []
+
+    def counted(data: bytes) -> heads.Head | None:
+        lengths.append(len(data))
+        return read_head(data)
+
+    read_head = heads.read_head
+    monkeypatch.setattr(heads, "read_head", counted)
+
+    def look(app: App, connection: Connection, wire: Wire) -> None:
+        for byte in b"GET /nowhere HTTP/1.1\r\nx: " + b"y" * 10_000 + b"\r\n\r\n":
+            connection.data_received(bytes((byte,)))
+        assert wire.written.startswith(b"HTTP/1.1 404")
+        assert sum(lengths) < 1_000_000 and max(lengths) > 10_000
+
+    run(look)
+
+
+def test_what_is_no_request_is_counted() -> None:
+    def look(app: App, connection: Connection, wire: Wire) -> None:
+        connection.data_received(b"GET / HTTP/1.1\r\nx: " + b"y" * heads.MOST)
+        assert wire.written.startswith(b"HTTP/1.1 431")
+        assert app.metrics.requests["unknown", 431] == 1
 
     run(look)
 

@@ -28,8 +28,11 @@ _LINGER = 4_000_000
 _IN_A_ROW = 16
 #: Seconds for which a connection may stay open between two requests.
 _KEEP_ALIVE = 75.0
+#: Bytes of half a head that are looked at anew with each piece that comes.
+_LOOKED_AT = 1024
 _ALWAYS = b"x-content-type-options: nosniff\r\n"
 _BLANK = (b"\r", b"\n")
+_END = b"\r\n\r\n"
 _LINES = {one.value: b"HTTP/1.1 %d %b\r\n" % (one, one.phrase.encode()) for one in HTTPStatus}
 
 
@@ -100,12 +103,16 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._inside = True
         began = True
+        before = len(self._rest)
         if self._coming:
             self._take(data)
         elif self.request is None and not self._full:
             if self._rest:
                 data, self._rest = self._rest + data, b""
-            began = self._begin(data)
+            if before > _LOOKED_AT and _unfinished(data, before):
+                self._rest, began = data, False
+            else:
+                began = self._begin(data)
         else:
             # One request at a time: what a client sends ahead waits for its turn.
             self._rest += data
@@ -324,6 +331,8 @@ class Connection(asyncio.Protocol):
         request, self.request = self.request, None
         if request is not None:
             self._app.gone(request)
+        elif self._linger is None:
+            self._app.metrics.requests["unknown", error.http_status] += 1
         if self._linger is None:
             self._write(self._whole(problem(error), request))
             self._coming, self._chunks, self._left = True, None, 1 << 62
@@ -376,6 +385,14 @@ class Connection(asyncio.Protocol):
             self._idle = self._idle or now
             if now - self._idle > _KEEP_ALIVE:
                 self._transport.close()
+
+
+def _unfinished(data: bytes, before: int) -> bool:
+    """Whether a head, of which `before` bytes had come without its end, still lacks it.
+
+    Reading a long one anew with each byte that comes would cost seconds.
+    """
+    return len(data) <= heads.MOST and data.find(_END, before - 3) < 0
 
 
 def _not_http() -> RequestError:
