@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.crowded import crowd
 from benchmarks.running_app import App, running
 from tellapart.accounts import Accounts
 from tellapart.demo.drawing import draw
+from tellapart.runtime import Request, Runs
 from tellapart.settings import Settings
 from tellapart.store.database import open_database
+from tellapart.store.schema_runs import run_events, runs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -41,6 +44,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     accounts = Accounts(engine, settings)
     accounts.add("ada", "ada@example.org", role="admin", password=PASSWORD, confirmed=True)
     accounts.add("bob", "bob@example.org", password=PASSWORD, confirmed=True)
+    accounts.add("eve", "eve@example.org", password=PASSWORD, confirmed=False)
     engine.dispose()
     with running(home, "--workers=0") as found:
         yield found
@@ -114,6 +118,72 @@ def test_a_zip_of_own_pictures_becomes_a_run(page: Page, app: App, tmp_path: Pat
     page.locator(".tag.cancelled").wait_for()
 
 
+def test_nothing_begins_without_the_picture_that_is_still_sent(page: Page, app: App) -> None:
+    page.route("**/api/v1/uploads?*", lambda route: None)  # never answered
+    _open(page, app, "/")
+    page.get_by_label("Thing 1", exact=True).fill("apple")
+    page.get_by_label("Thing 2", exact=True).fill("boat")
+    picture = {"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": b"slow"}
+    page.get_by_label("Or drop a picture here").set_input_files([picture])
+    page.get_by_text("Sending mine.jpg").wait_for()
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_text("The picture is still being sent.").wait_for()
+    assert page.url == app.url + "/"
+
+
+def test_training_again_is_asked_for_once_and_known_after_a_reload(page: Page, app: App) -> None:
+    crowd(app.home, 12, name="few")
+    settings = Settings(home=app.home)
+    queue = Runs(open_database(settings), settings)
+    _open(page, app, "/projects/few/pictures")
+    assert page.title().startswith("Pictures · ")
+    page.get_by_role("button", name="Train with these pictures").dblclick()
+    page.get_by_text("Next in line.").wait_for()
+    page.reload()
+    page.get_by_text("Next in line.").wait_for()
+    assert page.get_by_role("button", name="Train with these pictures").is_disabled()
+    [run] = queue.list(project="few")
+    queue.cancel(run.id)
+    page.get_by_text("The training was cancelled.").wait_for()
+    assert page.get_by_role("button", name="Train with these pictures").is_enabled()
+
+
+def _ended(app: App, page: Page, result: dict[str, object]) -> list[str]:
+    """The links of a run's outcome, of one that ended so."""
+    settings = Settings(home=app.home)
+    engine = open_database(settings)
+    asked = Request(recipe={"classes": ["apple", "boat"], "name": "ended"}, owner="")
+    run = Runs(engine, settings).submit(asked)
+    with engine.begin() as connection:
+        values = {"state": "done", "ended_at": run.created, "result": result}
+        connection.execute(runs.update().where(runs.c.id == run.id).values(**values))
+    engine.dispose()
+    _open(page, app, f"/runs/{run.id}")
+    return page.locator(".outcome a").all_inner_texts()
+
+
+def test_a_run_offers_what_there_is(page: Page, app: App) -> None:
+    kept = {"kept": 150, "set_aside": 0}
+    table = {"version": 1, "data_kind": "table", "metrics": {"accuracy": 0.9}, "pictures": kept}
+    assert _ended(app, page, table) == ["See the model", "Download the model"]
+    page.get_by_text("Rows kept").wait_for()
+    early = {"version": None, "data_kind": "pictures", "metrics": {}, "pictures": kept}
+    assert _ended(app, page, early) == ["Look through the pictures"]
+
+
+def test_a_run_that_is_deleted_while_it_is_watched_says_so(page: Page, app: App) -> None:
+    settings = Settings(home=app.home)
+    engine = open_database(settings)
+    asked = Request(recipe={"classes": ["apple", "boat"], "name": "gone"}, owner="")
+    run = Runs(engine, settings).submit(asked)
+    _open(page, app, f"/runs/{run.id}")
+    with engine.begin() as connection:
+        connection.execute(run_events.delete().where(run_events.c.run_id == run.id))
+        connection.execute(runs.delete().where(runs.c.id == run.id))
+    engine.dispose()
+    page.get_by_text("This run was deleted meanwhile.").wait_for()
+
+
 def test_the_keyboard_reaches_the_content_first(page: Page, app: App) -> None:
     _open(page, app, "/")
     page.keyboard.press("Tab")
@@ -153,7 +223,7 @@ def _log_in(page: Page, app: App, name: str, path: str = "/account") -> None:
 
 
 def test_nobody_gets_in_without_the_password(page: Page, shared: App) -> None:
-    page.goto(shared.url + "/projects")
+    page.goto(shared.url + "/projects?after=a")
     page.get_by_label("Name or e-mail").fill("ada")
     page.get_by_label("Password").fill("something else entirely")
     page.get_by_role("button", name="Log in").click()
@@ -161,7 +231,7 @@ def test_nobody_gets_in_without_the_password(page: Page, shared: App) -> None:
     assert "/login?next=/projects" in page.url
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(shared.url + "/projects")
+    page.wait_for_function("location.pathname + location.search === '/projects?after=a'")
 
 
 def _me(app: App, token: str) -> int:
@@ -191,6 +261,16 @@ def test_a_token_is_shown_once_and_can_be_taken_back(page: Page, shared: App) ->
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     page.get_by_text("None yet.").wait_for()
     assert _me(shared, token) == 401
+
+
+def test_an_admin_lets_in_whom_no_mail_has_confirmed(page: Page, shared: App) -> None:
+    _log_in(page, shared, "ada")
+    page.get_by_role("button", name="Vouch for the address of eve").click()
+    page.get_by_text("eve may log in now.").wait_for()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login")
+    _log_in(page, shared, "eve")
+    page.get_by_role("heading", name="eve").wait_for()
 
 
 def test_people_are_for_admins_and_others_runs_for_nobody(page: Page, shared: App) -> None:

@@ -94,6 +94,7 @@ def test_an_unknown_version_and_an_unknown_project(own_app: App, wrong: str, pag
         answer = page.goto(own_app.url + address)
         assert answer is not None and answer.status == 404
         page.wait_for_selector("h1")
+        assert page.locator("header.masthead").count() == page.locator("footer").count() == 1
         assert "What to do" in page.inner_text("main, .nicegui-content")
 
 

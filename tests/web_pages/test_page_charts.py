@@ -19,6 +19,17 @@ def test_the_confusion_table_holds_the_counts() -> None:
     assert re.findall(r'<td class="num">(\d+)</td>', drawn) == ["3", "1", "0", "5"]
 
 
+def test_of_many_classes_only_what_was_confused_is_listed() -> None:
+    n = 60
+    counts = [[10 if i == j else 0 for j in range(n)] for i in range(n)]
+    counts[3][4], counts[5][6] = 2, 7
+    drawn = str(charts.confusion(counts, [f"class {i}" for i in range(n)]))
+    listed = re.findall(
+        r'<th scope="row" class="name">(.*?)</th><td>(.*?)</td><td class="num">(\d+)', drawn
+    )
+    assert listed == [("class 5", "class 6", "7"), ("class 3", "class 4", "2")]
+
+
 def test_words_of_others_are_text() -> None:
     pairs = [
         charts.confusion([[1, 0], [1, 0]], [EVIL, "b"]),

@@ -45,6 +45,8 @@ def _person(visit: Visit, me: Account, account: Account, notice: Notice) -> None
             tag("span", " · ".join(part for part in parts if part), classes="small quiet")
         if account.id == me.id:
             return
+        if not account.confirmed:
+            _vouch(visit, account, notice)
         change = button(texts.LET_IN if closed else texts.LOCK_OUT)
 
         async def turn() -> None:
@@ -58,3 +60,20 @@ def _person(visit: Visit, me: Account, account: Account, notice: Notice) -> None
             change.text = texts.LET_IN if closed else texts.LOCK_OUT
 
         change.on("click", turn, args=[])
+
+
+def _vouch(visit: Visit, account: Account, notice: Notice) -> None:
+    """A button that lets somebody in whose address no mail has confirmed."""
+    label = texts.VOUCH_NAMED.format(name=account.name)
+    press = button(texts.VOUCH, aria_label=label)
+
+    async def vouch() -> None:
+        try:
+            await visit.ask(visit.house.desks.accounts.confirm_by_hand, account)
+        except TellapartError as error:
+            notice.fail(error)
+            return
+        press.classes(add="hidden")
+        notice.say(texts.VOUCHED.format(name=account.name), kind="good", focus=True)
+
+    press.on("click", vouch, args=[])

@@ -7,90 +7,102 @@ from nicegui import ui
 from tellapart.errors import TellapartError
 from tellapart.runtime import Run
 from tellapart.runtime.desk.shapes import ProjectView
-from tellapart.web import shell
+from tellapart.web import shell, texts
 from tellapart.web import texts_pictures as words
 from tellapart.web.charts import percent
-from tellapart.web.elements import Notice, button, link, tag
+from tellapart.web.elements import Notice, button, link, set_attribute, tag
 from tellapart.web.visit import Visit
 
 #: Seconds between two looks at a run under way.
 _EVERY = 0.7
 
 
-def train_again(visit: Visit, view: ProjectView) -> None:
-    """A panel with one button; what the run says comes below it."""
-    with tag("section", classes="panel again"):
-        tag("h2", words.AGAIN)
-        tag("p", words.AGAIN_LEAD)
-        start = button(words.AGAIN_DO, classes="primary")
-        said = Notice()
-        more = tag("p", classes="again-more hidden")
-    before = view.metrics.get("accuracy")
-    watched: dict[str, str] = {}
+class TrainAgain:
+    """A panel with one button; what the run says comes below it, also of one `under_way`."""
 
-    def tell(run: Run) -> None:
+    def __init__(self, visit: Visit, view: ProjectView, under_way: Run | None) -> None:
+        self.visit, self.name = visit, view.name
+        self.before = view.metrics.get("accuracy")
+        self.busy = False
+        self.told = ""
+        self.run = under_way
+        with tag("section", classes="panel again"):
+            tag("h2", words.AGAIN)
+            tag("p", words.AGAIN_LEAD)
+            self.start = button(words.AGAIN_DO, self._begin, classes="primary")
+            self.said = Notice()
+            self.more = tag("p", classes="again-more hidden")
+        self.timer = ui.timer(_EVERY, self._look, active=under_way is not None)
+        if under_way is not None:
+            self._work(True)
+            self._tell(under_way)
+
+    def _work(self, busy: bool) -> None:
+        """Whether something is under way: then nothing more can be begun."""
+        self.busy = busy
+        set_attribute(self.start, "disabled", True if busy else None)
+
+    async def _begin(self) -> None:
+        if self.busy:  # a second click came before the first was answered
+            return
+        self._work(True)
+        try:
+            self.run = await self.visit.ask(self.visit.desk.submit, project=self.name)
+        except TellapartError as error:
+            self._work(False)
+            self.said.fail(error)
+            return
+        self._tell(self.run)
+        self.timer.activate()
+
+    async def _look(self) -> None:
+        if self.run is None:
+            return
+        try:
+            run = self.run = await self.visit.ask(self.visit.desk.run, self.run.id)
+        except TellapartError as error:
+            self.timer.deactivate()
+            self._work(False)
+            self.said.fail(error)
+            return
+        if f"{run.state} {run.ahead} {run.step}" != self.told:
+            self._tell(run)
+        if run.ended_state:
+            self._rest(run)
+
+    def _tell(self, run: Run) -> None:
+        self.told = f"{run.state} {run.ahead} {run.step}"
         if run.state == "queued":
-            said.say(words.AGAIN_QUEUED.format(ahead=run.ahead))
+            ahead = words.AGAIN_QUEUED.format(ahead=run.ahead)
+            self.said.say(ahead if run.ahead else texts.QUEUED)
         elif run.state == "running":
-            step = next((one for one in run.steps if one.state == "running"), None)
-            said.say(words.AGAIN_RUNNING.format(step=step.name if step else run.upto))
+            step = next((one.name for one in run.steps if one.state == "running"), run.upto)
+            label, _ = texts.STEPS.get(step, (step, ""))
+            self.said.say(words.AGAIN_RUNNING.format(step=label))
         elif run.state == "done":
-            _done(run, said, before)
+            self._done(run)
         elif run.state == "cancelled":
-            said.say(words.AGAIN_CANCELLED, kind="warn")
+            self.said.say(words.AGAIN_CANCELLED, kind="warn")
         else:
             error = run.error or {}
             told = "\n".join(str(error[key]) for key in ("what", "do") if error.get(key))
-            said.say(words.AGAIN_FAILED, kind="bad", more=told)
+            self.said.say(words.AGAIN_FAILED, kind="bad", more=told)
 
-    def at_rest(run: Run) -> None:
-        timer.deactivate()
-        watched.clear()
-        start.props.pop("disabled", None)
-        start.update()
+    def _done(self, run: Run) -> None:
+        result = run.result or {}
+        now = (result.get("metrics") or {}).get("accuracy")
+        version = result.get("version", "?")
+        told = words.AGAIN_DONE.format(version=version, accuracy=percent(now))
+        known = self.before is not None
+        earlier = words.AGAIN_BEFORE.format(accuracy=percent(self.before)) if known else ""
+        self.said.say(told, kind="good", more=earlier)
+        self.before = now
+
+    def _rest(self, run: Run) -> None:
+        self.timer.deactivate()
+        self._work(False)
         last, word = ("model", words.AGAIN_LOOK) if run.state == "done" else ("", words.AGAIN_WATCH)
-        more.clear()
-        with more:
-            link(word, shell.project_url(view.name, last))
-        more.classes(remove="hidden")
-
-    async def look() -> None:
-        if "id" not in watched:
-            return
-        try:
-            run = await visit.ask(visit.desk.run, watched["id"])
-        except TellapartError as error:
-            timer.deactivate()
-            said.fail(error)
-            return
-        state = f"{run.state} {run.ahead} {run.step}"
-        if state != watched.get("state"):
-            watched["state"] = state
-            tell(run)
-        if run.ended_state:
-            at_rest(run)
-
-    async def begin() -> None:
-        start.props["disabled"] = True
-        start.update()
-        try:
-            run = await visit.ask(visit.desk.submit, project=view.name)
-        except TellapartError as error:
-            start.props.pop("disabled", None)
-            start.update()
-            said.fail(error)
-            return
-        watched.update(id=run.id)
-        tell(run)
-        timer.activate()
-
-    start.on("click", begin, args=[])
-    timer = ui.timer(_EVERY, look, active=False)
-
-
-def _done(run: Run, said: Notice, before: float | None) -> None:
-    result = run.result or {}
-    accuracy = (result.get("metrics") or {}).get("accuracy")
-    told = words.AGAIN_DONE.format(version=result.get("version", "?"), accuracy=percent(accuracy))
-    earlier = "" if before is None else words.AGAIN_BEFORE.format(accuracy=percent(before))
-    said.say(told, kind="good", more=earlier)
+        self.more.clear()
+        with self.more:
+            link(word, shell.project_url(self.name, last))
+        self.more.classes(remove="hidden")

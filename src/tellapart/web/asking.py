@@ -72,7 +72,11 @@ class Extras:
                 inputmode="url",
             )
             self.file = Drop(
-                texts.TEST_FILE, texts.TEST_FILE_HINT, accept="image/*", on_done=self._chosen
+                texts.TEST_FILE,
+                texts.TEST_FILE_HINT,
+                accept="image/*",
+                on_begin=self._chosen_no_more,
+                on_done=self._chosen,
             )
             self.chosen = tag("div", classes="row small hidden", role="status")
 
@@ -87,9 +91,12 @@ class Extras:
             tag("span", texts.TEST_CHOSEN.format(name=str(got.get("name", ""))[:80]))
             button(texts.TEST_REMOVE, self._forget, classes="link small")
 
+    def _chosen_no_more(self) -> None:
+        self.chosen.classes(add="hidden")
+
     def _forget(self) -> None:
         self.file.forget()
-        self.chosen.classes(add="hidden")
+        self._chosen_no_more()
 
     def _mail(self) -> None:
         visit, account = self.visit, self.visit.visitor.account
@@ -142,6 +149,9 @@ class Extras:
             fits = not email or _EMAIL.fullmatch(email) is not None
             self.email.error("" if fits else texts.EMAIL_WRONG, focus=not fits)
             good &= fits
+        if self.file.busy:
+            self.file.said.say(texts.TEST_SENDING, kind="warn", focus=good and url_fits)
+            return None
         if not (good and url_fits):
             return None
         if self.file.got is not None and self.file.got.get("kind") == "picture":

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Epochs that are drawn.
 _EPOCHS = 60
+#: Up to so many classes every pair of them stands in a table, else so many of the commonest.
+_CLASSES, _PAIRS = 40, 200
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,18 @@ def ruler(metrics: Mapping[str, Any]) -> Markup:
 
 def confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
     """What each class was taken for."""
-    rows = [(name, *row) for name, row in zip(classes, counts, strict=True)]
-    table = Table((texts.TRUTH, *classes), rows, range(1, len(classes) + 1), texts.CONFUSION)
+    if len(classes) > _CLASSES:  # as a square it would be tens of thousands of cells
+        pairs = [
+            (truth, answer, n)
+            for truth, row in zip(classes, counts, strict=True)
+            for answer, n in zip(classes, row, strict=True)
+            if n and truth != answer
+        ]
+        pairs.sort(key=lambda pair: -pair[2])
+        table = Table(texts.CONFUSED_HEAD, pairs[:_PAIRS], (2,), texts.CONFUSED)
+    else:
+        rows = [(name, *row) for name, row in zip(classes, counts, strict=True)]
+        table = Table((texts.TRUTH, *classes), rows, range(1, len(classes) + 1), texts.CONFUSION)
     return figure(drawn.confusion(counts, classes), caption=texts.CONFUSION_SAYS, table=table)
 
 

@@ -59,6 +59,8 @@ class Feed:
         self.desk, self.id, self.run = desk, id, first
         self.events: list[Event] = []
         self.pictures: list[PictureRow] = []
+        #: Whether the run was deleted while it was watched.
+        self.gone = False
         #: Counts up with every change.
         self.version = 0
         #: Whether everything has been read that there will be.
@@ -80,9 +82,12 @@ class Feed:
                 await self.read()
                 await asyncio.sleep(_EVERY if not self.run.ended_state else _MAIL_EVERY)
         except NotFoundError:  # deleted while it was watched
-            self.complete = True
+            self.complete = self.gone = True
+            self.version += 1
         finally:
-            _feeds.pop((self.desk.account.id, self.id), None)
+            key = (self.desk.account.id, self.id)
+            if _feeds.get(key) is self:
+                del _feeds[key]
 
     async def read(self) -> None:
         """One look: the run, its new events, the newest pictures."""
@@ -94,7 +99,9 @@ class Feed:
             if not found:
                 break
             self._seq = found[-1].seq
-            self.events = (self.events + found)[-_MOST_EVENTS:]
+            # Mere progress stands in the run's steps; hours of it would push out the epochs.
+            told = [event for event in found if event.kind != "progress"]
+            self.events = (self.events + told)[-_MOST_EVENTS:]
             self.version += 1
         self.run = now
         if now != before:

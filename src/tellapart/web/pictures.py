@@ -13,7 +13,7 @@ from nicegui import ui
 from tellapart.runtime.desk.shapes import ProjectView, Threshold
 from tellapart.web import shell
 from tellapart.web import texts_pictures as words
-from tellapart.web.again import train_again
+from tellapart.web.again import TrainAgain
 from tellapart.web.elements import link, tag
 from tellapart.web.visit import House, Visit
 
@@ -38,6 +38,9 @@ def register(house: House) -> None:
             return
         counts = view.counts
         limits = await visit.ask(visit.desk.thresholds, name)
+        active = ("running", "queued")
+        runs = await visit.ask(visit.desk.runs, project=name, states=active, limit=1)
+        under_way = runs.items[0] if runs.items else None
         network = view.model_kind == "network"
         title = view.title or name
         with shell.project_page(visit, name, title, tab="pictures", network=network, assets=ASSETS):
@@ -48,7 +51,7 @@ def register(house: House) -> None:
             with tag("div", classes="pictures"):
                 html(gallery(view, counts, visit.request.query_params))
                 with tag("div", classes="side"):
-                    train_again(visit, view)
+                    TrainAgain(visit, view, under_way)
                     html(thresholds(name, limits))
                     html(keys())
 

@@ -43,8 +43,9 @@ def _done(run: Run) -> None:
     with tag("section", classes="card outcome", aria_labelledby=heading):
         tag("h2", texts.OUTCOME, id=heading)
         with tag("div", classes="outcome-grid"):
-            _figure(result.get("metrics") or {})
-            _pictures(result.get("pictures") or {})
+            table = result.get("data_kind") == "table"
+            _figure(result.get("metrics") or {}, texts.ACCURACY_ROWS if table else texts.ACCURACY)
+            _kept(result.get("pictures") or {}, texts.KEPT_ROWS if table else texts.KEPT)
             if run.verdict:
                 _verdict(run.verdict)
         for note in result.get("notes") or ():
@@ -55,11 +56,11 @@ def _done(run: Run) -> None:
             tag("p", said.format(email=run.notify.get("email", "")), classes="small quiet")
 
 
-def _figure(metrics: Mapping[str, Any]) -> None:
+def _figure(metrics: Mapping[str, Any], title: str) -> None:
     if "accuracy" not in metrics:
         return
     with tag("div"):
-        tag("p", texts.ACCURACY, classes="overline")
+        tag("p", title, classes="overline")
         tag("p", percent(metrics["accuracy"]), classes="figure")
         said = []
         if "low" in metrics and "high" in metrics:
@@ -72,11 +73,11 @@ def _figure(metrics: Mapping[str, Any]) -> None:
             tag("p", line, classes="small quiet")
 
 
-def _pictures(counts: Mapping[str, Any]) -> None:
+def _kept(counts: Mapping[str, Any], title: str) -> None:
     if "kept" not in counts:
         return
     with tag("div"):
-        tag("p", texts.KEPT, classes="overline")
+        tag("p", title, classes="overline")
         tag("p", f"{counts['kept']:,}", classes="figure")
         tag("p", texts.SET_ASIDE.format(n=f"{counts.get('set_aside', 0):,}"), classes="small quiet")
 
@@ -101,18 +102,18 @@ def _verdict(verdict: Mapping[str, Any]) -> None:
 
 
 def _next(run: Run) -> None:
-    name = run.project
-    files = f"/api/v1/projects/{quote(name, safe='')}/versions/{_version(run)}/files"
+    name, result = run.project, run.result or {}
+    version, pictures = result.get("version"), result.get("data_kind", "pictures") == "pictures"
+    files = f"/api/v1/projects/{quote(name, safe='')}/versions/{version}/files"
     with tag("div", classes="row").style("margin-top: .5rem"):
-        link(texts.SEE_MODEL, shell.project_url(name, "model"), classes="button primary")
-        link(texts.SEE_PICTURES, shell.project_url(name, "pictures"), classes="button")
-        link(texts.GET_BUNDLE, f"{files}/bundle", classes="button", download=True)
-        link(texts.GET_DATASET, f"{files}/dataset", classes="button", download=True)
-
-
-def _version(run: Run) -> str:
-    version = (run.result or {}).get("version")
-    return str(version) if version else "latest"
+        if version:  # else it ended before, as was asked
+            link(texts.SEE_MODEL, shell.project_url(name, "model"), classes="button primary")
+        if pictures:
+            link(texts.SEE_PICTURES, shell.project_url(name, "pictures"), classes="button")
+        if version:
+            link(texts.GET_BUNDLE, f"{files}/bundle", classes="button", download=True)
+        if version and pictures:
+            link(texts.GET_DATASET, f"{files}/dataset", classes="button", download=True)
 
 
 def percent(share: float) -> str:

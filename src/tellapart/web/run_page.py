@@ -110,10 +110,21 @@ class _RunPage:
             self.timer.deactivate()
             self.notice.fail(error)
             return
+        if self.feed.gone:
+            self._gone()
+            return
         if self.feed.version != self.drawn:
             self.draw()
         if self.feed.complete and self.feed.version == self.drawn:
             self.timer.deactivate()
+
+    def _gone(self) -> None:
+        self.timer.deactivate()
+        self.state.clear()
+        self.left.text = self.said.text = ""
+        for one in (self.stop, self.cancel, self.retry):
+            show(one, False)
+        self.notice.say(texts.RUN_GONE, kind="warn", more=texts.RUN_GONE_DO)
 
     def draw(self) -> None:
         feed, run = self.feed, self.feed.run

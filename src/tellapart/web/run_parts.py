@@ -177,12 +177,12 @@ class Curve:
         self.drawn = 0
 
     def draw(self, events: Sequence[Event]) -> None:
-        epochs = [epoch_of(event) for event in events if event.kind == "epoch"]
-        if len(epochs) == self.drawn:
+        epochs = [event for event in events if event.kind == "epoch"]
+        if not epochs or epochs[-1].seq == self.drawn:
             return
-        self.drawn = len(epochs)
+        self.drawn = epochs[-1].seq
         self.part.classes(replace="section")
-        self.drawing.content = str(charts.training(epochs))
+        self.drawing.content = str(charts.training([epoch_of(event) for event in epochs]))
 
 
 def epoch_of(event: Event) -> Epoch:

@@ -45,6 +45,8 @@ def page(
     client = visit.client
     ui.page_title(f"{title} · {texts.APP}" if title != texts.APP else title)
     client.content.props["id"] = "content"
+    for old in [one for one in client.layout if one is not client.page_container]:
+        old.delete()  # of a page that failed while it was made
     ui.add_head_html(theme.head(csrf=visit.visitor.csrf, offline=texts.OFFLINE, assets=assets))
     with client.layout:
         _head(visit, here).move(target_index=0)
@@ -71,7 +73,8 @@ def project_page(
 
     `tab`: `pictures`, `model`, `network` or `run`; `network`: whether it trains a network.
     """
-    with page(visit, title, here="projects", assets=assets):
+    part = texts.TAB_RUN if tab == "run" else next(text for key, text, _ in TABS if key == tab)
+    with page(visit, f"{part} · {title}", here="projects", assets=assets):
         project_head(name, title, tab=tab, network=network)
         yield
 

@@ -6,6 +6,8 @@ UNKNOWN = "–"
 AS_TABLE = "The figures as a table"
 TRUTH = "Truth ↓, answered →"
 CONFUSION = "What each class was taken for"
+CONFUSED = "What was taken for what, the commonest first"
+CONFUSED_HEAD = ("Truth", "Answered", "Times")
 CONFUSION_SAYS = (
     "One row a true class, one column an answer. The stronger its color, the larger a cell's "
     "share of the row."

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-TITLE = "Model of {name}"
 NONE_YET = "There is no model yet."
 NONE_YET_DO = "It comes with the end of the run."
 TO_RUN = "Watch the run"
 
-VERSION = "Version"
 VERSION_SHOWN = "Version {number}"
 NEWEST = "the newest"
 THINGS = {"pictures": "picture", "arrays": "picture", "table": "row"}
@@ -59,6 +57,7 @@ SCRIPT = {
     "familiarity": "Familiarity NUMBER",
     "map": "Bright is what speaks for LABEL.",
     "no_camera": "The camera cannot be used: WHY.",
+    "only_safe": "browsers allow it over https only",
     "no_url": "Type an address first.",
     "shown": SHOWN,
     "shown_why": SHOWN_WHY,
@@ -94,7 +93,6 @@ WHY_AGAINST = "Speak against it"
 WHY_WITHOUT = "without it {probability}"
 WHY_SPEAKER = "A training picture of {label}"
 CLOSE = "Close"
-TO_PICTURE = "See it among the pictures"
 
 # Trust
 TRUST = "When to trust an answer"
@@ -121,7 +119,6 @@ FILES = {
 MAKING = "being made …"
 NOT_MADE = "could not be made"
 DOWNLOAD = "Download {name} of version {version}"
-OPEN_REPORT = "Open the report"
 
 # Versions
 VERSIONS = "Versions side by side"
@@ -147,7 +144,6 @@ COMPARE_PICTURES = "Pictures kept"
 NO_VALUE = "–"
 
 # Network
-NETWORK_TITLE = "Network of {name}"
 NETWORK_LEAD = (
     "{layers} layers, {parameters:,} parameters, {flops} operations to answer one sample."
 )
@@ -160,7 +156,6 @@ LEARNING = "Learning"
 LEARNING_NOT = "Nothing is learned yet: loss and accuracy appear with the first epoch."
 LEARNING_NOW = "Epoch {epoch} of {total}: loss {loss}, {accuracy} right on what it is checked with."
 LEARNING_DONE = "{epochs} epochs; the best was epoch {best}."
-LEARNING_LIVE = "It learns at this moment; the curves grow by themselves."
 LOOKS = "A look inside"
 LOOKS_LEAD = "What the first layer looks for, and one picture on its way through."
 FILTERS = "The filters of {layer}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-TITLE = "Pictures of {name}"
 LEAD = (
     "A click keeps a picture or sets it aside. Nothing is deleted, and the next training learns "
     "from what is kept."
@@ -126,10 +125,8 @@ SPLITS = {
 FACT_TITLE = "Title"
 FACT_SOURCE = "Found by"
 FACT_PAGE = "Page"
-FACT_FILE = "File"
 FACT_CREATOR = "Creator"
 FACT_LICENSE = "Licence"
 FACT_SIZE = "Size"
 FACT_SPLIT = "Part"
 FACT_WHY = "Why"
-FACT_OF = "Looks like"

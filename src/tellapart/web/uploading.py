@@ -28,11 +28,12 @@ class Drop:
         *,
         accept: str,
         folder: bool = False,
+        on_begin: Callable[[], None] | None = None,
         on_done: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.got: Mapping[str, Any] | None = None
         self.busy = False
-        self._on_done = on_done
+        self._on_begin, self._on_done = on_begin, on_done
         hinted = new_id("drop")
         with tag("div", classes="drop"):
             with tag(
@@ -70,6 +71,8 @@ class Drop:
 
     def _began(self, event: GenericEventArguments) -> None:
         self.got, self.busy = None, True
+        if self._on_begin is not None:
+            self._on_begin()
         self.bar.classes(replace="bar")
         count = int(event.args.get("count", 1))
         name = str(event.args.get("name", ""))[:120]

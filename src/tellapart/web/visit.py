@@ -53,7 +53,7 @@ class House:
             async def show(request: Request, **given: Any) -> Response | None:
                 visit = self.visit(request)
                 if visit.visitor.account is None and not open_to_all:
-                    return RedirectResponse(_login(request.url.path), status_code=303)
+                    return RedirectResponse(_login(request), status_code=303)
                 try:
                     visit.warnings = await live.health(visit)
                     answer: Response | None = await build(visit, **given)
@@ -130,7 +130,7 @@ class Visit:
         known = self.visitor.account
         if known is not None and (now.account is None or now.account.id != known.id):
             self.visitor = Visitor()
-            ui.navigate.to(_login(self.request.url.path))
+            ui.navigate.to(_login(self.request))
             raise RequestError(
                 texts.NO_SESSION,
                 expected=texts.NO_SESSION_EXPECTED,
@@ -140,8 +140,10 @@ class Visit:
         self.visitor, self._checked = now, time.monotonic()
 
 
-def _login(path: str) -> str:
-    return "/login" if path == "/" else f"/login?next={quote(path)}"
+def _login(request: Request) -> str:
+    path, query = request.url.path, request.url.query
+    here = f"{path}?{query}" if query else path
+    return "/login" if here == "/" else f"/login?next={quote(here)}"
 
 
 def show_failure(visit: Visit, error: TellapartError) -> None:

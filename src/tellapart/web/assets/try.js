@@ -74,6 +74,7 @@ class Try extends HTMLElement {
   // -- camera -------------------------------------------------------------------------------
 
   async light() {
+    if (!navigator.mediaDevices) return this.say(this.words.no_camera.replace("WHY", this.words.only_safe));
     try {
       const wanted = { video: { facingMode: "environment", width: { ideal: 960 } } };
       this.stream = await navigator.mediaDevices.getUserMedia(wanted);

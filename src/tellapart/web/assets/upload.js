@@ -65,9 +65,9 @@
   for (const name of ["dragover", "dragenter"]) {
     document.addEventListener(name, (event) => {
       const zone = zoneOf(event);
-      if (!zone) return;
-      event.preventDefault();
-      zone.classList.add("over");
+      if (zone) zone.classList.add("over");
+      else if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault(); // beside a place too: the browser would leave the page for the file
     });
   }
   document.addEventListener("dragleave", (event) => zoneOf(event)?.classList.remove("over"));
@@ -86,8 +86,8 @@
   }
   document.addEventListener("drop", async (event) => {
     const zone = zoneOf(event);
+    if (zone || event.dataTransfer?.types.includes("Files")) event.preventDefault();
     if (!zone) return;
-    event.preventDefault();
     zone.classList.remove("over");
     const items = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
     const found = [];
