@@ -131,6 +131,24 @@ def test_nothing_begins_without_the_picture_that_is_still_sent(page: Page, app: 
     assert page.url == app.url + "/"
 
 
+DROP = """(place) => {
+    const given = new DataTransfer();
+    given.setData('text/plain', 'no file');
+    const drop = new DragEvent('drop', {dataTransfer: given, bubbles: true, cancelable: true});
+    document.querySelector(place).dispatchEvent(drop);
+    given.items.add(new File(['x'], 'x.jpg'));
+    const file = new DragEvent('drop', {dataTransfer: given, bubbles: true, cancelable: true});
+    document.querySelector('h1').dispatchEvent(file);
+    return file.defaultPrevented;
+}"""
+
+
+def test_what_is_dropped_beside_or_is_no_file_does_no_harm(page: Page, app: App) -> None:
+    _open(page, app, "/new/pictures")
+    assert page.evaluate(DROP, ".dropzone")  # else the browser would leave for the file
+    page.get_by_text("There is no file in that.").wait_for()
+
+
 def test_training_again_is_asked_for_once_and_known_after_a_reload(page: Page, app: App) -> None:
     crowd(app.home, 12, name="few")
     settings = Settings(home=app.home)

@@ -181,6 +181,7 @@ DROP_PICTURES_HINT = (
     "recipe will do as well. Or choose a file."
 )
 CHOOSE_FOLDER = "Choose a folder"
+NOTHING_DROPPED = "There is no file in that."
 SENDING = "Sending"
 SENDING_FILE = "Sending {name} …"
 SENDING_FILES = "Sending {n} files …"

@@ -36,8 +36,13 @@ class Drop:
         self._on_begin, self._on_done = on_begin, on_done
         hinted = new_id("drop")
         with tag("div", classes="drop"):
+            nothing = texts.NOTHING_DROPPED
             with tag(
-                "div", classes="dropzone", data_upload=ADDRESS, data_folder=folder
+                "div",
+                classes="dropzone",
+                data_upload=ADDRESS,
+                data_folder=folder,
+                data_nothing=nothing,
             ) as self.zone:
                 tag("strong", label)
                 tag("span", hint, classes="hint", id=hinted)
@@ -49,7 +54,13 @@ class Drop:
                     aria_describedby=hinted,
                 )
             if folder:
-                with tag("div", classes="choose", data_upload=ADDRESS, data_folder=True) as other:
+                with tag(
+                    "div",
+                    classes="choose",
+                    data_upload=ADDRESS,
+                    data_folder=True,
+                    data_nothing=nothing,
+                ) as other:
                     tag("span", texts.CHOOSE_FOLDER, aria_hidden=True)
                     tag("input", type="file", webkitdirectory=True, aria_label=texts.CHOOSE_FOLDER)
                 self._listen(other)

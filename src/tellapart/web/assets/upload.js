@@ -39,7 +39,7 @@
 
   async function send(zone, given) {
     const files = shorten(given.filter(({ path }) => !path.split("/").some((p) => p.startsWith("."))));
-    if (!files.length) return;
+    if (!files.length) return tell(zone, "refused", { what: zone.dataset.nothing });
     const url = zone.dataset.upload;
     const folder = zone.dataset.folder === "true" && (files.length > 1 || files[0].path.includes("/"));
     tell(zone, "began", { name: files[0].file.name, count: folder ? files.length : 1 });
@@ -57,7 +57,7 @@
     if (input.type !== "file") return;
     const zone = input.closest("[data-upload]");
     if (!zone) return;
-    send(zone, [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+    if (input.files.length) send(zone, [...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
     input.value = "";
   });
 
