@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from tellapart.runtime import Event, Request, queue
 from tellapart.runtime.presence import Presence
 from tellapart.runtime.reading import left
 from tellapart.runtime.recording import Recorder
-from tellapart.runtime.runs import folder
+from tellapart.runtime.runs import folder, sweep
 from tellapart.runtime.shapes import Step, iso, new_id
 from tellapart.steps import Progress
 from tests.runtime.conftest import Place, asked
@@ -37,6 +39,17 @@ def test_asked_twice_under_one_key_is_queued_once(place: Place) -> None:
     assert found is not None and found.id == first.id and place.runs.find("u_c", "k") is None
     # The second one's picture is not left behind.
     assert [path.name for path in (place.settings.home / "runs").iterdir()] == [first.id]
+
+
+def test_a_picture_whose_run_was_never_stored_does_not_stay(place: Place) -> None:
+    kept = place.runs.submit(asked("p", test_picture=b"x")).id
+    for name, age in ((kept, 1e6), ("r_crashed", 1e6), ("r_just_asked_for", 0)):
+        where = folder(place.settings, name)
+        where.mkdir(exist_ok=True)
+        os.utime(where, (time.time() - age,) * 2)
+    sweep(place.settings, {kept})
+    left = {path.name for path in (place.settings.home / "runs").iterdir()}
+    assert left == {kept, "r_just_asked_for"}
 
 
 def test_many_who_ask_at_once_under_one_key_get_one_run(place: Place) -> None:

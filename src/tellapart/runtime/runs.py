@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import shutil
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from tellapart.store.schema_runs import run_events, runs
 MOST_PICTURE = 25_000_000
 #: Seconds between two looks of `follow`.
 _LOOK_S = 0.3
+#: Seconds after which a folder without a row belongs to no run that is just being asked for.
+_ORPHAN_S = 86_400.0
 _c = runs.c
 
 
@@ -288,6 +292,15 @@ def forget(connection: sa.Connection, settings: Settings, id: str) -> None:
     connection.execute(run_events.delete().where(run_events.c.run_id == id))
     connection.execute(runs.delete().where(_c.id == id))
     shutil.rmtree(folder(settings, id), ignore_errors=True)
+
+
+def sweep(settings: Settings, known: Collection[str]) -> None:
+    """Remove what lies in folders of runs that no row names: a crash left it before the row."""
+    before = time.time() - _ORPHAN_S
+    with contextlib.suppress(OSError):
+        for one in (settings.home / "runs").iterdir():
+            if one.name not in known and one.stat().st_mtime < before:
+                shutil.rmtree(one, ignore_errors=True)
 
 
 def _rested(step: dict[str, Any]) -> dict[str, Any]:

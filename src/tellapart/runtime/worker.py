@@ -22,7 +22,7 @@ from tellapart.project import Project
 from tellapart.runtime import queue, uploads
 from tellapart.runtime.engine import Engine
 from tellapart.runtime.presence import Presence
-from tellapart.runtime.runs import Runs, forget
+from tellapart.runtime.runs import Runs, forget, sweep
 from tellapart.runtime.shapes import ENDED, iso
 from tellapart.runtime.walking import Job
 from tellapart.settings import Settings
@@ -193,6 +193,7 @@ class _Worker:
         with database.reading(self._engine) as connection:
             known = set(connection.scalars(sa.select(_c.id)))
         self._durable.forget(id for id in remembered if id not in known)
+        sweep(self._settings, known)
         self._outbox.prune()
         accounts = Accounts(self._engine, self._settings)
         accounts.prune()

@@ -1,7 +1,7 @@
 """Queued and finished runs, their events and the workers that walk them.
 
 The table `runs` is the queue. Times are UTC, ISO 8601, to the millisecond; `run_workers.seen` alone
-is seconds of the database's own clock, so that machines with different clocks agree on who is late.
+is seconds of the database's own clock, so that machines with different clocks agree on it.
 """
 
 from __future__ import annotations
