@@ -99,9 +99,9 @@ class Learning:
             self.timer = ui.timer(_EVERY, self._again)
 
     async def _again(self) -> None:
+        self.feed.touch()
         try:
-            assert self.run is not None
-            self.feed = await live.watch(self.visit, self.run.id)
+            await self.visit.still()
         except TellapartError:
             self.timer.deactivate()
             return
