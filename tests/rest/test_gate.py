@@ -268,11 +268,16 @@ def test_websockets_go_through_the_gate_too(alone: Served) -> None:
     assert knock("evil.example", "http://evil.example") == "websocket.close"
 
 
-def test_strangers_whose_bodies_do_not_come_keep_nobody_waiting(
-    served: Served, ada: httpx.Client
-) -> None:
+def test_strangers_whose_bodies_do_not_come_keep_nobody_waiting(tmp_path: Path) -> None:
     """Not even from many addresses: there are as many as one likes."""
-    parts = urlsplit(served.url)
+    with serving(Settings(home=tmp_path)) as own:
+        join(own, "ada")
+        with own.client("ada") as ada:
+            _wait_behind_strangers(own, ada)
+
+
+def _wait_behind_strangers(own: Served, ada: httpx.Client) -> None:
+    parts = urlsplit(own.url)
     head = (
         f"POST /api/v1/sessions HTTP/1.1\r\nHost: {parts.netloc}\r\n"
         "Content-Type: application/json\r\nContent-Length: 60\r\n\r\n{"
@@ -299,3 +304,15 @@ def test_a_stranger_is_never_taken_for_an_account(served: Served) -> None:
     assert seen(address=known, bearer="ta_wrong").key != known
     assert seen(address="2001:db8::1").key == seen(address="2001:db8::ffff:2").key
     assert seen(address="2001:db8::1").key != seen(address="2001:db8:0:1::1").key
+
+
+def test_a_proxy_nobody_told_of_opens_no_single_users_server(alone: Served, served: Served) -> None:
+    """It would let everybody in whom it serves; its requests name our own host."""
+    forwarded = {"X-Forwarded-For": "203.0.113.7"}
+    with alone.client() as client:
+        assert client.get("/api/v1/projects").status_code == 200
+        for path in ("/api/v1/projects", "/", "/openapi.json"):
+            answer = client.get(path, headers=forwarded)
+            assert answer.status_code == 403 and "--behind-proxy" in answer.text
+    with served.client("ada") as client:
+        assert client.get("/api/v1/projects", headers=forwarded).status_code == 200

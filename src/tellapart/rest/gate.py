@@ -150,9 +150,11 @@ class Gate:
 
     def _forwarded(self, scope: Scope) -> None:
         """What the proxy in front of us says of the client: its own, last words only."""
-        if not self.access.behind_proxy:
-            return
         asked = Headers(scope=scope)
+        if not self.access.behind_proxy:
+            if self.desks.accounts.single_user and "x-forwarded-for" in asked:
+                raise _from_elsewhere()
+            return
         addresses = asked.getlist("x-forwarded-for")
         if addresses:
             address = addresses[-1].rpartition(",")[2].strip()
@@ -232,6 +234,15 @@ class Gate:
         small = known and scope["method"] == "GET" and "/pictures" in path
         rates = self.rates if known else self.strangers
         await rates.take(visitor.key, _SMALL if small else 1.0)
+
+
+def _from_elsewhere() -> RequestError:
+    return RequestError(
+        "A proxy has handed the request on, and this server asks nobody who they are.",
+        expected="requests of this machine's own user",
+        do="Start it with --behind-proxy, which asks for a log-in; docs/up.md shows how.",
+        status=403,
+    )
 
 
 def counts_itself(path: str) -> bool:
