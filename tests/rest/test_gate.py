@@ -294,6 +294,8 @@ def _wait_behind_strangers(own: Served, ada: httpx.Client) -> None:
         for _ in range(3):
             assert ada.get("/api/v1/projects", timeout=15).status_code == 200
             assert ada.post("/api/v1/recipes/check", json=RECIPE, timeout=15).status_code == 200
+    # They have gone without an answer, and keep no turn.
+    assert ada.get("/api/v1/projects", timeout=15).status_code == 200
 
 
 def test_a_stranger_is_never_taken_for_an_account(served: Served) -> None:

@@ -125,12 +125,12 @@ class Gate:
 
         try:
             again = await self._read(scope, receive, visitor)
+            if again is None:
+                return  # the client has gone: it needs no turn
             await self.turns.take(key)
         except TellapartError as error:
             await errors.response(error)(scope, receive, send)
             return
-        if again is None:
-            return  # the client has gone
         held = True
         try:
             await self.app(scope, again, sent)
