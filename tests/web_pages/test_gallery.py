@@ -39,7 +39,7 @@ def _open(page: Page, app: App, project: str, query: str = "") -> None:
 
 
 def _id(page: Page, selector: str) -> str:
-    source = page.locator(selector).locator("img").get_attribute("src") or ""
+    source = page.locator(selector).locator("img").first.get_attribute("src") or ""
     found = re.search(r"/pictures/([0-9a-f]{16})/thumbnail", source)
     assert found, source
     return found[1]
