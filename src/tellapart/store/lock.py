@@ -32,16 +32,7 @@ def project_lock(folder: Path) -> Iterator[int]:
     process (or another holder in this one) has it.
     """
     path = folder / FILE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="ascii")
-    except OSError as error:
-        raise StorageError(
-            f"The lock {path} cannot be written ({error.strerror or error}).",
-            expected="a folder that this user may write to, on a disk with free space",
-            do="Set TELLAPART_HOME to another folder.",
-        ) from error
-    with file:
+    with _opened(path) as file:
         if not _take(file):
             holder = path.read_text(encoding="ascii", errors="replace").strip()
             raise BusyError(
@@ -66,16 +57,7 @@ def home_lock(home: Path, *, alone: bool = False) -> Iterator[None]:
     Raises `BusyError` where somebody else does. On Windows nothing is locked.
     """
     path = home / HOME_FILE
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="ascii")
-    except OSError as error:
-        raise StorageError(
-            f"The lock {path} cannot be written ({error.strerror or error}).",
-            expected="a folder that this user may write to, on a disk with free space",
-            do="Set TELLAPART_HOME to another folder.",
-        ) from error
-    with file:
+    with _opened(path) as file:
         if not _share(file, alone=alone):
             raise BusyError(
                 f"The home {str(home)!r} is in use"
@@ -87,6 +69,18 @@ def home_lock(home: Path, *, alone: bool = False) -> Iterator[None]:
                 else "Wait until `tellapart restore` is done.",
             )
         yield  # closing the file lets go
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise StorageError(
+            f"The lock {path} cannot be written ({error.strerror or error}).",
+            expected="a folder that this user may write to, on a disk with free space",
+            do="Set TELLAPART_HOME to another folder.",
+        ) from error
 
 
 def _write_pid(file: IO[str]) -> None:

@@ -22,23 +22,6 @@ MARK = (
 )
 FAVICON = MARK.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" color="#0e7c86" ')
 
-#: What the pages' own files and the page library need: its scripts are made in the page.
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' blob:",
-        "connect-src 'self' ws: wss:",
-        "font-src 'self' data:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
-)
-
 
 @cache
 def address(name: str) -> str:
