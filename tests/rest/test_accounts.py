@@ -153,6 +153,12 @@ def test_i_take_my_data_along_and_delete_them(served: Served) -> None:
         told = b"".join(archive.read(name) for name in names)
         assert b"argon2" not in told and served.tokens["liv"].encode() not in told
 
+        picture = desk.pictures("mine").items[0]
+        small = liv.get(f"/api/v1/projects/mine/pictures/{picture.id}/thumbnail?size=96")
+        assert small.status_code == 200
+        kept = desk.settings.cache_dir / "thumbs"
+        assert list(kept.rglob(f"{picture.sha256}-*"))
+
         wrong = liv.request("DELETE", "/api/v1/me", json={"password": "wrong"})
         assert wrong.status_code == 401 and desk.project("mine").name == "mine"
         gone = liv.request("DELETE", "/api/v1/me", json={"password": PASSWORD})
@@ -162,6 +168,7 @@ def test_i_take_my_data_along_and_delete_them(served: Served) -> None:
         assert program.get("/api/v1/me").status_code == 401
     assert not desk.settings.owner_dir.exists()
     assert desk.projects().total == 0 and not desk.runs().items
+    assert not list(kept.rglob(f"{picture.sha256}-*"))
 
 
 def test_one_persons_own_server_has_no_accounts(tmp_path: Any) -> None:

@@ -100,7 +100,7 @@ class Me(Running):
         until = time.monotonic() + _LET_GO
         while True:
             try:
-                self.open(name).delete()
+                self._delete(self.open(name))
                 return
             except BusyError:
                 if time.monotonic() > until:

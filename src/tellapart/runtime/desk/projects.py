@@ -15,6 +15,7 @@ from tellapart.recipe import Recipe, asked, check, is_name, parse_lines, with_ch
 from tellapart.runtime import uploads
 from tellapart.runtime.desk.pictures import Pictures
 from tellapart.runtime.desk.shapes import Page, ProjectCard, ProjectView
+from tellapart.runtime.desk.traces import Traces
 from tellapart.runtime.intake import confine
 from tellapart.runtime.shapes import ENDED
 
@@ -108,9 +109,15 @@ class Projects(Pictures):
                 expected="a project of which nothing is queued or running",
                 do=f"Cancel the run {active[0].id} first.",
             )
-        opened.delete()
+        self._delete(opened)
         self._delete_runs(name)
         self._forget(name)
+
+    def _delete(self, opened: Project) -> None:
+        """Delete it with what was made of it for pages and downloads."""
+        traces = Traces.of(opened)
+        opened.delete()
+        traces.drop(opened, self.engine)
 
     def free_name(self, name: str) -> str:
         """`name`, or `name-2`, `name-3`, … : the first that no project of the account has."""

@@ -32,6 +32,11 @@ def etag(sha256: str, size: int) -> str:
     return f'"{sha256[:32]}-{size}-{_VERSION}"'
 
 
+def of(cache: Path, sha256: str) -> list[Path]:
+    """Where small pictures of that content are kept."""
+    return list((cache / "thumbs" / sha256[:2]).glob(f"{sha256}-*.jpg"))
+
+
 def thumbnail(
     cache: Path, sha256: str, source: Path, size: int, drawing: threading.Semaphore
 ) -> bytes:
