@@ -67,13 +67,10 @@ def test_a_loaded_model_keeps_a_session_or_its_bytes(colors_bundle: Path) -> Non
         hosting.load({**wanted, "bundles": []})
 
 
-def test_long_work_gives_a_sign_of_life_once_a_second(
-    shades_bundle: Path, draw: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_work_gives_a_sign_of_life_once_a_second(shades_bundle: Path, draw: Any) -> None:
     ours, theirs = socket.socketpair()
     clock = iter(range(1000))  # each look at it is two seconds later
-    pulse = worker._Pulse(theirs)
-    monkeypatch.setattr(worker.time, "monotonic", lambda: next(clock) * 2.0)
+    pulse = worker._Pulse(theirs, lambda: next(clock) * 2.0)
     wanted = {
         **AUTO,
         "bundles": [str(shades_bundle)],

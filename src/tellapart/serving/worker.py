@@ -176,12 +176,15 @@ def _answers(model: Hosted, tasks: Sequence[Task]) -> tuple[list[bytes], list[fl
 class _Pulse:
     """Tells the front, once a second, that work which takes long still goes on."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(
+        self, connection: socket.socket, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._connection = connection
+        self._clock = clock
         self.last = 0.0
 
     def __call__(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self.last > _BEAT:
             self.last = now
             _write(self._connection, wire.pack_note({"alive": 1}))
