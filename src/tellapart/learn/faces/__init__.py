@@ -1,0 +1,11 @@
+"""Faces in a picture, upright wherever they stand, and estimates of their age and sex.
+
+Nothing here is kept: who asks decides what becomes of it (docs/people.md).
+"""
+
+from __future__ import annotations
+
+from tellapart.learn.faces.estimate import AgeEstimate
+from tellapart.learn.faces.people import Face, People, SexEstimate
+
+__all__ = ["AgeEstimate", "Face", "People", "SexEstimate"]
