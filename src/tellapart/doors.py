@@ -2,8 +2,8 @@
 
 A plug-in is one file with one class and one required method. Built-ins come through the same
 doors as a stranger's: a package advertises `NAME = "module:Class"` under the entry-point group
-`tellapart.sources`, `.formats`, `.analyzers` or `.exporters`; `registry` finds it by name
-and imports it only when it is used.
+`tellapart.sources`, `.formats`, `.analyzers`, `.exporters` or `.decks`; `registry` finds it by
+name and imports it only when it is used.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from tellapart.errors import PictureError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,3 +152,205 @@ class Exporter(ABC):
 
         Raises `StorageError` where it cannot be written and leaves nothing half-written then.
         """
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class DeckOption:
+    """One option of a deck's source, as a form asks for it."""
+
+    name: str
+    title: str
+    about: str = ""
+    kind: Literal["text", "number", "bool", "path", "url"] = "text"
+    required: bool = False
+    default: str | float | bool | None = None
+
+
+@dataclass(frozen=True)
+class DeckSecret:
+    """One secret that a deck's source needs, as a form asks for it."""
+
+    name: str
+    title: str
+    about: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class DeckContext:
+    """What a deck's source gets: settings, the one way to the network, options and secrets."""
+
+    settings: Settings
+    fetcher: Fetcher
+    #: The deck's own options, as its user wrote them.
+    options: Mapping[str, Any] = field(default_factory=dict)
+    #: What `DeckSource.needs` names, opened for this turn. Never stored by a source, never shown.
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Whether the account has confirmed `DeckSource.confirm`.
+    confirmed: bool = False
+    #: Whether the deck knows a candidate of this ref already: it need not be offered again.
+    known: Callable[[str], bool] = _never
+    #: The time (UTC), for ages and pauses.
+    now: Callable[[], datetime] = _now
+
+
+@dataclass(frozen=True)
+class DeckPicture:
+    """One picture of a candidate: behind an address (also `data:`), in a file, or at hand."""
+
+    file_url: str = ""
+    path: Path | None = None
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing to judge, as a deck's source offers it. Only `ref` must be there."""
+
+    #: The source's own id of it: 1 to 200 printable characters, the same whenever it is offered.
+    ref: str
+    name: str = ""
+    bio: str = ""
+    #: Declared, in full years; None: not declared, or not to be believed.
+    age: int | None = None
+    distance_km: float | None = None
+    pictures: tuple[DeckPicture, ...] = ()
+    #: Other facts by lower-case name, for veto rules: text, numbers, yes or no, lists of text.
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    #: A page about it that a person may open.
+    url: str = ""
+    #: True: the source says that this is a person, whatever the deck was said to hold.
+    person: bool | None = None
+    #: Why it cannot be judged, one short word such as `unreadable`; empty: it can. Such a
+    #: candidate is left alone: what is missing from it must not decide.
+    problem: str = ""
+
+
+#: What may be sent to a service. A verdict may also be `stop` or `leave`: nothing is sent then.
+Act = Literal["like", "pass", "super_like"]
+
+
+@dataclass(frozen=True)
+class ActAnswer:
+    """What came of one act.
+
+    `done`: the service said so. `refused`: surely not done, as for a candidate that is gone.
+    `unknown`: it was sent, and nobody can say what became of it.
+    """
+
+    state: Literal["done", "refused", "unknown"]
+    #: As the service says after the act; None: it does not say.
+    likes_left: int | None = None
+    super_likes_left: int | None = None
+    #: Whether the other side likes back; None: the service does not say.
+    match: bool | None = None
+    #: Small facts to show, such as `reason`. Never a secret, never the service's whole answer.
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeckResult:
+    """What a service says later of one candidate. It may change its mind: the newest counts."""
+
+    ref: str
+    action: Act | None
+    match: bool | None
+    #: When, as the service says (UTC).
+    at: datetime
+
+
+class DeckSource(ABC):
+    """Offers a stream of candidates and takes acts. One object serves one turn of one deck.
+
+    It raises `ServiceError` (and its kinds, by what a person must do about it) where nothing was
+    done; those with `switch_off` ask for the deck to be off until a person has acted.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str] = ""
+    #: One sentence for a person who chooses a source.
+    about: ClassVar[str] = ""
+    #: True: always people, so that the adult guard is always on. None: as the deck says.
+    people: ClassVar[bool | None] = None
+    #: False: acts are only recorded; there is no service that they go to.
+    acts: ClassVar[bool] = True
+    #: Reads this machine's files: an account of a shared server must not choose the path.
+    local: ClassVar[bool] = False
+    #: The service's own page on its terms.
+    terms: ClassVar[str] = ""
+    #: What an account must confirm before the first turn, in plain words; empty: nothing.
+    confirm: ClassVar[str] = ""
+    needs: ClassVar[tuple[DeckSecret, ...]] = ()
+    options: ClassVar[tuple[DeckOption, ...]] = ()
+    #: Dry-run verdicts that a person must have reviewed before the deck may be switched on.
+    least_dry: ClassVar[int] = 0
+
+    def __init__(self, context: DeckContext) -> None:
+        """Raises `InputError` for options that cannot be used and terms that are not confirmed,
+        `CredentialError` where a needed secret is missing."""
+        self.context = context
+        #: As last heard from the service; None: it does not say.
+        self.likes_left: int | None = None
+        self.super_likes_left: int | None = None
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Raise `InputError` for options that cannot be used; asked when a deck is added."""
+
+    @abstractmethod
+    async def next(self, limit: int) -> list[Candidate]:
+        """Up to `limit` further candidates, each ref once; none at all: there are no more now."""
+
+    async def pace(self) -> None:
+        """Wait until the service may be asked again. Call it before the deck's switch is looked
+        at: `act` itself never waits, so that nothing begins after the switch was turned."""
+
+    @abstractmethod
+    async def act(self, ref: str, action: Act, key: str) -> ActAnswer:
+        """Send one act, once, without a second try. `key` names this act for good.
+
+        An error that is raised means that it was surely not done; whatever leaves a doubt is
+        answered with `unknown`. End the turn after that: the service is not well.
+        """
+
+    async def results(self, since: datetime | None = None) -> list[DeckResult]:
+        """What the service says of earlier acts, oldest first; empty where it says nothing."""
+        return []
+
+    async def has(self, ref: str, action: Act, key: str) -> ActAnswer | None:
+        """What became of an act whose outcome is unknown: `done`, `refused` (not done, and never
+        will be) or still `unknown`. None: this source cannot be asked."""
+        return None
+
+    async def picture(self, picture: DeckPicture) -> bytes:
+        """The bytes of a candidate's picture. Raises `FetchError`, `PictureError`."""
+        if picture.file_url:
+            return (await self.context.fetcher.get(picture.file_url)).data
+        if picture.path is None:
+            return picture.data
+        most = int(self.context.settings.max_download_mb * 1e6)
+        try:
+            with picture.path.open("rb") as file:
+                data = file.read(most + 1)
+        except OSError as error:
+            raise PictureError(
+                f"{str(picture.path)!r} cannot be read: {error.strerror}.",
+                expected="a picture that this program may read",
+                do="Check the path and its permissions.",
+            ) from None
+        if len(data) > most:
+            raise PictureError(
+                f"{str(picture.path)!r} has more than {most:,} bytes.",
+                expected="a file within the size limit",
+                do="Use a smaller file, or raise TELLAPART_MAX_DOWNLOAD_MB.",
+                reason="too_large",
+            )
+        return data

@@ -7,7 +7,7 @@ one JSON shape, `TellapartError.to_dict`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 
 class TellapartError(Exception):
@@ -157,6 +157,57 @@ class RefusedError(FetchError):
     """The guard refused an address, robots.txt or an opt-out header said no."""
 
     code, exit_code, http_status = "refused", 6, 403
+
+
+class ServiceError(FetchError):
+    """A deck's service did not do what it was asked, and surely nothing was done.
+
+    This class itself: no answer, a 500, or an answer that is not JSON. The next turn may fare
+    better. `reason` is one short word, `retry_after` seconds to leave the service alone.
+    """
+
+    code = "service"
+    #: True: the deck is switched off until a person has acted.
+    switch_off: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str,
+        do: str,
+        reason: str = "failed",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, expected=expected, do=do, reason=reason)
+        self.retry_after = retry_after
+
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "retry_after": self.retry_after}
+
+
+class CredentialError(ServiceError):
+    """A deck's credential is missing, malformed, or the service refuses it (401)."""
+
+    code, switch_off = "credential", True
+
+
+class RateLimitedError(ServiceError):
+    """A deck's service says to slow down or to stay away (403, 429)."""
+
+    code, switch_off = "rate_limited", True
+
+
+class ExhaustedError(ServiceError):
+    """The account may do no more of these acts for now, such as likes; others may go on."""
+
+    code = "exhausted"
+
+
+class SchemaChangedError(ServiceError):
+    """A deck's service answers in a shape that is not known: it may have changed."""
+
+    code, switch_off = "schema_changed", True
 
 
 class StorageError(TellapartError):
