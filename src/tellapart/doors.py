@@ -8,6 +8,7 @@ name and imports it only when it is used.
 
 from __future__ import annotations
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tellapart.errors import PictureError
+from tellapart.errors import InputError, PictureError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,6 +163,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _of_kind(kind: str, value: object) -> bool:
+    if kind in ("number", "bool"):
+        yes_or_no = isinstance(value, bool)
+        return yes_or_no if kind == "bool" else isinstance(value, (int, float)) and not yes_or_no
+    return isinstance(value, str)
+
+
 @dataclass(frozen=True)
 class DeckOption:
     """One option of a deck's source, as a form asks for it."""
@@ -304,12 +312,30 @@ class DeckSource(ABC):
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
         """Raise `InputError` for options that cannot be used; asked when a deck is added."""
+        known = {option.name: option for option in cls.options}
+        for name in [*options, *(o.name for o in cls.options if o.required)]:
+            option, value = known.get(name), options.get(name)
+            if option is None:
+                near = difflib.get_close_matches(name, known, n=1)
+                wrong = "is not known" + (f"; did you mean {near[0]!r}?" if near else "")
+                expected = f"one of {', '.join(known) or 'none at all'}"
+            elif value in (None, "") and option.required:
+                wrong, expected = "is missing", option.about or option.title
+            elif value is not None and not _of_kind(option.kind, value):
+                wrong, expected = f"is {str(value)[:80]!r}", f"a {option.kind}: {option.title}"
+            else:
+                continue
+            raise InputError(
+                f"The option {name[:80]!r} of the deck source {cls.name!r} {wrong}.",
+                expected=expected,
+                do="Correct the deck's options.",
+            )
 
     @abstractmethod
     async def next(self, limit: int) -> list[Candidate]:
         """Up to `limit` further candidates, each ref once; none at all: there are no more now."""
 
-    async def pace(self) -> None:
+    async def pace(self) -> None:  # noqa: B027 - most have no service to be spared
         """Wait until the service may be asked again. Call it before the deck's switch is looked
         at: `act` itself never waits, so that nothing begins after the switch was turned."""
 
