@@ -21,7 +21,17 @@ from tellapart.rest.old_quickml import Greeting
 from tellapart.runtime.entrance import Access, Desks
 
 #: Rooms with a `router` below /api/v1, and those at the root.
-_API = ("projects", "pictures", "runs", "versions", "downloads", "uploads", "predictions")
+_API = (
+    "projects",
+    "pictures",
+    "runs",
+    "versions",
+    "downloads",
+    "uploads",
+    "predictions",
+    "decks",
+    "candidates",
+)
 _ACCOUNTS = ("accounts", "tokens")
 #: For calls of pages and routes that block.
 _THREADS = 48

@@ -126,7 +126,7 @@ class TurnRow(Shape):
 
 
 @dataclass(frozen=True)
-class DeckPicture(Shape):
+class CandidatePicture(Shape):
     """One picture of a candidate."""
 
     position: int
@@ -180,7 +180,7 @@ class CandidateView(Shape):
     distance_km: float | None
     url: str
     fields: dict[str, Any]
-    pictures: list[DeckPicture]
+    pictures: list[CandidatePicture]
     #: The candidate's score as a whole now, with the head that is live; None: not judged.
     score: float | None
     #: The last verdict; None: not judged yet.
