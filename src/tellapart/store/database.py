@@ -11,7 +11,14 @@ import sqlalchemy as sa
 
 from tellapart.errors import InputError, StorageError
 from tellapart.settings import Settings
-from tellapart.store import schema, schema_accounts, schema_decks, schema_runs  # noqa: F401
+from tellapart.store import (  # noqa: F401
+    schema,
+    schema_accounts,
+    schema_decks,
+    schema_forgetting,
+    schema_labels,
+    schema_runs,
+)
 from tellapart.store.errors import translated
 from tellapart.store.metadata import metadata
 from tellapart.store.migrations import HEAD, REVISIONS
