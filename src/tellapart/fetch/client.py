@@ -23,6 +23,7 @@ from tellapart.fetch.permission import Permissions
 from tellapart.fetch.politeness import Host, backoff
 from tellapart.fetch.reasons import problem, shorten
 from tellapart.fetch.robots import MAX_BYTES
+from tellapart.fetch.sending import Sent, send
 from tellapart.fetch.sniff import Expect
 from tellapart.fetch.transport import Transport
 from tellapart.settings import Settings
@@ -127,6 +128,7 @@ class Fetcher:
         max_bytes: int | None = None,
         robots: bool = True,
         span: tuple[int, int] | None = None,
+        opt_out: bool = True,
     ) -> Fetched:
         """Fetch `url` (http:, https: or data:) and return the complete answer.
 
@@ -135,7 +137,8 @@ class Fetcher:
         along a redirect to another. `robots=False` leaves robots.txt aside: right for the
         documented address of an API (whose robots.txt is about crawlers), never for pictures.
         `span`: the first and last byte that are wanted; a server that knows no parts answers 200
-        with all of it, else 206.
+        with all of it, else 206. `opt_out=False` leaves opt-out headers aside: right for what a
+        person is shown in an account of their own, never for what goes into a data set.
 
         Raises `RefusedError` where the guard, robots.txt or an opt-out header says no, else
         `FetchError`; `.reason` is one of the words of `tellapart.fetch.REASONS` or
@@ -147,9 +150,44 @@ class Fetcher:
             return _fetched(shorten(url), 200, {}, data, expect)
         if params:
             url = _with_params(url, params)
-        wanted = Wanted(expect, heed_opt_out=expect != "json")
+        wanted = Wanted(expect, heed_opt_out=opt_out and expect != "json")
         order = _Order(wanted, dict(headers or {}), limits, robots, span)
         return await self._follow(url, order)
+
+    async def send(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+        max_bytes: int = 5_000_000,
+    ) -> Sent:
+        """Send one request once, at once: no second try, no redirect, no wait for a busy host.
+
+        For the API of a service that acts on what it is asked. Raises `FetchError` only where
+        surely nothing was sent; else what came back, with its status, or with `error` set.
+        """
+        target = self._guard.check(url)
+        limits = replace(
+            self.limits,
+            seconds=self.limits.seconds if seconds is None else seconds,
+            max_bytes=max_bytes,
+        )
+        content = None if json is None else _dumps(json)
+        fields = {
+            "host": target.netloc,
+            "user-agent": self.user_agent,
+            "accept": _ACCEPT["json"],
+            "accept-encoding": "gzip, deflate",
+        }
+        if content is not None:
+            fields |= {"content-type": "application/json", "content-length": str(len(content))}
+        fields.update((name.lower(), value) for name, value in (headers or {}).items())
+        raw = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in fields.items()]
+        async with self._host(target).slot(self._everyone, delay=0.0, longest=0.0):
+            return await send(self._transport, target, raw, limits, method=method, content=content)
 
     async def _follow(self, url: str, order: _Order) -> Fetched:
         """Go along the redirects; the bounds on time and attempts hold for all of them together."""
@@ -258,6 +296,10 @@ def fetch_one(
         return asyncio.run(work())
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, work()).result()
+
+
+def _dumps(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _with_params(url: str, params: Mapping[str, str | int | float]) -> str:

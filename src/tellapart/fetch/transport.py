@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 import urllib.request
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import httpcore
@@ -45,8 +47,9 @@ class Transport:
         *,
         method: bytes = b"GET",
         content: bytes | None = None,
+        trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = None,
     ) -> httpcore.Response:
-        """Send one request; the caller reads and closes the answer."""
+        """Send one request; the caller reads and closes the answer. `trace` hears of each stage."""
         url = httpcore.URL(
             scheme=target.scheme.encode(),
             host=target.host.encode(),
@@ -54,6 +57,8 @@ class Transport:
             target=target.path,
         )
         request = httpcore.Request(method, url, headers=headers, content=content)
+        if trace is not None:
+            request.extensions["trace"] = trace
         return await self._pool(target).handle_async_request(request)
 
     async def aclose(self) -> None:
