@@ -89,6 +89,26 @@ def test_enter_goes_on_and_a_line_is_always_ready(page: Page, app: App) -> None:
     assert [word for word in written if word] == ["apple", "pear", "medlar"]
 
 
+def test_what_is_typed_outlives_the_page_until_it_is_sent(page: Page, app: App) -> None:
+    _open(page, app, "/")
+    page.get_by_label("Thing 1", exact=True).focus()
+    for word in ("apple", "pear", "quince", "medlar"):
+        page.keyboard.type(word)
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.activeElement.value === ''")
+    page.get_by_label("Good", exact=False).check(force=True)
+    _open(page, app, "/")  # as a phone does that was away for long
+    page.get_by_label("Thing 4", exact=True).wait_for()
+    shown = '[...document.querySelectorAll("[name=word]")].map((one) => one.value).join()'
+    page.wait_for_function(f"{shown}.startsWith('apple,pear,quince, medlar')")
+    assert page.locator('[name="effort"]:checked').get_attribute("value") == "good"
+    page.get_by_role("button", name="Begin").click()
+    page.wait_for_url("**/runs/r_*")
+    _open(page, app, "/")
+    page.wait_for_timeout(300)
+    assert page.get_by_label("Thing 1", exact=True).input_value() == ""
+
+
 def test_a_recipe_that_is_wrong_is_told_with_what_to_do(page: Page, app: App) -> None:
     _open(page, app, "/new/recipe")
     page.get_by_label("Recipe or spec").fill("classes: [apple]\neffrot: quick")

@@ -50,7 +50,7 @@ class Frame:
     """What the three ways share: the question, the ways, what went on lately."""
 
     def __init__(self, visit: Visit, way: str, *, assets: tuple[str, ...] = (SCRIPT,)) -> None:
-        self.visit, self.way, self.assets = visit, way, assets
+        self.visit, self.way, self.assets = visit, way, (*assets, "draft.js")
 
     async def __aenter__(self) -> None:
         lately = await self.visit.ask(self.visit.desk.runs, limit=5)
@@ -252,4 +252,5 @@ async def begin(
         set_attribute(go, "disabled", None)
         notice.fail(error)
         return
+    ui.run_javascript("tellapart.sent()")
     ui.navigate.to(f"/runs/{run.id}")
