@@ -113,6 +113,12 @@ class RecipeError(InputError):
         return shape
 
 
+class PolicyError(RecipeError):
+    """A deck's policy has problems; all of them are listed at once, as a recipe's are."""
+
+    code = "policy"
+
+
 class NotFoundError(TellapartError):
     """A named thing (project, version, picture, plug-in, file) does not exist."""
 
