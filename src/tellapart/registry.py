@@ -1,7 +1,8 @@
 """Find plug-ins by door and name; import one only when it is used.
 
 Built-ins stand in the table below; a stranger's package advertises its own under the entry-point
-groups `tellapart.sources`, `tellapart.formats`, `tellapart.analyzers`, `tellapart.exporters`.
+groups `tellapart.sources`, `.formats`, `.analyzers`, `.exporters`, `.decks`. A few of ours are
+there only with an extra: what it brings is what they need, and its presence is the switch.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import difflib
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any, Literal, overload
 
 from tellapart import doors
-from tellapart.errors import InputError
+from tellapart.errors import InputError, MissingExtraError
 
-Door = Literal["source", "format", "analyzer", "exporter"]
+Door = Literal["source", "format", "analyzer", "exporter", "deck"]
 
 _CONTRACTS: dict[str, type] = {
     "source": doors.Source,
     "format": doors.Format,
     "analyzer": doors.Analyzer,
     "exporter": doors.Exporter,
+    "deck": doors.DeckSource,
 }
 
 BUILT_IN: dict[str, dict[str, str]] = {
@@ -34,6 +37,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "format": {
         "metadata": "tellapart.plugins.formats.metadata:Metadata",
         "csv": "tellapart.plugins.formats.csv:Csv",
+        "pics": "tellapart.plugins.formats.pics:Pics",
+        "tree": "tellapart.plugins.formats.tree:Tree",
         "imagefolder": "tellapart.plugins.formats.imagefolder:ImageFolder",
     },
     "analyzer": {
@@ -46,13 +51,29 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "coreml": "tellapart.plugins.exporters.coreml:CoreML",
         "model-repository": "tellapart.plugins.exporters.repository:Repository",
     },
+    "deck": {
+        "folder": "tellapart.plugins.decks.folder:Folder",
+        "jsonl": "tellapart.plugins.decks.jsonl:JsonLines",
+        "http": "tellapart.plugins.decks.http:Http",
+    },
+}
+
+#: Ours that nobody has without asking: door → name → (class, extra, module that the extra brings).
+OPTIONAL: dict[str, dict[str, tuple[str, str, str]]] = {
+    "deck": {"tinder": ("tellapart.plugins.decks.tinder:Tinder", "tinder", "iso8601")},
 }
 
 
 def names(door: Door) -> tuple[str, ...]:
     """All plug-ins of a door: the built-in ones in their order, then strangers' by name."""
-    built_in = _table(door)
-    return (*built_in, *sorted(set(_strangers(door)) - set(built_in)))
+    built_in = [*_table(door), *(name for name in OPTIONAL.get(door, {}) if installed(door, name))]
+    ours = {*built_in, *OPTIONAL.get(door, {})}
+    return (*built_in, *sorted(set(_strangers(door)) - ours))
+
+
+def installed(door: Door, name: str) -> bool:
+    """Whether the extra of one of ours in `OPTIONAL` is installed."""
+    return find_spec(OPTIONAL[door][name][2]) is not None
 
 
 @overload
@@ -63,6 +84,8 @@ def load(door: Literal["format"], name: str) -> type[doors.Format]: ...
 def load(door: Literal["analyzer"], name: str) -> type[doors.Analyzer]: ...
 @overload
 def load(door: Literal["exporter"], name: str) -> type[doors.Exporter]: ...
+@overload
+def load(door: Literal["deck"], name: str) -> type[doors.DeckSource]: ...
 
 
 def load(door: Door, name: str) -> type[Any]:
@@ -70,9 +93,18 @@ def load(door: Door, name: str) -> type[Any]:
 
     A built-in wins over a stranger of the same name. Raises `InputError` for an unknown name
     (with the nearest one), for a name that two packages claim, and for a plug-in that cannot be
-    imported or does not keep the door's contract (naming its package).
+    imported or does not keep the door's contract (naming its package); `MissingExtraError` for
+    one of ours whose extra is not installed.
     """
     target = _table(door).get(name)
+    if name in OPTIONAL.get(door, {}):
+        target, extra, _ = OPTIONAL[door][name]
+        if not installed(door, name):
+            raise MissingExtraError(
+                f"The {door} {name!r} is not installed.",
+                expected=f"the extra `{extra}`",
+                do=f"Install it: pip install 'tellapart[{extra}]'.",
+            )
     if target is not None:
         module, _, attribute = target.partition(":")
         found: type[Any] = getattr(import_module(module), attribute)

@@ -116,6 +116,11 @@ class Settings:
         "URL of the Wikimedia Commons API.",
         default="https://commons.wikimedia.org/w/api.php",
     )
+    tinder_url: str = _variable(
+        "TELLAPART_TINDER_URL",
+        "Base URL of the service behind the deck source `tinder` (an extra, off by default).",
+        default="https://api.gotinder.com",
+    )
     max_connections: int = _variable(
         "TELLAPART_MAX_CONNECTIONS", "Requests under way at once, all hosts.", default=32
     )
