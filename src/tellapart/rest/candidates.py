@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import StringConstraints
-from starlette.responses import FileResponse
 
 from tellapart.rest import headers
 from tellapart.rest.auth import Reading, Writing
@@ -159,17 +157,15 @@ def heat(
     response_class=Response,
     responses=_PICTURE,
 )
-async def original(desk: Reading, deck: Name, candidate: Id, position: Position) -> Response:
+def original(desk: Reading, deck: Name, candidate: Id, position: Position) -> Response:
     """The picture as it came."""
-    found = await asyncio.to_thread(desk.deck_picture, deck, candidate, position)
-    more = {"Cache-Control": _WHILE, "Content-Security-Policy": headers.DATA}
-    return FileResponse(
-        found.path,
-        media_type=found.media_type,
-        filename=found.name,
-        content_disposition_type="inline",
-        headers=more,
-    )
+    found = desk.deck_picture(deck, candidate, position)
+    more = {
+        "Cache-Control": _WHILE,
+        "Content-Security-Policy": headers.DATA,
+        "Content-Disposition": f'inline; filename="{found.name}"',
+    }
+    return Response(found.data, media_type=found.media_type, headers=more)
 
 
 def _picture(found: Thumbnail, request: Request, cached: str) -> Response:

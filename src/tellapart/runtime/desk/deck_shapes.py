@@ -10,12 +10,22 @@ Action = Literal["like", "pass", "super_like", "stop", "leave"]
 #: What a person says of a candidate.
 Label = Literal["like", "pass"]
 Mode = Literal["off", "dry", "on"]
-#: Of an act: never sent (dry, or nothing to send), stored and not known, and what the service said.
-Outcome = Literal["none", "intended", "done", "refused", "unknown"]
-HeadState = Literal["champion", "challenger", "shadow", "retired"]
+#: Of an act. `none`: nothing is sent (dry, or left to a person); `held`: switched off, or a limit
+#: reached, before it was sent; `intended`: under way; `done` and `refused`: as the service said;
+#: `missed`: it never arrived; `unknown`: nobody can tell, and it is not sent again.
+Outcome = Literal["none", "held", "intended", "done", "refused", "missed", "unknown"]
+HeadState = Literal["champion", "challenger", "shadow", "refused", "retired"]
 
 ACTIONS: tuple[Action, ...] = ("like", "pass", "super_like", "stop", "leave")
-OUTCOMES: tuple[Outcome, ...] = ("none", "intended", "done", "refused", "unknown")
+OUTCOMES: tuple[Outcome, ...] = (
+    "none",
+    "held",
+    "intended",
+    "done",
+    "refused",
+    "missed",
+    "unknown",
+)
 LABELS: tuple[Label, ...] = ("like", "pass")
 
 
@@ -32,21 +42,26 @@ class SourceView(Shape):
     """A kind of stream that decks can be made of."""
 
     name: str
+    title: str = ""
     #: One sentence.
-    description: str
+    description: str = ""
     #: Always of people (True), never asked (False), or the person says so (None).
-    people: bool | None
+    people: bool | None = None
     #: Whether acts are sent; False: they are recorded only.
-    acts: bool
+    acts: bool = False
     #: What using it means, to be read and confirmed; empty: nothing to confirm.
-    terms: str
-    #: Secrets it needs: `{"name", "title"}`.
-    needs: list[dict[str, str]]
+    terms: str = ""
+    #: The service's own page on its terms.
+    terms_url: str = ""
+    #: Secrets it needs: `{"name", "title", "description", "required"}`.
+    needs: list[dict[str, Any]] = field(default_factory=list)
     #: Verdicts of dry turns that a person must have looked at before it may act.
-    least_dry: int
+    least_dry: int = 0
     #: `{"name", "title", "description", "kind", "required", "default"}`; kinds are `text`,
     #: `number`, `bool`, `path` (a folder or file, off a single user's machine an upload), `url`.
     options: list[dict[str, Any]] = field(default_factory=list)
+    #: Reads files: off a single user's machine those of an upload only.
+    local: bool = False
     #: What to install before it can be used, such as `pip install 'tellapart[tinder]'`; empty:
     #: it is here.
     install: str = ""
@@ -66,8 +81,9 @@ class DeckRow(Shape):
     #: Whether its candidates are people: once true it stays true.
     people: bool
     mode: Mode
-    #: Why it is in that mode, in words; empty: nothing is to be said.
+    #: Why it is in that mode, in words (empty: nothing is to be said), and since when.
     why: str
+    switched: str
     #: Minutes between turns; None: only when asked.
     every: float | None
     #: None: none was made yet.
@@ -81,9 +97,9 @@ class DeckRow(Shape):
     super_likes_left: int | None
     #: `{"code", "what", "expected", "do", "at"}` of the last turn that failed; None: all is well.
     error: dict[str, Any] | None
-    #: `candidates`, `like`, `pass`, `super_like`, `leave`, `unknown` (acts whose outcome is not
-    #: known), `matches`, `labels`, `to_review` (left to a person), `dry_reviewed`, `not_adult`
-    #: (not judged, nothing kept), `new_looking`.
+    #: `candidates`, `judged`, `like`, `pass`, `super_like`, `leave`, `sent_done`, `sent_refused`,
+    #: `unknown` (acts whose outcome is not known), `labels`, `to_review` (left to a person),
+    #: `dry_reviewed`, `new_looking`, `not_adult` (not judged, nothing kept).
     counts: dict[str, int]
     created: str
 
@@ -93,8 +109,10 @@ class DeckView(DeckRow):
     """One deck with all its settings."""
 
     options: dict[str, Any] = field(default_factory=dict)
-    #: Terms of its source, and when this account confirmed them (empty: not yet).
+    #: Terms of its source (empty: nothing to confirm), where they stand, and when this account
+    #: confirmed them (empty: not yet).
     terms: str = ""
+    terms_url: str = ""
     confirmed: str = ""
     #: Secrets it needs: `{"name", "title", "have"}`.
     needs: list[dict[str, Any]] = field(default_factory=list)
@@ -112,17 +130,28 @@ class DeckView(DeckRow):
 class TurnRow(Shape):
     """One turn: asked for, under way or made."""
 
-    #: The run's id, `r_…`: `Desk.run`, events and cancelling as for every run.
+    #: The run's id, `r_…`: watched and cancelled as every run.
     run: str
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     mode: str
     began: str
     ended: str
-    #: `seen`, `like`, `pass`, `super_like`, `leave`, `sent`, `unknown`, `not_adult`, …
+    #: `seen`, `judged`, `not_adult`, by action, and `sent_done`, `sent_unknown`, … by outcome.
     counts: dict[str, int] = field(default_factory=dict)
-    #: Why it ended before its limit (`exhausted`, `stop`, switched off, …); empty: it did not.
+    #: Why it ended: `limit`, `exhausted`, `stop`, `switched off`, `error`, `time`, `cancelled`.
     why: str = ""
     error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class DeckOriginal:
+    """A candidate's picture as it came."""
+
+    data: bytes
+    media_type: str
+    sha256: str
+    #: A name to save it under.
+    name: str
 
 
 @dataclass(frozen=True)
@@ -166,6 +195,7 @@ class DeckVerdict(Shape):
     #: What the service answered.
     answer: dict[str, Any] = field(default_factory=dict)
     match: bool | None = None
+    outcome_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,8 +269,10 @@ class Corrected(Shape):
     candidate: CandidateView
     #: Candidates whose score moved, with score before and after, at most 50.
     moved: list[dict[str, Any]]
-    #: The head that learned it: at once for decks that are not on, else a challenger.
+    #: The head that learned it, and what it is: on a deck that is on never the champion before
+    #: its gate.
     head: str
+    state: str
     #: What was done and not done, in words.
     said: str
 
@@ -267,10 +299,9 @@ class ReplayView(Shape):
     changed: int
     #: Those for which a score was never asked for and the pictures are gone.
     unsaid: int
-    #: How many of each action before and after.
-    before: dict[str, int]
-    after: dict[str, int]
-    #: Differences, newest first, and what cannot be said; `next` of the page.
+    #: How many would go from one action to another, such as `pass → like`.
+    moves: dict[str, int]
+    #: Differences and what cannot be said.
     rows: list[ReplayRow]
     #: More rows than are shown.
     more: int = 0
@@ -285,7 +316,9 @@ class PolicyView(Shape):
     default: dict[str, Any]
     #: As a YAML file.
     text: str
-    #: The rules in their order: `{"rule", "says"}`.
+    #: What it does, in sentences, in the order of its rules.
+    says: list[str]
+    #: All rules in their order, and what each is about: `{"rule", "about"}`.
     rules: list[dict[str, str]]
     #: Duties that no policy switches off, in words.
     always: list[str]

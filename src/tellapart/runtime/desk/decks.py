@@ -1,49 +1,63 @@
-"""Decks of an account: adding, switching, watching, reviewing, correcting.
+"""Decks of an account: adding, switching, turns, secrets.
 
-Whatever a person can do with a deck is a method here; pages, REST and the command line call it
-by the same words. What people are owed is kept below, by policy and turn; no method leads
-around it.
+Whatever a person can do with a deck is a method here or in `deck_looking` and `deck_learning`;
+pages, REST and the command line call it by the same words. What people are owed is kept below, by
+policy and turn; no method leads around it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
-from tellapart.runtime.desk.deck_shapes import (
-    CandidateView,
-    Corrected,
-    DeckRow,
-    DeckView,
-    Forgotten,
-    HeadRow,
-    Label,
-    Mode,
-    PolicyView,
-    ProgressView,
-    ReplayView,
-    ReviewView,
-    SourceView,
-    TurnRow,
-)
-from tellapart.runtime.desk.running import Running
-from tellapart.runtime.desk.shapes import Original, Page, Thumbnail
+from tellapart import registry
+from tellapart.deck import Deck
+from tellapart.decks import shapes as ledger
+from tellapart.errors import InputError, NotFoundError, RequestError
+from tellapart.runtime import intake, uploads
+from tellapart.runtime.desk import deck_rows as rows
+from tellapart.runtime.desk.deck_learning import DeckLearning
+from tellapart.runtime.desk.deck_shapes import DeckRow, DeckView, Mode, SourceView, TurnRow
+from tellapart.runtime.desk.shapes import Page
+from tellapart.runtime.shapes import Request, Run
+
+#: Decks of one account, secrets' length, minutes between turns, turns that may wait.
+MOST_DECKS, MOST_SECRET, MOST_ON_A_PAGE, MOST_TURNS = 100, 10_000, 200, 20
+_LEAST_EVERY, _MOST_EVERY = 1.0, 10_080.0
+_UNDER_WAY = ("queued", "running")
 
 
-class Decks(Running):
+class Decks(DeckLearning):
     """The decks of one account. Every method raises `NotFoundError` for what is not its own."""
 
     def deck_sources(self) -> list[SourceView]:
         """The kinds of streams there are, with options, secrets and terms."""
-        raise NotImplementedError
+        found = [rows.source_view(registry.load("deck", name)) for name in registry.names("deck")]
+        missing = getattr(registry, "OPTIONAL", {})
+        return found + [
+            SourceView(name=name, install=install)
+            for name, install in missing.items()
+            if name not in {one.name for one in found}
+        ]
 
     def decks(self, *, limit: int = 50, after: str | None = None) -> Page[DeckRow]:
         """The account's decks, by name."""
-        raise NotImplementedError
+        everything = Deck.all(self.engine, self.settings)
+        limit = min(max(1, limit), MOST_ON_A_PAGE)
+        left = [row for row in everything if after is None or row.name > after]
+        shown = left[:limit]
+        busy = self._busy()
+        items = [
+            rows.deck_row(row, self._counted_deck(row), busy=f"deck:{row.id}" in busy)
+            for row in shown
+        ]
+        return Page(items, shown[-1].name if len(left) > len(shown) else None, len(everything))
 
     def deck(self, name: str) -> DeckView:
         """One deck with all its settings."""
-        raise NotImplementedError
+        return self._view(self._deck(name))
 
     def deck_add(
         self,
@@ -59,10 +73,28 @@ class Decks(Running):
     ) -> DeckView:
         """Make a deck, off. `people` must be said where its source does not know.
 
-        `project` empty: one is made with it, of the same name. `every`: minutes between turns;
-        None: the server's own (5).
+        `project`: one of the account's, whose model may be its base; empty: none. `every`:
+        minutes between turns; None: 5. Raises `InputError` for what cannot be used, `RecipeError`
+        for a wrong policy, and `RequestError` (429) where the account has too many decks.
         """
-        raise NotImplementedError
+        self._room_for_a_deck()
+        kind = registry.load("deck", source)
+        said = kind.people if kind.people is not None else people is not False
+        if project:
+            self.catalog(project)
+        made = Deck.add(
+            self.engine,
+            self.settings,
+            name,
+            source,
+            self._options(kind, options or {}),
+            project=project,
+            title=title,
+            people=people,
+            **({} if policy is None else {"policy": self._parsed(policy, said)}),
+            **({} if every is None else {"every_s": _seconds(every)}),
+        )
+        return self._view(made)
 
     def deck_change(
         self,
@@ -72,128 +104,224 @@ class Decks(Running):
         every: float | None = None,
         options: Mapping[str, Any] | None = None,
         people: bool | None = None,
+        project: str | None = None,
     ) -> DeckView:
         """Change what is given. A deck of people stays one; new options switch it off."""
-        raise NotImplementedError
+        deck = self._deck(name)
+        if project:
+            self.catalog(project)
+        changes: dict[str, Any] = {"title": title, "people": people, "project": project}
+        if every is not None:
+            changes["every_s"] = _seconds(every)
+        if options is not None:
+            changes["options"] = self._options(registry.load("deck", deck.row.source), options)
+        deck.change(**{key: value for key, value in changes.items() if value is not None})
+        return self._changed_deck(deck)
 
     def deck_delete(self, name: str) -> None:
-        """Forget a deck: candidates, pictures, verdicts, heads, secrets. Raises `BusyError`."""
-        raise NotImplementedError
+        """Forget a deck: candidates, pictures, verdicts, heads, secrets.
+
+        It is switched off first, and its turns are cancelled. Raises `BusyError` while one is
+        being made.
+        """
+        deck = self._deck(name)
+        self._memory.forget(self._whose(deck))
+        deck.off("it is being deleted")
+        for run in self._turn_runs(deck, states=_UNDER_WAY):
+            self._runs.cancel(run.id)
+        deck.delete()
+        for run in self._turn_runs(deck, limit=10_000):
+            self._runs.delete(id=run.id)
 
     def deck_mode(self, name: str, mode: Mode, why: str = "") -> DeckView:
         """Switch it `off`, to `dry` (decides, sends nothing) or `on`.
 
-        `on` raises `RefusedError` with all that stands against it (`DeckView.may_on`).
+        `on` raises `InputError` with all that stands against it (`DeckView.may_on`).
         """
-        raise NotImplementedError
+        switches = {"off": Deck.off, "dry": Deck.dry, "on": Deck.on}
+        if mode not in switches:
+            raise InputError(
+                f"There is no mode {str(mode)[:40]!r}.",
+                expected="off, dry or on",
+                do="Correct the word.",
+            )
+        deck = self._deck(name)
+        switches[mode](deck, why.strip()[:500])
+        return self._changed_deck(deck)
 
     def deck_run(self, name: str, *, limit: int | None = None, key: str | None = None) -> TurnRow:
         """Queue one turn now; `limit`: candidates at most. A deck that is off makes none."""
-        raise NotImplementedError
+        deck = self._deck(name)
+        if deck.row.mode == "off":
+            raise InputError(
+                f"The deck {name!r} is off.",
+                expected="a deck that is dry or on",
+                do="Switch it to dry first: it then decides, and sends nothing.",
+            )
+        if key and (known := self._runs.find(self.settings.owner, key)) is not None:
+            return _turn(known)
+        self._room_for_a_turn()
+        run = self._runs.submit(
+            Request(
+                kind="turn",
+                owner=self.settings.owner,
+                project=_project_of(deck),
+                recipe={"deck": deck.name, "limit": limit},
+                key=key or "",
+            )
+        )
+        return _turn(run)
 
     def deck_turns(self, name: str, *, limit: int = 50, after: str | None = None) -> Page[TurnRow]:
         """Its turns, newest first."""
-        raise NotImplementedError
+        limit = min(max(1, limit), MOST_ON_A_PAGE)
+        found = self._turn_runs(self._deck(name), limit=limit + 1, after=after)
+        following = found[limit - 1].id if len(found) > limit else None
+        return Page([_turn(run) for run in found[:limit]], following)
 
     def deck_confirm(self, name: str, confirmed: bool = True) -> DeckView:
         """Confirm the terms of its source for this account, or take that back (switches off)."""
-        raise NotImplementedError
+        deck = self._deck(name)
+        if confirmed:
+            deck.confirm()
+        else:
+            deck.withdraw()
+        return self._changed_deck(deck)
 
     def deck_credential(self, name: str, secret: str, value: str) -> DeckView:
         """Store a secret of its source, encrypted; an empty one is forgotten (switches off)."""
-        raise NotImplementedError
+        deck = self._deck(name)
+        known = [one.name for one in registry.load("deck", deck.row.source).needs]
+        if secret not in known:
+            raise NotFoundError(
+                f"The source {deck.row.source!r} needs no secret {secret[:40]!r}.",
+                expected=", ".join(known) or "no secret at all",
+                do="Use one of these names." if known else "Store none.",
+            )
+        value = value.strip()
+        if len(value) > MOST_SECRET or not value.isprintable():
+            raise InputError(
+                f"The secret {secret!r} has {len(value)} characters, or some that no secret has.",
+                expected=f"at most {MOST_SECRET:,} characters on one line",
+                do="Copy it again.",
+            )
+        deck.credential(secret, value)
+        return self._changed_deck(deck)
 
-    # -- looking ----------------------------------------------------------------------------
+    # -- inside -----------------------------------------------------------------------------
 
-    def deck_review(self, name: str, *, limit: int = 3, skip: Sequence[str] = ()) -> ReviewView:
-        """What a person should look at next; `skip`: ids of candidates to be left out."""
-        raise NotImplementedError
+    def _counted_deck(self, row: ledger.DeckRow) -> ledger.Counts:
+        deck = Deck(row.name, self.settings, self.engine)
+        return self._memory.get(("deck", row.id), "counts", deck.counts, 1.0)
 
-    def deck_answer(self, name: str, candidate: str, label: Label | None) -> ProgressView:
-        """A person's word on a candidate; None takes it back. Learned from in the background."""
-        raise NotImplementedError
+    def _changed_deck(self, deck: Deck) -> DeckView:
+        self._memory.forget(self._whose(deck))
+        return self._view(deck)
 
-    def deck_undo(self, name: str) -> ReviewView:
-        """Take the last word back; its candidate comes first again."""
-        raise NotImplementedError
+    def _view(self, deck: Deck) -> DeckView:
+        """A deck with all its settings, as it stands now."""
+        state = deck.state()
+        row: ledger.DeckRow = state["deck"]
+        kind = registry.load("deck", row.source)
+        busy = bool(self._turn_runs(deck, limit=1, states=_UNDER_WAY))
+        shown = rows.deck_row(row, state["counts"], busy=busy)
+        champion = state["champion"]
+        return DeckView(
+            **{one.name: getattr(shown, one.name) for one in fields(DeckRow)},
+            options=rows.hidden(row.options, self.uploads),
+            terms=kind.confirm,
+            terms_url=kind.terms,
+            confirmed=state["confirmed"],
+            needs=state["needs"],
+            acts=kind.acts,
+            least_dry=kind.least_dry,
+            may_on=list(state["may_on"]),
+            head=rows.head_row(champion, []) if champion is not None else None,
+        )
 
-    def deck_progress(self, name: str) -> ProgressView:
-        """How far labelling has come, and whether to stop."""
-        raise NotImplementedError
+    def _busy(self) -> set[str]:
+        owner = self.settings.owner
+        found = self._runs.list(owner=owner, kinds=("turn",), states=_UNDER_WAY, limit=1000)
+        return {run.project for run in found}
 
-    def deck_results(
-        self,
-        name: str,
-        *,
-        action: str | None = None,
-        rule: str | None = None,
-        outcome: str | None = None,
-        label: str | None = None,
-        match: bool | None = None,
-        q: str | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> Page[CandidateView]:
-        """Everything decided and done, newest first, each with its verdict.
+    def _turn_runs(
+        self, deck: Deck, *, limit: int = 100, after: str | None = None, states: Any = ()
+    ) -> Sequence[Run]:
+        return self._runs.list(
+            owner=self.settings.owner,
+            project=_project_of(deck),
+            kinds=("turn",),
+            states=states,
+            limit=limit,
+            after=after,
+        )
 
-        `label`: `corrected` (a person said otherwise), `confirmed` or `none`. `q`: a part of the
-        name or the reason.
+    def _options(self, kind: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Options as they are stored, with the paths of uploads. Raises `InputError`.
+
+        Off a single user's machine a path is one of the account's uploads.
         """
-        raise NotImplementedError
+        places = {one.name for one in kind.options if one.kind == "path"}
+        found: dict[str, Any] = {}
+        for name, value in options.items():
+            if name in places and isinstance(value, str):
+                value = uploads.resolve({"data": value}, self.uploads)["data"]
+                if not self.single_user:
+                    intake.confine({name: Path(value)}, self.uploads)
+            found[name] = value
+        kind.check(found)
+        return found
 
-    def deck_candidate(self, name: str, candidate: str) -> CandidateView:
-        """One candidate with everything known of it."""
-        raise NotImplementedError
+    def _room_for_a_deck(self) -> None:
+        number = len(Deck.all(self.engine, self.settings))
+        if not self.single_user and number >= MOST_DECKS:
+            raise RequestError(
+                f"This account has {number} decks.",
+                expected=f"at most {MOST_DECKS} decks an account",
+                do="Delete those that are no longer needed.",
+                status=429,
+            )
+        self._room_on_the_disk()
 
-    def deck_correct(self, name: str, candidate: str, label: Label) -> Corrected:
-        """Correct a verdict: the label is stored, the taste refitted, look-alikes scored anew.
+    def _room_for_a_turn(self) -> None:
+        """A turn fetches pictures: it needs the room, and a place in the queue."""
+        waiting = len(
+            self._runs.list(
+                owner=self.settings.owner, kinds=("turn",), states=("queued",), limit=MOST_TURNS
+            )
+        )
+        if waiting >= MOST_TURNS:
+            raise RequestError(
+                f"{waiting} turns of this account are waiting.",
+                expected=f"at most {MOST_TURNS}",
+                do="Wait for some to end, or cancel some.",
+                status=429,
+                retry_after=60,
+            )
+        self._room_on_the_disk()
 
-        On a deck that is on, the refitted taste is a challenger: it is live only after its gate.
-        """
-        raise NotImplementedError
+    def _room_on_the_disk(self) -> None:
+        if self.account.quota.disk_mb is not None:
+            self.account.quota.check("disk_mb", self._disk_bytes() / 1e6, 0)
 
-    def deck_forget(self, name: str, candidate: str) -> Forgotten:
-        """Remove a candidate with all that came of it; the certificate."""
-        raise NotImplementedError
 
-    def deck_picture(self, name: str, candidate: str, position: int) -> Original:
-        """A candidate's picture as a file."""
-        raise NotImplementedError
+def _project_of(deck: Deck) -> str:
+    """Under which name the queue keeps a deck's turns."""
+    return f"deck:{deck.row.id}"
 
-    def deck_thumbnail(
-        self, name: str, candidate: str, position: int, size: int = 256
-    ) -> Thumbnail:
-        """A candidate's picture, small."""
-        raise NotImplementedError
 
-    def deck_heat(self, name: str, candidate: str, position: int) -> Thumbnail:
-        """A candidate's picture with what spoke for a like laid over it."""
-        raise NotImplementedError
+def _seconds(minutes: float) -> int:
+    if not _LEAST_EVERY <= minutes <= _MOST_EVERY:
+        raise InputError(
+            f"Turns every {minutes:g} minutes were asked for.",
+            expected=f"{_LEAST_EVERY:g} to {_MOST_EVERY:g} minutes",
+            do="Choose such a number; a turn can also be asked for at any time.",
+        )
+    return round(minutes * 60)
 
-    # -- policy and taste -------------------------------------------------------------------
 
-    def deck_policy(self, name: str) -> PolicyView:
-        """Its policy, with the rules in their order and the duties that no policy ends."""
-        raise NotImplementedError
-
-    def deck_policy_set(self, name: str, policy: Mapping[str, Any] | str) -> PolicyView:
-        """Replace its policy (an object, or YAML or JSON text). Raises `RecipeError`."""
-        raise NotImplementedError
-
-    def deck_replay(
-        self, name: str, policy: Mapping[str, Any] | str | None = None, *, limit: int = 500
-    ) -> ReplayView:
-        """What `policy` (None: the deck's own) would have made of the stream; sends nothing."""
-        raise NotImplementedError
-
-    def deck_heads(self, name: str) -> list[HeadRow]:
-        """Tastes learned, newest first: which is live, and why the others are not."""
-        raise NotImplementedError
-
-    def deck_retrain(self, name: str) -> HeadRow:
-        """Learn from all labels now, and let the gate decide whether the result becomes live."""
-        raise NotImplementedError
-
-    def deck_rollback(self, name: str) -> HeadRow:
-        """Put the taste that was live before back."""
-        raise NotImplementedError
+def _turn(run: Run) -> TurnRow:
+    """A run of the kind `turn`, with its report where it has one."""
+    report = {"turn": run.id, "started": run.started, "ended": run.ended, **(run.result or {})}
+    shown = rows.turn_row(report, run.state)
+    return replace(shown, run=run.id, error=shown.error or run.error)

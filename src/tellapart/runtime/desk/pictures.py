@@ -23,7 +23,8 @@ MOST_ON_A_PAGE, MOST_AT_ONCE = 500, 5000
 _SECONDS = 1.0
 _EVERYTHING = PictureFilter()
 _NO_PICTURE = "application/octet-stream"
-_MEDIA_TYPES = {
+#: Of Pillow's formats.
+MEDIA_TYPES = {
     "JPEG": "image/jpeg",
     "MPO": "image/jpeg",
     "PNG": "image/png",
@@ -101,7 +102,7 @@ class Pictures(Base):
         kind = _format(path)
         return Original(
             path=path,
-            media_type=_MEDIA_TYPES.get(kind, _NO_PICTURE),
+            media_type=MEDIA_TYPES.get(kind, _NO_PICTURE),
             sha256=row.sha256,
             name=f"{_plain(row.label)}-{row.id}.{kind.lower() or 'bin'}",
             shareable=licenses.read(row.license).may_pass_on,

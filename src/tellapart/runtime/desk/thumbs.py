@@ -48,7 +48,7 @@ def thumbnail(
     with contextlib.suppress(OSError):
         return kept.read_bytes()
     with drawing:
-        data = _draw(_content(source, sha256), size)
+        data = draw(_content(source, sha256), size)
     # A full disk or a folder that cannot be written to only costs the time again.
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,8 @@ def _content(source: Path, sha256: str) -> bytes:
     return data
 
 
-def _draw(data: bytes, size: int) -> bytes:
+def draw(data: bytes, size: int) -> bytes:
+    """A small JPEG of a picture's bytes. Raises `PictureError`."""
     image = images.decode(data, hint=max(1, size // 2))
     image.thumbnail((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
     out = BytesIO()

@@ -1,0 +1,222 @@
+"""Candidates of an account's decks: review, results, pictures, a person's word."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from io import BytesIO
+
+from tellapart import images
+from tellapart.bundle.overlay import why_overlay
+from tellapart.deck import Deck
+from tellapart.decks import shapes as ledger
+from tellapart.errors import InputError, NotFoundError, PictureError
+from tellapart.runtime.desk import deck_rows as rows
+from tellapart.runtime.desk import thumbs
+from tellapart.runtime.desk.deck_shapes import (
+    ACTIONS,
+    LABELS,
+    OUTCOMES,
+    CandidateView,
+    Label,
+    ProgressView,
+    ReviewView,
+)
+from tellapart.runtime.desk.pictures import MEDIA_TYPES
+from tellapart.runtime.desk.running import Running
+from tellapart.runtime.desk.shapes import DeckOriginal, Page, Thumbnail
+
+#: Candidates on one page, and in one look at what is to be reviewed; ids left out of it.
+MOST_ON_A_PAGE, MOST_TO_REVIEW, MOST_SKIPPED = 200, 20, 200
+_STANDS = ("corrected", "confirmed", "none")
+#: Longest side of a picture with its heat.
+_HEAT_SIDE = 512
+
+
+class DeckLooking(Running):
+    """What a deck has seen, and what a person says of it."""
+
+    def deck_review(self, name: str, *, limit: int = 3, skip: Sequence[str] = ()) -> ReviewView:
+        """What a person should look at next; `skip`: ids of candidates to be left out."""
+        deck = self._deck(name)
+        found = deck.review_next(min(max(1, limit), MOST_TO_REVIEW), tuple(skip)[:MOST_SKIPPED])
+        progress = self._progress(deck)
+        items = [rows.candidate_view(row, because(row)) for row in found]
+        return ReviewView(items=items, progress=progress, can_undo=progress.labels > 0)
+
+    def deck_answer(self, name: str, candidate: str, label: Label | None) -> ProgressView:
+        """A person's word on a candidate; None takes it back. The next retraining learns it."""
+        deck = self._deck(name)
+        if label is None:
+            deck.candidate(candidate)
+            deck.undo(candidate)
+        else:
+            deck.correct(candidate, label_of(label))
+        self._memory.forget(self._whose(deck))
+        return self._progress(deck)
+
+    def deck_undo(self, name: str) -> ReviewView:
+        """Take the last word back; its candidate comes first again.
+
+        Raises `InputError` where there is none.
+        """
+        deck = self._deck(name)
+        back = deck.undo()
+        if back is None:
+            raise InputError(
+                f"Nothing was said of a candidate of the deck {name!r}.",
+                expected="a label that can be taken back",
+                do="Look at the next candidate.",
+            )
+        self._memory.forget(self._whose(deck))
+        following = self.deck_review(name, skip=[back.id])
+        first = rows.candidate_view(deck.candidate(back.id), because(back))
+        return ReviewView([first, *following.items], following.progress, following.can_undo)
+
+    def deck_progress(self, name: str) -> ProgressView:
+        """How far labelling has come, and whether to stop."""
+        return self._progress(self._deck(name))
+
+    def deck_results(
+        self,
+        name: str,
+        *,
+        action: str | None = None,
+        rule: str | None = None,
+        outcome: str | None = None,
+        label: str | None = None,
+        match: bool | None = None,
+        q: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Page[CandidateView]:
+        """Everything decided and done, newest first, each with its verdict.
+
+        `label`: `corrected` (a person said otherwise), `confirmed` or `none`. `q`: a part of the
+        name or of the text.
+        """
+        _one_of("action", action, ACTIONS)
+        _one_of("outcome", outcome, OUTCOMES)
+        _one_of("label", label, _STANDS)
+        page = self._deck(name).results(
+            ledger.Filters(
+                action=action,
+                state=outcome,
+                rule=rule or None,
+                match=match,
+                label=label,
+                waiting="judged",
+                words=(q or "").strip() or None,
+                limit=min(max(1, limit), MOST_ON_A_PAGE),
+                after=after or "",
+            )
+        )
+        return Page([rows.candidate_view(row) for row in page.items], page.next or None, page.total)
+
+    def deck_candidate(self, name: str, candidate: str) -> CandidateView:
+        """One candidate with everything known of it."""
+        return rows.candidate_view(self._deck(name).candidate(candidate))
+
+    def deck_picture(self, name: str, candidate: str, position: int) -> DeckOriginal:
+        """A candidate's picture as it came. Raises `NotFoundError` where it is not kept."""
+        deck = self._deck(name)
+        one = _picture(deck, candidate, position)
+        data = deck.picture(candidate, position)
+        try:
+            kind = images.probe(data)[0]
+        except PictureError:
+            kind = ""
+        return DeckOriginal(
+            data=data,
+            media_type=MEDIA_TYPES.get(kind, "application/octet-stream"),
+            sha256=one.sha256,
+            name=f"{candidate}-{position}.{kind.lower() or 'bin'}",
+        )
+
+    def deck_thumbnail(
+        self, name: str, candidate: str, position: int, size: int = 256
+    ) -> Thumbnail:
+        """A candidate's picture, small. Kept nowhere: it goes when the picture goes."""
+        deck, side = self._deck(name), thumbs.rounded(size)
+        one = _picture(deck, candidate, position)
+        with self._memory.drawing:
+            data = thumbs.draw(deck.picture(candidate, position), side)
+        return Thumbnail(data, thumbs.MEDIA_TYPE, thumbs.etag(one.sha256, side))
+
+    def deck_heat(self, name: str, candidate: str, position: int) -> Thumbnail:
+        """A candidate's picture with what spoke for a like laid over it."""
+        deck = self._deck(name)
+        one = _picture(deck, candidate, position)
+        data = deck.picture(candidate, position)
+        heat = deck.heat(candidate, position)
+        with self._memory.drawing:
+            image = images.decode(data, hint=_HEAT_SIDE)
+            image.thumbnail((_HEAT_SIDE, _HEAT_SIDE))
+            out = BytesIO()
+            why_overlay(image, heat).save(out, "JPEG", quality=85)
+        tag = hashlib.sha256(f"{one.sha256}".encode() + heat.tobytes()).hexdigest()[:32]
+        return Thumbnail(out.getvalue(), thumbs.MEDIA_TYPE, f'"heat-{tag}"')
+
+    # -- inside -----------------------------------------------------------------------------
+
+    def _deck(self, name: str) -> Deck:
+        return Deck.open(self.engine, self.settings, name)
+
+    def _whose(self, deck: Deck) -> Hashable:
+        return ("deck", deck.row.id)
+
+    def _progress(self, deck: Deck) -> ProgressView:
+        found, counts = deck.progress(), deck.counts()
+        least = deck.state()["least_dry"]
+        return ProgressView(
+            labels=found["labels"],
+            likes=found["likes"],
+            passes=found["passes"],
+            accuracy=found["accuracy"],
+            low=found["low"],
+            high=found["high"],
+            saved=found["saved"],
+            stop=found["stop"],
+            why=found["why"],
+            held_back=found["held_back"],
+            to_review=counts.to_review,
+            dry_reviewed=counts.reviewed_dry,
+            least_dry=least,
+        )
+
+
+def because(row: ledger.CandidateRow) -> str:
+    """Why a candidate is shown for review, one word."""
+    if row.label is not None:
+        return ""
+    if row.action is not None and row.action.person:
+        return "person"
+    if row.new_looking:
+        return "new"
+    return "dry" if row.action is not None and row.action.mode == "dry" else "learn"
+
+
+def _picture(deck: Deck, candidate: str, position: int) -> ledger.PictureRow:
+    for one in deck.candidate(candidate).pictures:
+        if one.position == position and one.sha256:
+            return one
+    raise NotFoundError(
+        f"The candidate {candidate} has no picture {position} that is kept.",
+        expected="a picture that was fetched, and whose time has not run out",
+        do="Look at the candidate: its pictures are listed there.",
+    )
+
+
+def label_of(label: str) -> Label:
+    """The word, if it is one that a person may say. Raises `InputError`."""
+    _one_of("label", label, LABELS)
+    return label  # type: ignore[return-value]
+
+
+def _one_of(what: str, word: str | None, known: Sequence[str]) -> None:
+    if word is not None and word not in known:
+        raise InputError(
+            f"There is no {what} {word[:40]!r}.",
+            expected=f"one of {', '.join(known)}",
+            do="Correct the word.",
+        )
