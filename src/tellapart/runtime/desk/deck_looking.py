@@ -18,13 +18,14 @@ from tellapart.runtime.desk.deck_shapes import (
     LABELS,
     OUTCOMES,
     CandidateView,
+    DeckOriginal,
     Label,
     ProgressView,
     ReviewView,
 )
 from tellapart.runtime.desk.pictures import MEDIA_TYPES
 from tellapart.runtime.desk.running import Running
-from tellapart.runtime.desk.shapes import DeckOriginal, Page, Thumbnail
+from tellapart.runtime.desk.shapes import Page, Thumbnail
 
 #: Candidates on one page, and in one look at what is to be reviewed; ids left out of it.
 MOST_ON_A_PAGE, MOST_TO_REVIEW, MOST_SKIPPED = 200, 20, 200

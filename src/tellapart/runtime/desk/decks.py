@@ -35,12 +35,12 @@ class Decks(DeckLearning):
     def deck_sources(self) -> list[SourceView]:
         """The kinds of streams there are, with options, secrets and terms."""
         found = [rows.source_view(registry.load("deck", name)) for name in registry.names("deck")]
-        missing = getattr(registry, "OPTIONAL", {})
-        return found + [
-            SourceView(name=name, install=install)
-            for name, install in missing.items()
-            if name not in {one.name for one in found}
+        missing = [
+            SourceView(name, name, about, install=f"pip install 'tellapart[{extra}]'")
+            for name, (_, extra, about) in registry.OPTIONAL.get("deck", {}).items()
+            if not registry.installed("deck", name)
         ]
+        return found + missing
 
     def decks(self, *, limit: int = 50, after: str | None = None) -> Page[DeckRow]:
         """The account's decks, by name."""
