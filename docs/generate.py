@@ -15,7 +15,16 @@ from pydantic import BaseModel
 
 from tellapart.datasets import FACTS
 from tellapart.recipe.layers import KINDS
-from tellapart.recipe.schema import Compile, Curate, Recipe, Split, Train, extra_of, written_keys
+from tellapart.recipe.schema import (
+    Compile,
+    Curate,
+    Recipe,
+    Rules,
+    Split,
+    Train,
+    extra_of,
+    written_keys,
+)
 from tellapart.recipe.tuning import Augmentation, Stage
 from tellapart.settings import Settings
 
@@ -77,6 +86,7 @@ def recipe_page() -> str:
     ]
     parts: list[tuple[str, str, type[BaseModel]]] = [
         ("Top level", "", Recipe),
+        ("rules", "rules.", Rules),
         ("curate", "curate.", Curate),
         ("split", "split.", Split),
         ("train", "train.", Train),

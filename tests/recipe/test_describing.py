@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from tellapart.recipe import KINDS, Curate, Recipe, Split, Train, check, schema
+from tellapart.recipe import KINDS, Curate, Recipe, Rules, Split, Train, check, schema
 from tellapart.recipe.schema import ClassOptions, Compile, SourceSpec, extra_of, written_keys
 
 PARTS: list[type[BaseModel]] = [
-    *(Recipe, Curate, Split, Train, Compile, ClassOptions, SourceSpec),
+    *(Recipe, Rules, Curate, Split, Train, Compile, ClassOptions, SourceSpec),
     *KINDS.values(),
 ]
 

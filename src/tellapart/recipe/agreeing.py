@@ -76,6 +76,7 @@ class Agreement:
     def check(self) -> None:
         """Everything but the layers."""
         self._target()
+        self._rules()
         self._effort()
         self._input()
         kinds = self.known.model_kind, self.known.data_kind
@@ -149,6 +150,18 @@ class Agreement:
                 f"target is {quote(target)}, but data is no table",
                 "a CSV, TSV or Parquet file as `data`",
                 "Remove target, or give the path of a table as data.",
+            )
+
+    def _rules(self) -> None:
+        if self.values.get("rules") is None or self.problems.within("data"):
+            return
+        own = self.known.data_kind == "pictures" and self.values.get("data") is not None
+        if not own or self.values.get("from_project") is not None:
+            self.problems.say(
+                "rules",
+                "rules are given, but the data is no folder, list or catalog of one's own",
+                "`data` with the path of a folder, a list or an older catalog",
+                "Add data, or remove rules.",
             )
 
     def _effort(self) -> None:

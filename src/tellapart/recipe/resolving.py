@@ -101,6 +101,8 @@ def silent(recipe: Recipe) -> frozenset[str]:
     """
     found = {"dataset", "from_project", "recipe"}
     found.update(key for key in ("title", "notes", "layers") if not getattr(recipe, key))
+    if recipe.rules is None:
+        found.add("rules")
     dead = {
         "head": _dead_of_head(recipe),
         "network": HEAD_KEYS | TUNED_KEYS,

@@ -16,6 +16,7 @@ from tellapart.recipe import budgets
 from tellapart.recipe.fields import Number, Part, Size, Whole, extra_of, says
 from tellapart.recipe.groups import Curate, Split
 from tellapart.recipe.layers import AnyLayer
+from tellapart.recipe.rules import Rules
 from tellapart.recipe.training import Compile, Train
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Curate",
     "Number",
     "Recipe",
+    "Rules",
     "SourceSpec",
     "Split",
     "Train",
@@ -100,6 +102,13 @@ class Recipe(Part):
         "as `mnist`, or `project:NAME` for the pictures of another project.",
         expected="the path of a labelled folder, CSV or table, or the name of a data set",
         why="pictures are searched for",
+    )
+    rules: Rules | None = says(
+        None,
+        "How the pictures of `data` get their classes, where folders and labels do not say it "
+        "outright: folders that are classes, and what disqualifies.",
+        expected="a mapping with `buckets`",
+        why="the folders or the labels of the data are the classes",
     )
     sources: tuple[SourceSpec, ...] = says(
         (SourceSpec(name="openverse"), SourceSpec(name="commons")),
