@@ -247,6 +247,7 @@ class Counts:
     reviewed_dry: int
     to_review: int
     new_looking: int
+    matches: int
     not_adult: int
 
 

@@ -121,16 +121,32 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+def writing(engine: sa.Engine, *, durable: bool = False) -> Iterator[sa.Connection]:
     """One transaction: all of it is stored, or nothing.
+
+    `durable`: it outlasts a power failure too, which the last transactions in a file may not.
 
     On SQLite the write lock is taken at once: a transaction that reads first and then wants to
     write would otherwise fail without waiting if another process wrote in between.
     """
     with translated(where(engine)), engine.connect() as plain:
         connection = plain.execution_options(**{_WRITE: True})
-        with connection.begin():
-            yield connection
+        durable = durable and _is_file(engine)
+        if durable:
+            _synchronous(connection, "FULL")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            if durable:
+                _synchronous(connection, "NORMAL")
+
+
+def _synchronous(connection: sa.Connection, how: str) -> None:
+    """How far a commit goes on this connection; only possible between transactions."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA synchronous={how}")
+    cursor.close()
 
 
 def where(engine: sa.Engine) -> str:

@@ -97,8 +97,10 @@ deck_candidates = sa.Table(
     #: How unlike the training pictures it is; NULL where nobody looked.
     sa.Column("novelty", sa.Float),
     _flag("new_looking"),
+    #: Why it was picked to be labelled (`by chance`, `unsure`, …); empty: it was not.
+    text("picked"),
     #: In which part its label counts: `train`, `held` (back, for the gate) or `test` (frozen).
-    sa.Column("part", sa.String(8), nullable=False),
+    sa.Column("part", sa.String(8), nullable=False, server_default="train"),
     sa.UniqueConstraint("deck_id", "ref"),
     sa.Index("ix_deck_candidates_deck_id_state", "deck_id", "state"),
 )
@@ -182,8 +184,9 @@ deck_feedback = sa.Table(
     sa.Column("label", sa.String(8), nullable=False),
     text("by"),
     text("at"),
-    #: Whether it is kept back from training, for the gate.
+    #: Whether it is kept back from training, for the gate; whether it was drawn by chance.
     _flag("held_back"),
+    _flag("by_chance"),
     #: What had been decided when it was said; empty: nothing yet.
     text("decided"),
 )

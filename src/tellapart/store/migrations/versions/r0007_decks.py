@@ -69,7 +69,8 @@ def upgrade() -> None:
         sa.Column("judged_at", sa.Text(), server_default="", nullable=False),
         sa.Column("novelty", sa.Float(), nullable=True),
         sa.Column("new_looking", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("part", sa.String(length=8), nullable=False),
+        sa.Column("picked", sa.Text(), server_default="", nullable=False),
+        sa.Column("part", sa.String(length=8), server_default="train", nullable=False),
         sa.ForeignKeyConstraint(
             ["deck_id"],
             ["decks.id"],
@@ -179,6 +180,7 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), server_default="", nullable=False),
         sa.Column("at", sa.Text(), server_default="", nullable=False),
         sa.Column("held_back", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("by_chance", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("decided", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(
             ["candidate_id"],

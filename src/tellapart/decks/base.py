@@ -1,0 +1,65 @@
+"""What all parts of a deck's ledger share: the database, the deck, transactions."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import sqlalchemy as sa
+
+from tellapart.decks.shapes import now
+from tellapart.errors import NotFoundError
+from tellapart.store import database
+from tellapart.store import schema_decks as schema
+
+#: Rows of a deck's log that are kept.
+_LOG = 2_000
+
+
+class Base:
+    """One deck in one database."""
+
+    def __init__(self, engine: sa.Engine, id: str) -> None:
+        self.engine = engine
+        self.id = id
+
+    def _reading(self) -> AbstractContextManager[sa.Connection]:
+        return database.reading(self.engine)
+
+    def _writing(self, *, durable: bool = False) -> AbstractContextManager[sa.Connection]:
+        return database.writing(self.engine, durable=durable)
+
+    def _update(self, connection: sa.Connection, **values: Any) -> None:
+        table = schema.decks
+        done = connection.execute(table.update().where(table.c.id == self.id).values(**values))
+        if not done.rowcount:
+            raise missing(self.id)
+
+    def _log(self, connection: sa.Connection, kind: str, text: str, **data: Any) -> None:
+        table = schema.deck_log
+        row = {"deck_id": self.id, "at": now(), "kind": kind, "text": text, "data": data}
+        id = connection.scalar(table.insert().values(**row).returning(table.c.id))
+        if id is not None and id % 100 == 0:
+            mine = sa.select(table.c.id).where(table.c.deck_id == self.id)
+            last = mine.order_by(table.c.id.desc()).offset(_LOG).limit(1).scalar_subquery()
+            old = (table.c.deck_id == self.id) & (table.c.id <= last)
+            connection.execute(table.delete().where(old))
+
+    def _count(self, connection: sa.Connection, day: str, **numbers: int) -> None:
+        """Add to the day's counts."""
+        table = schema.deck_days
+        for what, number in numbers.items():
+            which = (table.c.deck_id == self.id, table.c.day == day, table.c.what == what)
+            add = table.update().where(*which).values(number=table.c.number + number)
+            if not connection.execute(add).rowcount:
+                row = {"deck_id": self.id, "day": day, "what": what, "number": number}
+                connection.execute(table.insert().values(**row))
+
+
+def missing(name: str, what: str = "deck") -> NotFoundError:
+    """There is no such thing."""
+    return NotFoundError(
+        f"There is no {what} {name!r}.",
+        expected=f"a {what} of this owner",
+        do="List the decks: tellapart deck list" if what == "deck" else "Look at the deck again.",
+    )
