@@ -30,6 +30,13 @@ MODULES = (
     "pictures",
     "model",
     "network",
+    "decks",
+    "deck_new",
+    "deck",
+    "deck_review",
+    "deck_results",
+    "deck_policy",
+    "deck_taste",
 )
 
 

@@ -20,6 +20,14 @@ TABS = (
     ("model", texts.TAB_MODEL, "model"),
     ("network", texts.TAB_NETWORK, "network"),
 )
+#: A deck's pages, alike.
+DECK_TABS = (
+    ("deck", texts.TAB_DECK, ""),
+    ("review", texts.TAB_REVIEW, "review"),
+    ("results", texts.TAB_RESULTS, "results"),
+    ("policy", texts.TAB_POLICY, "policy"),
+    ("taste", texts.TAB_TASTE, "taste"),
+)
 #: Seconds between two looks at the house's health.
 _BANNER_EVERY = 15.0
 _SUN = (
@@ -39,7 +47,7 @@ def page(
 ) -> Iterator[None]:
     """A page with head and foot; what is made inside stands in `<main>`.
 
-    `here`: `start`, `projects` or `account`, marked in the navigation. `assets`: files of
+    `here`: `start`, `projects`, `decks` or `account`, marked in the navigation. `assets`: files of
     `web/assets` that only this page loads. The page writes its own `<h1>`.
     """
     client = visit.client
@@ -91,6 +99,30 @@ def project_head(name: str, title: str, *, tab: str, network: bool = False) -> N
                 link(text, project_url(name, last), classes="navlink", aria_current=current)
 
 
+@contextmanager
+def deck_page(
+    visit: Visit, name: str, title: str, *, tab: str, assets: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """A page of one deck: its title as the `<h1>`, and the line of its pages.
+
+    `tab`: `deck`, `review`, `results`, `policy` or `taste`.
+    """
+    part = next(text for key, text, _ in DECK_TABS if key == tab)
+    with page(visit, f"{part} · {title}", here="decks", assets=("decks.css", *assets)):
+        with tag("div", classes=f"project-head deck-head at-{tab}"):
+            tag("h1", title)
+            with tag("nav", classes="tabs", aria_label=texts.DECK_PAGES):
+                for key, text, last in DECK_TABS:
+                    current = "page" if key == tab else None
+                    link(text, deck_url(name, last), classes="navlink", aria_current=current)
+        yield
+
+
+def deck_url(name: str, last: str = "") -> str:
+    """The address of a deck's page."""
+    return f"/decks/{quote(name, safe='')}" + (f"/{last}" if last else "")
+
+
 def project_url(name: str, last: str = "") -> str:
     """The address of a project's page."""
     return f"/projects/{quote(name, safe='')}" + (f"/{last}" if last else "")
@@ -125,6 +157,7 @@ def _head(visit: Visit, here: str) -> ui.element:
             if known:
                 _nav(texts.NAV_START, "/", here == "start")
                 _nav(texts.NAV_PROJECTS, "/projects", here == "projects")
+                _nav(texts.NAV_DECKS, "/decks", here == "decks")
         with tag("div", classes="end"):
             if known:
                 _nav(texts.NAV_ACCOUNT, "/account", here == "account")

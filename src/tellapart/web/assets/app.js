@@ -28,10 +28,10 @@
       paint();
       return next;
     },
-    /** fetch() with the CSRF header; answers {ok, status, data, error}. */
-    async ask(method, url, body) {
+    /** fetch() with the CSRF header, and `more` of its options; answers {ok, status, data, error}. */
+    async ask(method, url, body, more = {}) {
       const headers = { Accept: "application/json", "X-CSRF-Token": meta("csrf") };
-      const init = { method, headers, credentials: "same-origin" };
+      const init = { method, headers, credentials: "same-origin", ...more };
       if (body instanceof Blob || body instanceof FormData) init.body = body;
       else if (body !== undefined) {
         headers["Content-Type"] = "application/json";
