@@ -176,6 +176,11 @@ def _serving_protocol(figures: Figures) -> None:
         assert one["probabilities, largest difference"] <= 1e-3
 
 
+def _serving_overhead(figures: Figures) -> None:
+    (size,) = figures.values()
+    assert size["overhead_p50_ms"]["n"] == 4 and size["bare_p50_ms"]["low"] > 0
+
+
 def _serving_soak(figures: Figures) -> None:
     assert figures["lost"] == 0 and figures["healthy_afterwards"]
     assert figures["wrong_before"] == figures["wrong"] == figures["wrong_afterwards"] == {}
@@ -263,6 +268,7 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "resuming": _resuming,
     "serving_fuzz": _serving_fuzz,
     "serving_lives": _serving_lives,
+    "serving_overhead": _serving_overhead,
     "serving_protocol": _serving_protocol,
     "serving_soak": _serving_soak,
     "serving_speed": _serving_speed,

@@ -39,7 +39,17 @@ def loop(
     bundle: Path, files: Sequence[Path], how: How, seconds: float, home: Path
 ) -> dict[str, Any]:
     """Pictures a second of all processes together, and the time that one picture takes (ms)."""
-    asked = json.dumps(
+    asked = asking(bundle, files, how, seconds, home)
+    with ExitStack() as stack:
+        running = [stack.enter_context(Bare(asked)) for _ in range(how.processes)]
+        for one in running:
+            one.begin()
+        return figures([one.end() for one in running])
+
+
+def asking(bundle: Path, files: Sequence[Path], how: How, seconds: float, home: Path) -> str:
+    """What one process is told."""
+    return json.dumps(
         {
             "bundle": str(bundle),
             "files": list(map(str, files)),
@@ -48,30 +58,47 @@ def loop(
             **asdict(how),
         }
     )
-    command = [sys.executable, "-m", "benchmarks.serving.bare", asked]
-    with ExitStack() as stack:
-        running = [
-            stack.enter_context(
-                subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    cwd=HERE.parent,
-                    env={**spawn.MEMORY, **os.environ},
-                )
-            )
-            for _ in range(how.processes)
-        ]
-        for process in running:
-            assert process.stdout is not None
-            if process.stdout.readline().strip() != "ready":
-                raise RuntimeError("the bare loop did not start")
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        told = [json.loads(process.communicate()[0]) for process in running]
+
+
+class Bare:
+    """One process, ready when it is entered; loops for its time whenever it is told to begin."""
+
+    def __init__(self, asked: str) -> None:
+        self.asked = asked
+
+    def __enter__(self) -> Bare:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.serving.bare", self.asked],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=HERE.parent,
+            env={**spawn.MEMORY, **os.environ},
+        )
+        if self._line() != "ready":
+            raise RuntimeError("the bare loop did not start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def begin(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def end(self) -> dict[str, Any]:
+        """`count`, `seconds`, `cpu_s` and `took_ms` of every picture."""
+        told: dict[str, Any] = json.loads(self._line())
+        return told
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+def figures(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of processes that ran at the same time."""
     took = sorted(each for one in told for each in one["took_ms"])
     return {
         "per_second": round(sum(one["count"] / one["seconds"] for one in told), 1),
@@ -124,24 +151,21 @@ def _main() -> None:
     for turn in range(3):
         once(turn)
     print("ready", flush=True)
-    sys.stdin.readline()
-    took, cpu, start = [], time.process_time(), time.perf_counter()
-    begun = start
-    while begun - start < asked["seconds"]:
-        once(len(took) * batch)
-        now = time.perf_counter()
-        took.append((now - begun) * 1000 / batch)
-        begun = now
-    print(
-        json.dumps(
-            {
-                "count": len(took) * batch,
-                "seconds": begun - start,
-                "cpu_s": time.process_time() - cpu,
-                "took_ms": took,
-            }
-        )
-    )
+    for _ in sys.stdin:
+        took, cpu, start = [], time.process_time(), time.perf_counter()
+        begun = start
+        while begun - start < asked["seconds"]:
+            once(len(took) * batch)
+            now = time.perf_counter()
+            took.append((now - begun) * 1000 / batch)
+            begun = now
+        told = {
+            "count": len(took) * batch,
+            "seconds": begun - start,
+            "cpu_s": time.process_time() - cpu,
+            "took_ms": took,
+        }
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
