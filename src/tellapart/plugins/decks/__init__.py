@@ -1,0 +1,1 @@
+"""Where decks take their candidates from, and send their acts to."""
