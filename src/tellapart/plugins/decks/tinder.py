@@ -8,7 +8,7 @@ as a device, move the account's place, go through proxies, send messages.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -197,7 +197,8 @@ class Tinder(DeckSource):
             return None
         if ref.startswith(_LIMITED_ID):
             raise self._service.limited("rate_limited")
-        photos = user.get("photos")
+        said = user.get("photos")
+        photos = said if isinstance(said, list) else None
         extra = {name: _names(user.get(name)) for name in ("jobs", "schools")}
         return Candidate(
             ref=ref,
@@ -205,11 +206,11 @@ class Tinder(DeckSource):
             bio=facts.text(user.get("bio")),
             age=age(user, self.context.now()),
             distance_km=facts.distance_km({"distance_mi": rec.get("distance_mi")}),
-            pictures=tuple(map(_picture, photos[:_MOST_PICTURES])) if _is_list(photos) else (),
+            pictures=tuple(map(_picture, (photos or ())[:_MOST_PICTURES])),
             fields={name: words for name, words in extra.items() if words},
             person=True,
             # `photos: []` says that there are none; no `photos` says that something changed.
-            problem="" if _is_list(photos) else "no_list_of_pictures",
+            problem="" if photos is not None else "no_list_of_pictures",
         )
 
     # -- answers ----------------------------------------------------------------------------
@@ -326,7 +327,8 @@ def _picture(photo: object) -> DeckPicture:
     if not isinstance(photo, Mapping):
         return DeckPicture()
     copies = []
-    for copy in photo["processedFiles"] if _is_list(photo.get("processedFiles")) else []:
+    said = photo.get("processedFiles")
+    for copy in said if isinstance(said, list) else []:
         if isinstance(copy, Mapping) and isinstance(copy.get("url"), str):
             sides = [facts.number(copy.get(side)) or 0.0 for side in ("width", "height")]
             copies.append((min(sides), copy["url"]))
@@ -366,10 +368,6 @@ def _says(said: Mapping[str, Any], *phrases: str) -> bool:
 def _type(rec: object) -> str:
     """`user` for a person; ads and the like have other words. Without a word: a person."""
     return facts.text(rec.get("type", "user"), 64) if isinstance(rec, Mapping) else "user"
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
 def _pause(options: Mapping[str, Any]) -> float:
