@@ -5,6 +5,7 @@ Nothing is guessed: what a rule cannot tell is in doubt, and the recipe says wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -30,6 +31,17 @@ class Age(Protocol):
 
     def under(self, years: float) -> float:
         """P(age < `years`), by the estimate's own error."""
+
+
+@dataclass(frozen=True)
+class Exact:
+    """An age that is taken at its word."""
+
+    years: float
+
+    def under(self, years: float) -> float:
+        """0 or 1."""
+        return float(self.years < years)
 
 
 @dataclass(frozen=True)
@@ -164,8 +176,9 @@ def _age(rules: Rules, ages: Sequence[Age] | None) -> bool | None:
     answers = []
     for age in ages:
         young = age.under(rules.min_age) if rules.min_age else 0.0
-        # Somebody of the highest age allowed is that until the next birthday.
-        old = 1 - age.under(rules.max_age + 1) if rules.max_age else 0.0
+        # The highest age allowed is allowed.
+        above = math.nextafter(rules.max_age, math.inf)
+        old = 1 - age.under(above) if rules.max_age else 0.0
         answers.append(_sure(rules, max(young, old)))
     if any(answers):
         return True

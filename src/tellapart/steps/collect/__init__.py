@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,7 +87,7 @@ def find_format(path: Path) -> Format:
 
 
 def _from_data(context: StepContext, files: FileStore) -> dict[str, Any]:
-    plan, remote = read_data(context, _finder(context))
+    plan, remote, notes = _read(context)
     report = None
     if remote:
         keep_up(context, files, remote_only=True)
@@ -94,11 +95,25 @@ def _from_data(context: StepContext, files: FileStore) -> dict[str, Any]:
     rows = context.catalog.pictures()
     check_classes(rows, plan.labels, report)
     result = summarize(rows, plan.labels, None, report)
+    result["notes"] += notes
     contents = sorted((row.label, row.sha256) for row in rows if row.status == "ok")
     mark = fingerprint(contents)
     if context.catalog.step_fingerprint("collect") != mark:
         context.catalog.finish("collect", mark, result)
     return result
+
+
+def _read(context: StepContext) -> tuple[Plan, bool, list[str]]:
+    """The data's classes as a plan, whether some is still to be fetched, and notes."""
+    rules = context.recipe.rules
+    if rules is None:
+        return (*read_data(context, _finder(context)), [])
+    from tellapart.steps.collect.ruled import Listed, apply
+
+    listed = Listed(_finder(context))
+    plan, _ = read_data(context, lambda path: listed)
+    labels, notes = apply(context, rules, listed.noted)
+    return replace(plan, queries={label: (label,) for label in labels}), False, notes
 
 
 def _await(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
