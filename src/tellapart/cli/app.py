@@ -10,6 +10,8 @@ from tellapart.cli import (
     accounts,
     backup,
     bundles,
+    deck_review,
+    decks,
     mail,
     making,
     projects,
@@ -86,6 +88,36 @@ def build() -> Any:
     for verb in (runs.list_, runs.show, runs.follow, runs.cancel, runs.stop, runs.retry):
         queued.command(verb.__name__.rstrip("_"))(verb)
     app.add_typer(queued, name="runs", rich_help_panel="The app")
+    judged = typer.Typer(help="Decks: judge a stream, show why, take corrections, get better.")
+    for verb in (
+        decks.sources,
+        decks.add,
+        decks.list_,
+        decks.show,
+        decks.dry,
+        decks.on,
+        decks.off,
+        decks.run,
+        decks.turns,
+        deck_review.review,
+        deck_review.label,
+        deck_review.undo,
+        deck_review.results,
+        deck_review.candidate,
+        deck_review.correct,
+        deck_review.policy,
+        deck_review.replay,
+        deck_review.heads,
+        deck_review.retrain,
+        deck_review.rollback,
+        decks.confirm,
+        decks.credential,
+        decks.change,
+        deck_review.forget,
+        decks.remove,
+    ):
+        judged.command(verb.__name__.rstrip("_"))(verb)
+    app.add_typer(judged, name="deck", rich_help_panel="The app")
     written = typer.Typer(help="Read, check, draw and rewrite recipes.")
     for verb in (recipes.schema, recipes.check, recipes.show, recipes.convert):
         written.command(verb.__name__)(verb)

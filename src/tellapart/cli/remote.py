@@ -123,6 +123,30 @@ class Server:
         key = {"idempotency-key": str(uuid.uuid4())}
         return self._json("POST", "runs", json=dict(given), headers=key)
 
+    def call(self, method: str, path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """One request below /api/v1: values as a query of GET, else as a body.
+
+        What makes or changes something is done once, however often it has to be sent.
+        """
+        if method == "GET":
+            query = {key: _word(value) for key, value in values.items()}
+            return self._json(method, path, params=query)
+        key = {"idempotency-key": str(uuid.uuid4())}
+        body = {"json": dict(values)} if values else {}
+        return self._json(method, path, headers=key, **body)
+
+    def content(self, path: str) -> tuple[bytes, str]:
+        """What lies at an address below /api/v1, and its media type."""
+        import httpx
+
+        try:
+            answer = self._http.get(path)
+        except httpx.TransportError as error:
+            raise _unreachable(self.url, error) from error
+        if answer.is_error:
+            raise _refused(answer)
+        return answer.content, answer.headers.get("content-type", "").partition(";")[0]
+
     def bring(self, data: Path) -> str:
         """Upload a folder (as a zip) or a file; what to write into a recipe as `data`."""
         with contextlib.ExitStack() as stack:
@@ -230,9 +254,14 @@ class Server:
                 continue
             if answer.is_error:
                 raise _refused(answer)
-            found: dict[str, Any] = answer.json()
+            found: dict[str, Any] = answer.json() if answer.content else {}
             return found
         raise AssertionError  # never: the last turn returns or raises
+
+
+def _word(value: Any) -> Any:
+    """A value in a query: truth values as the server reads them."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def text_of(recipe: Path) -> str:

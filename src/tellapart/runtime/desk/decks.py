@@ -36,8 +36,8 @@ class Decks(DeckLearning):
         """The kinds of streams there are, with options, secrets and terms."""
         found = [rows.source_view(registry.load("deck", name)) for name in registry.names("deck")]
         missing = [
-            SourceView(name, name, about, install=f"pip install 'tellapart[{extra}]'")
-            for name, (_, extra, about) in registry.OPTIONAL.get("deck", {}).items()
+            SourceView(name, name.capitalize(), install=f"pip install 'tellapart[{extra}]'")
+            for name, (_, extra, _module) in registry.OPTIONAL.get("deck", {}).items()
             if not registry.installed("deck", name)
         ]
         return found + missing
