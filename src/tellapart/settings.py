@@ -159,6 +159,23 @@ class Settings:
         "Folder of pretrained weights (NAME.safetensors, NAME.pth); used before any download.",
         default=None,
     )
+    faces: Path | None = _variable(
+        "TELLAPART_FACES",
+        "File of the face detector YuNet (ONNX), instead of what `weights get yunet` brings.",
+        default=None,
+    )
+    faces_url: str = _variable(
+        "TELLAPART_FACES_URL",
+        "Base URL that `weights get yunet` fetches it from; its checksum is known.",
+        default="https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/"
+        "0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx",
+    )
+    age_sex: str | None = _variable(
+        "TELLAPART_AGE_SEX",
+        "File or base URL of a model of ages and sexes, for `weights get age_sex`, which shows its "
+        "license first; none: neither is estimated.",
+        default=None,
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

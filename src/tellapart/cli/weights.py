@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,20 +61,34 @@ def list_(
 
 
 def get(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="timm's name of the network.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="timm's name of the network; or yunet, or age_sex."),
+    ],
     file: Annotated[
         Path | None,
         typer.Option("--file", metavar="FILE", help="Its weights, safetensors or torch's own."),
     ] = None,
+    license: Annotated[
+        Path | None,
+        typer.Option("--license", metavar="FILE", help="The license's text, for age_sex."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="You have read the license of age_sex and agree to it.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Get a pretrained network, make it ready to use and measure it here.
 
-    From FILE; else from the folder TELLAPART_WEIGHTS, the cache or the model hub.
+    From FILE; else from the folder TELLAPART_WEIGHTS, the cache or the model hub. `yunet` finds
+    faces; `age_sex` is the model that TELLAPART_AGE_SEX names, whose license is shown first.
     """
     from tellapart.learn import weights
 
     settings = tellapart.Settings.from_env()
+    if name in ("yunet", "age_sex"):
+        _get_faces(name, settings, file, license, yes=yes, json=json)
+        return
     watch = _Bytes(name)
     try:
         found = weights.find(name, settings, file, watch)
@@ -89,6 +104,40 @@ def get(
         f"{row['name']}: {_millions(row['parameters'])} parameters, license {row['license']}, "
         f"{row['size']} × {row['size']} pixels, {row['pictures_per_second']} pictures/s here"
     )
+
+
+def _get_faces(
+    name: str,
+    settings: tellapart.Settings,
+    file: Path | None,
+    license: Path | None,
+    *,
+    yes: bool,
+    json: bool,
+) -> None:
+    """The models of faces, which are no networks of timm's."""
+    from tellapart.learn.faces import models
+
+    def accept(text: str) -> bool:
+        tell(text.strip() + "\n")
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            tell("Nobody can be asked here: read it, then run the same command with --yes.")
+            return False
+        return typer.confirm("Do you agree to it?", err=True)
+
+    if name == models.YUNET:
+        found, under = models.get_detector(settings, file), models.DETECTOR_LICENSE
+    else:
+        if file is not None:
+            settings = replace(settings, age_sex=str(file.absolute()))
+        found, under = models.get_age_sex(settings, accept, license), "its own, shown above"
+    row = {"name": name, "license": under, "path": str(found.path), "sha256": found.sha256}
+    if json:
+        emit(row)
+    else:
+        write(f"{name}: {found.path}, license {under}, SHA-256 {found.sha256}")
 
 
 class _Bytes:
