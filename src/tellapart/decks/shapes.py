@@ -196,6 +196,8 @@ class TurnReport:
     likes_left: int | None = None
     #: Why it ended: `limit`, `exhausted`, `stop`, `switched off`, `error`, `time`, `cancelled`.
     end: str = ""
+    #: The sentence of a policy that stopped it.
+    why: str = ""
     error: dict[str, Any] | None = None
     seconds: float = 0.0
 

@@ -150,6 +150,12 @@ class Stream(Base):
             which = (_c.id == candidate, _c.deck_id == self.id)
             connection.execute(schema.deck_candidates.delete().where(*which))
 
+    def forget_ref(self, ref: str) -> None:
+        """The same by the source's own name."""
+        with self._writing() as connection:
+            which = (_c.ref == ref, _c.deck_id == self.id)
+            connection.execute(schema.deck_candidates.delete().where(*which))
+
     def count_not_adult(self) -> None:
         """One more who is not judged; nothing else is kept of them."""
         with self._writing() as connection:

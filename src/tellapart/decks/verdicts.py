@@ -162,7 +162,7 @@ class Verdicts(Holding):
         values: dict[str, Any] = {"state": state, "answer": dict(answer), "outcome_at": now()}
         if match is not None:
             values["match"] = match
-        if again:
+        if again or state == "missed":
             values["intent"] = None
         with self._writing(durable=True) as connection:
             mine = (_a.id == action, _a.deck_id == self.id)
