@@ -107,7 +107,13 @@ class Http(DeckSource):
             and value.get("error") == "no_such_key"
         ):
             return ActAnswer("refused", detail={"reason": "never_arrived"})
-        return self._answered(sent) if sent.status == 200 else ActAnswer("unknown")
+        if sent.status != 200:
+            return ActAnswer("unknown", detail={"status": sent.status})
+        # What was left then says nothing of now.
+        left = self.likes_left, self.super_likes_left
+        answer = self._answered(sent)
+        self.likes_left, self.super_likes_left = left
+        return replace(answer, likes_left=None, super_likes_left=None)
 
     async def results(self, since: datetime | None = None) -> list[DeckResult]:
         found: list[DeckResult] = []

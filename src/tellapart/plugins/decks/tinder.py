@@ -30,10 +30,12 @@ from tellapart.errors import ExhaustedError, InputError
 from tellapart.fetch import Sent
 from tellapart.plugins.decks import facts
 from tellapart.plugins.decks.asking import Service, readable, seconds_option, token
+from tellapart.settings import Settings
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: A rec of this id is no person: it says that the account asks too often.
 _LIMITED_ID = "tinder_rate_limited_id"
+#: Seconds between two requests: the usual, and the least at the service itself.
 _PAUSE, _LEAST_PAUSE = 2.0, 1.0
 #: Pictures are asked for no smaller than this, where there is a choice.
 _SIDE = 480
@@ -86,7 +88,7 @@ class Tinder(DeckSource):
             default=False,
         ),
         DeckOption(
-            "pause", "Pause", "seconds between two requests, 1 at least", "number", default=_PAUSE
+            "pause", "Pause", "seconds between two requests; 1 at least", "number", default=_PAUSE
         ),
     )
     least_dry = 50
@@ -113,7 +115,7 @@ class Tinder(DeckSource):
             name=self.name,
             token=token(context.secrets, "token", self.name, required=True),
             header=("x-auth-token", "{}"),
-            pause=_pause(context.options),
+            pause=_pause(context.options, base),
         )
         self._waiting: list[Candidate] = []
         self._offered: set[str] = set()
@@ -121,7 +123,7 @@ class Tinder(DeckSource):
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
         super().check(options)
-        _pause(options)
+        _pause(options, "")
 
     async def next(self, limit: int) -> list[Candidate]:
         for _ in range(_RECS):
@@ -370,5 +372,7 @@ def _type(rec: object) -> str:
     return facts.text(rec.get("type", "user"), 64) if isinstance(rec, Mapping) else "user"
 
 
-def _pause(options: Mapping[str, Any]) -> float:
-    return seconds_option(options, "pause", _PAUSE, _LEAST_PAUSE)
+def _pause(options: Mapping[str, Any], base: str) -> float:
+    """A server of one's own that stands in for the service need not be spared."""
+    chosen = seconds_option(options, "pause", _PAUSE, 0.0)
+    return max(chosen, _LEAST_PAUSE) if base == Settings.tinder_url else chosen
