@@ -35,7 +35,7 @@ def commands() -> dict[str, Any]:
 def sections() -> dict[str, str]:
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     parts = re.split(r"^### `tellapart ([^`]+)`$", text, flags=re.M)
-    groups = "recipe|weights|service|accounts|runs"
+    groups = "recipe|weights|service|accounts|runs|deck"
     return {
         re.match(rf"(({groups}) )?[a-z]+", title)[0]: body.split("\n## ")[0]  # type: ignore[index]
         for title, body in zip(parts[1::2], parts[2::2], strict=True)
