@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tellapart.catalog import PictureRow, Version
     from tellapart.recipe import Recipe
     from tellapart.steps.explaining import Explanation
+    from tellapart.steps.labelling import Written
 
 Watcher = Callable[[Progress], None]
 
@@ -254,6 +255,22 @@ class Project:
                 do=f"Did you mean {near!r}?" if near else "Name one of these classes.",
             )
         self._catalog.relabel(picture, label)
+
+    def write_labels(
+        self, target: str | Path, *, bars: bool = False, attributes: bool = False
+    ) -> Written:
+        """Write `path,label` as a list, or the older catalog where `target` is called `.sqlite`.
+
+        `bars`: in the older program's dialect; `attributes`: estimated ages and sexes go into the
+        catalog. Raises `InputError` where there is such a catalog already, `StorageError`.
+        """
+        from tellapart.steps.labelling import write
+
+        context = self.context()
+        try:
+            return write(context, Path(target), bars=bars, attributes=attributes)
+        finally:
+            context.close()
 
     def versions(self) -> list[Version]:
         """The packaged versions, oldest first: number, file, metrics."""

@@ -12,6 +12,7 @@ from tellapart.cli import (
     bundles,
     deck_review,
     decks,
+    labels,
     mail,
     making,
     projects,
@@ -29,7 +30,13 @@ from tellapart.cli import (
 
 #: Panel of the help → its verbs.
 VERBS: dict[str, tuple[Any, ...]] = {
-    "From words or pictures to a bundle": (making.make, making.train, making.run, making.demo),
+    "From words or pictures to a bundle": (
+        making.make,
+        making.train,
+        making.run,
+        labels.import_,
+        making.demo,
+    ),
     "The app": (
         up.up,
         worker.worker,
@@ -48,6 +55,7 @@ VERBS: dict[str, tuple[Any, ...]] = {
         stepping.compile,
         stepping.package,
         stepping.relabel,
+        labels.labels,
         stepping.stop,
     ),
     "Look after projects": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ URL_COLUMNS = ("file_url", "image_url", "url")
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "text")
 _MAX_LINE = 1_000_000
 _MAX_COLUMNS = 200
+_QUOTES = ('"', "|")
 
 Row = dict[str, Any]
 
@@ -26,7 +28,8 @@ def read_csv(path: Path) -> Iterator[Row | None]:
     """Rows of a CSV file as dicts by lower-case column; None for a row that is not one.
 
     Commas, semicolons, tabs or bars; UTF-8 with or without mark, or UTF-16 with mark. A file
-    without a header may hold `path,label`, `url,label`, or one of path and url a line.
+    without a header may hold `path,label`, `url,label`, or one of path and url a line. Bars may
+    also stand for quotes, as the older program wrote them.
     Raises `InputError` for anything that is not such a file.
     """
     with _open(path) as handle:
@@ -35,10 +38,11 @@ def read_csv(path: Path) -> Iterator[Row | None]:
         while first and not first.strip():
             first = next(lines, "")
         header, delimiter = _header(path, first)
-        reader = csv.reader(_again(header is None, first, lines), delimiter=delimiter)
         columns = header or ["path", "label"]
+        line = 1
         try:
-            for cells in reader:
+            for at, cells in _cells(_again(header is None, first, lines), delimiter):
+                line = at
                 if not any(cell.strip() for cell in cells):
                     continue
                 if len(cells) > len(columns) and any(c.strip() for c in cells[len(columns) :]):
@@ -47,7 +51,7 @@ def read_csv(path: Path) -> Iterator[Row | None]:
                     yield dict(zip(columns, (cell.strip() for cell in cells), strict=False))
         except csv.Error as error:
             raise InputError(
-                f"{path.name!r} cannot be read near line {reader.line_num + 1}: {error}.",
+                f"{path.name!r} cannot be read near line {line + 1}: {error}.",
                 expected='a CSV file; a field with quotes or line breaks stands in "…"',
                 do="Look for a quote that is not closed, and write the file anew.",
             ) from None
@@ -159,7 +163,8 @@ def _header(path: Path, line: str) -> tuple[list[str] | None, str]:
                 expected=f"at most {_MAX_COLUMNS} columns, one picture a line",
                 do="Give a CSV with the columns path and label.",
             )
-        columns = [_column(cell) for cell in cells]
+        # The older program may have quoted the header too.
+        columns = [_column(cell.strip("|") if delimiter != "|" else cell) for cell in cells]
         if known & set(columns):
             return columns, delimiter
         # Addresses hold commas and semicolons: a second cell such as `b.jpg` is no class.
@@ -176,6 +181,35 @@ def _header(path: Path, line: str) -> tuple[list[str] | None, str]:
             do="Write `path,label` as the first line and one picture a line below it.",
         )
     return best
+
+
+def _cells(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(number of its last line, cells) of each row.
+
+    What quotes a field shows at the first one that is quoted: `"`, or the older program's `|`.
+    """
+    for number, line in enumerate(lines):
+        quote = _quote(line, delimiter)
+        if quote:
+            rest = csv.reader(itertools.chain([line], lines), delimiter=delimiter, quotechar=quote)
+            for cells in rest:
+                yield number + rest.line_num, cells
+            return
+        yield number + 1, next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _quote(line: str, delimiter: str) -> str:
+    """The sign with which some field of the line begins, where that is one that quotes."""
+    starts = [line.find(sign) for sign in _QUOTES]
+    if max(starts) < 0:
+        return ""
+    signs = [sign for sign in _QUOTES if sign != delimiter]
+    found = [
+        (place, sign)
+        for sign in signs
+        if (place := 0 if line.startswith(sign) else line.find(delimiter + sign)) >= 0
+    ]
+    return min(found)[1] if found else ""
 
 
 def _names_a_picture(cell: str) -> bool:

@@ -16,6 +16,7 @@ from tellapart import registry
 from tellapart.catalog import Outcome, PictureRow
 from tellapart.catalog.ruling import Ruled, rule, ruled
 from tellapart.doors import Format, Hit
+from tellapart.errors import NotFoundError
 from tellapart.learn.faces import AgeEstimate
 from tellapart.learn.labelling import (
     AGE,
@@ -93,11 +94,18 @@ def apply(
     first = _decided(rules, found, {**told, **dict.fromkeys((r.id for r in lacking), None)})
     # Where the folder decides alone, nobody has to look at the picture.
     wanted = [row for row in lacking if _needs_a_look(rules, first[row.id])]
-    told.update(see(context, rules, wanted))
+    notes = []
+    try:
+        told.update(see(context, rules, wanted))
+    except NotFoundError as error:
+        if not told:
+            raise
+        # An older catalog saw most of them: what nobody saw is left out, and said.
+        notes.append(f"{len(wanted)} pictures were not looked at: {error.what} {error.do}")
     for id, one in _decided(rules, found, told).items():
         said[id] = Ruled(one.label, one.rule, one.code)
     _store(context, found.rows, said)
-    return rules.classes, _notes(rules, said)
+    return rules.classes, [*notes, *_notes(rules, said)]
 
 
 def _is_open(row: PictureRow) -> bool:
