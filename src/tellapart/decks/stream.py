@@ -214,6 +214,17 @@ class Stream(Base):
         with self._reading() as connection:
             return [(row[0], row[1]) for row in connection.execute(query)]
 
+    def owners(self, pictures: Collection[int]) -> dict[int, str]:
+        """Whose pictures these are, in the order of candidates and positions."""
+        query = (
+            sa.select(_p.id, _p.candidate_id)
+            .join(schema.deck_candidates, _c.id == _p.candidate_id)
+            .where(_c.deck_id == self.id, _p.id.in_(list(pictures)))
+            .order_by(_p.candidate_id, _p.position)
+        )
+        with self._reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def marked(self, novelty: Mapping[str, tuple[float, bool]]) -> None:
         """Keep how unlike the labelled candidates others look."""
         with self._writing() as connection:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +20,7 @@ else:
 
 FILE = "project.lock"
 HOME_FILE = "home.lock"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextmanager
@@ -48,6 +51,18 @@ def project_lock(folder: Path) -> Iterator[int]:
             yield file.fileno()
         finally:
             _release(file)
+
+
+def place(folder: Path) -> str:
+    """Names this folder's lock: the same for two processes only where one holds it against the
+    other, in one running system."""
+    boot = ""
+    with suppress(OSError):
+        boot = _BOOT.read_text(encoding="ascii").strip()
+    with suppress(OSError):
+        seen = (folder / FILE).stat()
+        return f"{boot or uuid.getnode()}:{seen.st_dev:x}:{seen.st_ino:x}"
+    return secrets.token_hex(16)  # nobody else's
 
 
 @contextmanager

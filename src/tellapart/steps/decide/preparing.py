@@ -1,0 +1,244 @@
+"""What a turn needs before it begins: secrets, terms, heads, and what stands against it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from tellapart import registry
+from tellapart.accounts import Accounts
+from tellapart.decks import listing
+from tellapart.decks.ledger import Ledger
+from tellapart.decks.shapes import DeckRow
+from tellapart.doors import DeckSource
+from tellapart.errors import InputError, NotFoundError, TellapartError
+from tellapart.policy import check
+from tellapart.recipe.naming import is_name, slug
+from tellapart.settings import Settings
+from tellapart.steps.decide.eyes import AgeModel, Estimates
+from tellapart.steps.decide.learning import Learning
+from tellapart.steps.decide.tasting import Judge, base_of, bundle, head_of, judge_of
+from tellapart.steps.decide.turn import Plan
+
+
+def new(
+    name: str,
+    source: str,
+    options: Mapping[str, Any] | None,
+    people: bool | None,
+    policy: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The columns of a new deck, checked. Raises `InputError` and `RecipeError`."""
+    if not is_name(name):
+        raise InputError(
+            f"The deck's name is {name!r}.",
+            expected="lower case letters, digits, - and _",
+            do=f"Call it {slug(name)!r}." if slug(name) else "Choose another name.",
+        )
+    kind = registry.load("deck", source)
+    kind.check(options or {})
+    guarded = kind.people if kind.people is not None else people
+    if guarded is None:
+        raise InputError(
+            f"It is not said whether the candidates of {name!r} are people.",
+            expected="people or things: people are judged only where they are declared adults",
+            do="Say people, or things.",
+        )
+    found = check(policy, people=guarded)
+    return {
+        "source": source,
+        "options": dict(options or {}),
+        "people": guarded,
+        "policy": found.model_dump(mode="json"),
+    }
+
+
+def stays_people(name: str) -> InputError:
+    """A deck of people never becomes one of things."""
+    return InputError(
+        f"The deck {name!r} holds people.",
+        expected="a deck that stays one of people",
+        do="Make another deck for things.",
+    )
+
+
+def is_off(name: str, why: str) -> InputError:
+    """No turn of a deck that is off."""
+    return InputError(
+        f"The deck {name!r} is off" + (f": {why}" if why else "."),
+        expected="a deck that is dry or on",
+        do=f"Switch it on, or let it decide without acting: tellapart deck dry {name}",
+    )
+
+
+# -- secrets and terms ----------------------------------------------------------------------
+
+
+def _secret(deck: str, name: str) -> str:
+    return f"deck:{deck}:{name}"
+
+
+def keep_secret(engine: sa.Engine, settings: Settings, deck: str, name: str, secret: str) -> None:
+    """Encrypt a secret of a deck's source; an empty one is forgotten."""
+    accounts = Accounts(engine, settings)
+    account = accounts.get(settings.owner)
+    if secret:
+        accounts.secrets.put(account, _secret(deck, name), secret)
+    else:
+        accounts.secrets.delete(account, _secret(deck, name))
+
+
+def secrets(
+    engine: sa.Engine, settings: Settings, deck: str, source: type[DeckSource]
+) -> dict[str, str]:
+    """The secrets that a source needs, opened. Those that are missing are left out."""
+    if not source.needs:
+        return {}
+    accounts = Accounts(engine, settings)
+    account = accounts.get(settings.owner)
+    found = {}
+    for one in source.needs:
+        with contextlib.suppress(NotFoundError):
+            found[one.name] = accounts.secrets.get(account, _secret(deck, one.name))
+    return found
+
+
+def needs(
+    engine: sa.Engine, settings: Settings, deck: str, source: type[DeckSource]
+) -> list[dict[str, Any]]:
+    """The secrets that a source needs: `name title about required have`."""
+    if not source.needs:
+        return []
+    accounts = Accounts(engine, settings)
+    have = set(accounts.secrets.names(accounts.get(settings.owner)))
+    return [
+        {
+            "name": one.name,
+            "title": one.title or one.name,
+            "about": one.about,
+            "required": one.required,
+            "have": _secret(deck, one.name) in have,
+        }
+        for one in source.needs
+    ]
+
+
+def against(
+    source: type[DeckSource], needed: Sequence[Mapping[str, Any]], confirmed: str, reviewed: int
+) -> list[str]:
+    """What stands against switching a deck on, a sentence each."""
+    found = [
+        f"The secret {one['name']!r} is missing."
+        for one in needed
+        if one["required"] and not one["have"]
+    ]
+    if source.confirm and not confirmed:
+        found.append("The terms of its source are not confirmed.")
+    if reviewed < source.least_dry:
+        found.append(
+            f"{reviewed} verdicts of dry turns are reviewed, of {source.least_dry} at least."
+        )
+    return found
+
+
+# -- a turn ---------------------------------------------------------------------------------
+
+
+def plan(
+    engine: sa.Engine, settings: Settings, ledger: Ledger, deck: DeckRow, folder: Path
+) -> Plan:
+    """What a turn of this deck works with; models are loaded when they are asked for."""
+    source = registry.load("deck", deck.source)
+    confirmed = listing.confirmed(engine, deck.owner, source.name, source.confirm)
+    head = head_of(ledger, deck)
+    judge = _once(lambda: judge_of(engine, settings, ledger, deck))
+    return Plan(
+        settings=settings,
+        engine=engine,
+        deck=deck,
+        folder=folder,
+        turn="",
+        secrets=secrets(engine, settings, deck.id, source),
+        confirmed=bool(confirmed),
+        judge=judge,
+        ages=_once(lambda: _ages(settings)),
+        head=head[0].id if head is not None else "",
+    )
+
+
+def with_wishes(
+    plan: Plan,
+    turn: str,
+    limit: int | None,
+    cancelled: Callable[[], bool],
+    progress: Callable[[int, str], None],
+    source: type[DeckSource],
+) -> Plan:
+    """The same with what whoever asks for the turn wants."""
+    people = plan.deck.people or source.people is True
+    deck = replace(plan.deck, people=people)
+    return replace(plan, deck=deck, turn=turn, limit=limit, cancelled=cancelled, progress=progress)
+
+
+def _once(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Made on first use, by whichever thread."""
+    lock = threading.Lock()
+    made: list[Any] = []
+
+    def get() -> Any:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
+
+
+def _ages(settings: Settings) -> AgeModel | None:
+    """The model of ages that these settings name; None: there is none."""
+    from tellapart.learn.faces import People
+
+    key = replace(settings, owner="")
+    with _people_lock:
+        if key not in _people:
+            try:
+                found = People(key)
+                _people[key] = found if found.estimates else None
+            except NotFoundError:
+                _people[key] = None
+        people = _people[key]
+    return None if people is None else Estimates(people.look)
+
+
+_people: dict[Settings, Any] = {}
+_people_lock = threading.Lock()
+
+
+def learning(
+    engine: sa.Engine, settings: Settings, ledger: Ledger, deck: DeckRow, folder: Path
+) -> Learning:
+    """What learns a deck's taste: on the base that is offered, else on the one that it has."""
+    judge = judge_of(engine, settings, ledger, deck)
+    base = base_of(engine, settings, deck)
+    if base != judge.base:
+        from tellapart.learn.taste import Sight
+
+        sight = Sight.shared(settings, bundle(engine, settings, base))
+        judge = Judge(sight, None, "", base)
+    return Learning(ledger, judge, folder, check(deck.policy, people=deck.people))
+
+
+def tidy(ledger: Ledger, folder: Path) -> None:
+    """Drop what need not be kept any longer, and pictures that nothing names."""
+    with contextlib.suppress(TellapartError, OSError):
+        ledger.empty_old()
+        named = ledger.shas()
+        for one in (folder / "pictures").iterdir():
+            if one.name not in named:
+                one.unlink(missing_ok=True)
