@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import iso8601
 
@@ -30,8 +31,8 @@ from tellapart.errors import ExhaustedError, InputError
 from tellapart.fetch import Sent
 from tellapart.plugins.decks import facts
 from tellapart.plugins.decks.asking import Service, readable, seconds_option, token
-from tellapart.settings import Settings
 
+_HOME = "gotinder.com"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: A rec of this id is no person: it says that the account asks too often.
 _LIMITED_ID = "tinder_rate_limited_id"
@@ -375,4 +376,4 @@ def _type(rec: object) -> str:
 def _pause(options: Mapping[str, Any], base: str) -> float:
     """A server of one's own that stands in for the service need not be spared."""
     chosen = seconds_option(options, "pause", _PAUSE, 0.0)
-    return max(chosen, _LEAST_PAUSE) if base == Settings.tinder_url else chosen
+    return max(chosen, _LEAST_PAUSE) if (urlsplit(base).hostname or "").endswith(_HOME) else chosen
