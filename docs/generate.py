@@ -14,6 +14,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from tellapart.datasets import FACTS
+from tellapart.policy import RULES, template
+from tellapart.policy.describing import inner_rows, rows
+from tellapart.policy.schema import Costs, Veto
 from tellapart.recipe.layers import KINDS
 from tellapart.recipe.schema import (
     Compile,
@@ -104,6 +107,97 @@ def recipe_page() -> str:
     return "\n".join([*lines, *_layers(), *_data_sets()])
 
 
+_POLICY = """
+# Policies
+
+A policy says how a deck decides: YAML or JSON, checked whole before it is used. Every key may be
+left out; the defaults are those of the program that decks replace. One who knows what it wants:
+
+```yaml
+age: {min: 25, max: 40}
+distance: {max: 30}
+bio:
+  ban: [smoker]
+  like: [hiking, climb*]
+model:
+  costs: {wrong_like: 2, missed_like: 1}
+limits: {day: 100}
+quiet: {hours: 23:00-07:00, timezone: Europe/Berlin}
+```
+
+For things rather than people, such as flats:
+
+```yaml
+pictures: {min: 3}
+veto:
+  - {field: price, above: 1500}
+  - {field: address.city, equals: [Bonn, Cologne]}
+  - {field: floor, missing: true, do: leave}
+```
+
+## The order
+
+The first rule that decides ends it. Each decision tells its rule, its reason in one sentence and,
+where the model decided, the picture. The model is asked last and picture by picture: a rule that
+decides costs no call of it.
+
+{rules}
+
+- **`adult`** comes before everything: in a deck of people, who declares no age, or one under 18, is
+  not judged, and nothing is kept but a count. **`estimate`** comes after everything: where an act
+  (also a pass) would follow and an age estimated from the pictures is not clearly adult, nothing is
+  done by itself and a person decides. An estimate never admits anybody. No key, no accept-all and
+  no chance changes either.
+- `quiet` and `limit` end the turn, as `likes` does: nobody is passed because of them.
+- `veto` rules come before accept-all; the seven rules follow in the order of the older program.
+- A model that fails has **not judged**: the candidate is left as it is, never liked. One picture
+  that cannot be judged does not undo a like by another one, but a pass needs every picture.
+- Words are found whole, in any case: `art` is not in *party*; `climb*` is in *climbing*. What a
+  candidate does not say (a distance, in decks of things an age) is not out of range; a veto with
+  `missing: true` makes it so.
+- Super likes, which many services sell, are used only as `super_like.when` says.
+- `explore` holds only while a deck is dry. What is drawn for a candidate is the same every time.
+- Reasons tell of the policy, never of a candidate's age, distance or sex: they are kept longer.
+
+**Replay** decides yesterday's candidates anew under a changed policy, with the facts and scores as
+they were recorded, before it is applied. Where it would need a score that was never asked for, it
+says so. Under the same policy, all decisions come out the same.
+"""
+
+
+def policy_page() -> str:
+    """`docs/policy.md`: the order of the rules, one row a key, and the file to begin with."""
+    columns = ["| key | meaning | allowed | default, and why |", "|---|---|---|---|"]
+
+    def table(found: list[tuple[str, str, str, str]]) -> list[str]:
+        return [*columns, *(f"| `{key}` | {' | '.join(rest)} |" for key, *rest in found), ""]
+
+    ruled = "\n".join(f"| `{rule}` | {about} |" for rule, about in RULES.items())
+    return "\n".join(
+        [
+            _POLICY.strip().replace(
+                "{rules}", "\n".join(["| rule | about |", "|---|---|", *ruled])
+            ),
+            "",
+            "## Keys",
+            "",
+            *table(rows()),
+            "### `model.costs`",
+            "",
+            *table(inner_rows(Costs, "model.costs.")),
+            "### One rule of `veto`",
+            "",
+            *table(inner_rows(Veto)),
+            "## The file to begin with",
+            "",
+            "```yaml",
+            template().rstrip(),
+            "```",
+            "",
+        ]
+    )
+
+
 def _example(file: str) -> list[str]:
     """The keys of an example that stand in most recipes; its names and notes left out."""
     text = (HERE.parent / "examples" / file).read_text(encoding="utf-8")
@@ -184,7 +278,7 @@ def _shown(value: Any, required: bool) -> str:
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
-PAGES = {"settings.md": settings_page, "recipe.md": recipe_page}
+PAGES = {"settings.md": settings_page, "recipe.md": recipe_page, "policy.md": policy_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -170,12 +170,14 @@ def schema() -> dict[str, Any]:
         for field in owner.get("properties", {}).values():
             for word in ("expected", "why", "title"):
                 field.pop(word, None)
-    word: dict[str, Any] = {"type": "string"}
+    for key, known in Policy.model_fields.items():  # left out where the part says the same
+        found["properties"][key].setdefault("description", known.description)
+    text: dict[str, Any] = {"type": "string"}
     for owner, key in (
         *(("Bio", key) for key in ("ban", "super_like", "like")),
         *(("Quiet", "hours"), ("Veto", "contains"), ("Veto", "equals")),
     ):
-        _or(found["$defs"][owner]["properties"][key], word)
+        _or(found["$defs"][owner]["properties"][key], text)
     _or(found["$defs"]["Veto"]["properties"]["equals"], {"type": ["number", "boolean"]})
     when = found["$defs"][SuperLike.__name__]["properties"]["when"]
     _or(when, {"enum": ["dont", "out_of_likes", "bio_words", "high_confidence", None]})
@@ -184,7 +186,9 @@ def schema() -> dict[str, Any]:
 
 def _or(field: dict[str, Any], form: dict[str, Any]) -> None:
     """Admit `form` beside what the field admits."""
-    kept = {key: field.pop(key) for key in ("description", "default") if key in field}
+    kept: dict[str, Any] = {
+        key: field.pop(key) for key in ("description", "default") if key in field
+    }
     inner = field.pop("anyOf", None) or [dict(field)]
     field.clear()
     field.update(kept, anyOf=[*inner, form])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 
@@ -13,7 +13,7 @@ def quiet(hours: Sequence[str], zone: str, now: datetime) -> str | None:
         return None
     if now.tzinfo is None:
         now = now.replace(tzinfo=UTC)
-    local = now.astimezone(ZoneInfo(zone))
+    local = now.astimezone(zone_of(zone))
     minute = local.hour * 60 + local.minute
     for span in hours:
         first, last = (_minutes(word) for word in span.split("-"))
@@ -21,6 +21,11 @@ def quiet(hours: Sequence[str], zone: str, now: datetime) -> str | None:
         if inside:
             return span
     return None
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone called `name`; UTC needs no list of zones. Raises what `ZoneInfo` raises."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def _minutes(word: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import replace
 from numbers import Real
@@ -106,7 +105,8 @@ def _score(value: object) -> float | None:
     """A probability, or None for whatever is none."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value <= 1 else None
+    number = float(value)
+    return number if 0 <= number <= 1 else None
 
 
 def _explored(policy: Policy, decision: Decision, chance: random.Random | None) -> Decision:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
-from tellapart.policy.deciding import decide
+from tellapart.errors import Interrupted
+from tellapart.policy.deciding import decide, decide_as_told
 from tellapart.policy.facts import ACTS, AgeEstimate, Decision, Eyes, Facts, Judged, Standing
 from tellapart.policy.schema import Policy
 
@@ -96,16 +98,34 @@ def replay(
     differences: list[Difference] = []
     for record in records:
         total += 1
-        memory = _Memory(record, eyes)
-        chance = record.chance() if record.chance is not None else None
-        after = decide(policy, people, record.facts, record.standing, memory, chance)
-        if memory.unasked:
-            differences.append(Difference(record.candidate, record.decision, None, memory.unasked))
-        elif after == record.decision:
+        after, unsure = _anew(record, policy, people, eyes)
+        if after == record.decision:
             same += 1
         else:
-            differences.append(Difference(record.candidate, record.decision, after))
+            differences.append(Difference(record.candidate, record.decision, after, unsure))
     return Replayed(total, same, tuple(differences))
+
+
+def _anew(
+    record: Recorded,
+    policy: Policy,
+    people: bool,
+    eyes: Callable[[Recorded], Eyes | None] | None,
+) -> tuple[Decision | None, str]:
+    """The new decision, or None and what would have to be looked at."""
+    before = record.decision
+    if before.rule == "person":
+        told = decide_as_told(policy, people, record.facts, record.standing, before.action)
+        return told, ""
+    memory = _Memory(record, eyes)
+    chance = record.chance() if record.chance is not None else None
+    after = decide(policy, people, record.facts, record.standing, memory, chance)
+    if memory.unasked:
+        failed = before.rule == "model" and before.action == "leave"
+        return (before, "") if failed else (None, memory.unasked)
+    if after.rule == before.rule == "estimate":
+        after = replace(after, reason=before.reason)  # why it was not clear is not stored
+    return after, ""
 
 
 class _Unasked(Exception):  # noqa: N818 - no fault: it was never asked for
@@ -131,26 +151,23 @@ class _Memory:
 
     def judge(self) -> Iterator[Judged]:
         fresh: Iterator[Judged] | None = None
-        passed = 0
-        for number in range(self._pictures()):
+        for number in self._numbers():
             if number in self.record.judged:
                 yield self.record.judged[number]
                 continue
-            if fresh is None:
-                fresh = iter(self._look(f"picture {number + 1} was never judged").judge())
-            for one in fresh:
-                passed = one.picture + 1
-                if one.picture == number:
-                    yield one
-                    break
-            else:
-                if passed <= number:
-                    self._unknown(f"picture {number + 1} was never judged, and is gone")
+            what = f"picture {number + 1} was never judged"
+            with self._asking(what) as eyes:
+                fresh = iter(eyes.judge()) if fresh is None else fresh
+                found = next((one for one in fresh if one.picture >= number), None)
+            if found is None or found.picture != number:
+                self._unknown(f"{what}, and is gone")
+            yield found
 
     def whole(self, judged: Sequence[Judged]) -> float | None:
         if self.record.whole is not None:
             return self.record.whole
-        return self._look("all pictures together were never judged").whole(judged)
+        with self._asking("all pictures together were never judged") as eyes:
+            return eyes.whole(judged)
 
     def ages(self) -> Sequence[AgeEstimate] | None:
         before = self.record.decision
@@ -158,19 +175,35 @@ class _Memory:
             return [_Known(clearly_adult=False)]
         if before.action in ACTS:
             return None  # the guard let it pass
-        return self._look("the ages were never looked at").ages()
+        with self._asking("the ages were never looked at") as eyes:
+            return eyes.ages()
 
-    def _pictures(self) -> int:
-        return max([self.record.facts.pictures, *(n + 1 for n in self.record.judged)])
+    def _numbers(self) -> Sequence[int]:
+        """The pictures there are to judge: those that were, where all were asked for."""
+        record, before = self.record, self.record.decision
+        asked_all = before.rule == "model" and (
+            before.action == "pass"
+            or before.explored
+            or (before.action == "leave" and any(j.problem for j in record.judged.values()))
+        )
+        if asked_all or record.whole is not None:
+            return sorted(record.judged)
+        return range(max([record.facts.pictures, *(number + 1 for number in record.judged)]))
 
-    def _look(self, what: str) -> Eyes:
-        if self._live is None and self._open is not None:
-            self._live = self._open(self.record)
-        if self._live is None:
-            self._unknown(what)
-        assert self._live is not None
-        return self._live
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[Eyes]:
+        """The live eyes; where there are none, or they fail, it cannot be said."""
+        try:
+            if self._live is None and self._open is not None:
+                self._live = self._open(self.record)
+            if self._live is None:
+                self._unknown(what)
+            yield self._live
+        except (Interrupted, _Unasked):
+            raise
+        except Exception:
+            self._unknown(f"{what}, and cannot be now")
 
-    def _unknown(self, what: str) -> Any:
+    def _unknown(self, what: str) -> NoReturn:
         self.unasked = what
         raise _Unasked(what)

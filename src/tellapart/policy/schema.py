@@ -8,11 +8,11 @@ not clearly adult (`adults`).
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from tellapart.policy.fields import Hours, Part, Word, Words, says
+from tellapart.policy.hours import zone_of
 
 MAX_VETOES = 200
 Strategy = Literal["out_of_likes", "bio_words", "high_confidence"]
@@ -36,9 +36,10 @@ def _strategies(value: Any) -> Any:
 
 def _zone(value: str) -> str:
     try:
-        return ZoneInfo(value).key
+        zone_of(value)
     except Exception:  # a broken name raises one of many
         raise ValueError("no such time zone") from None
+    return value
 
 
 def _texts(value: Any) -> Any:
