@@ -136,6 +136,9 @@ class Analyzer(ABC):
     name: ClassVar[str]
     #: Raise it whenever the figures change: cached measurements of older versions are dropped.
     version: ClassVar[int] = 1
+    #: Measures people: made with the settings, asked only where that is wanted, and its figures
+    #: are kept in a table of their own, out of bundles, exports and logs.
+    private: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, picture: Picture) -> Mapping[str, float | int | str]:

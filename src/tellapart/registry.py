@@ -44,6 +44,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "analyzer": {
         "basic": "tellapart.plugins.analyzers.basic:Basic",
         "phash": "tellapart.plugins.analyzers.phash:PerceptualHash",
+        "faces": "tellapart.plugins.analyzers.faces:Faces",
     },
     "exporter": {
         "onnx": "tellapart.plugins.exporters.onnx:Onnx",

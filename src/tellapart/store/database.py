@@ -17,6 +17,7 @@ from tellapart.store import (  # noqa: F401
     schema_decks,
     schema_forgetting,
     schema_labels,
+    schema_people,
     schema_runs,
 )
 from tellapart.store.errors import translated

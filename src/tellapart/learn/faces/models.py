@@ -137,9 +137,9 @@ def get_age_sex(
     """Bring the model of ages and sexes that TELLAPART_AGE_SEX names, once `accept` has said yes.
 
     `accept` is given the license's text, before anything else of the model is read: from the file
-    `license`, else from beside the model. Raises `InputError` where no model is named, `RefusedError` where the answer is no, `NotFoundError`
-    and `FetchError` where model or license cannot be had, `VerificationError` for what is no such
-    model.
+    `license`, else from beside the model. Raises `InputError` where no model is named,
+    `RefusedError` where the answer is no, `NotFoundError` and `FetchError` where model or license
+    cannot be had, `VerificationError` for what is no such model.
     """
     from tellapart.learn.faces.age_sex import AgeSex
 

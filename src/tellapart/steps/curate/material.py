@@ -19,8 +19,9 @@ from tellapart.store.files import FileStore
 
 
 def analyzers() -> tuple[Analyzer, ...]:
-    """All analyzers there are, built in and installed."""
-    return tuple(registry.load("analyzer", name)() for name in registry.names("analyzer"))
+    """All analyzers there are, built in and installed, but those that measure people."""
+    kinds = (registry.load("analyzer", name) for name in registry.names("analyzer"))
+    return tuple(kind() for kind in kinds if not kind.private)
 
 
 def versions(context: StepContext) -> dict[str, Any]:
