@@ -21,6 +21,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tellapart.catalog import Catalog
+from tellapart.decks import listing
 from tellapart.errors import InputError, NotFoundError
 from tellapart.fetch.sniff import HEAD
 from tellapart.runtime import intake
@@ -181,11 +182,13 @@ class Uploads:
 
 
 def prune(settings: Settings, engine: sa.Engine) -> int:
-    """Remove all owners' uploads that no project and no run under way has named for a week."""
+    """Remove all owners' uploads that no project, deck and run under way has named for a week."""
     recipes: dict[str, list[Mapping[str, Any]]] = {}
     for owner, name in Catalog.everyone(engine):
         with contextlib.suppress(NotFoundError):  # deleted meanwhile
             recipes.setdefault(owner, []).append(Catalog.open(engine, name, owner).recipe)
+    for deck in listing.listed(engine):
+        recipes.setdefault(deck.owner, []).append(deck.options)
     for run in Runs(engine, settings).list(states=("queued", "running"), limit=_MOST_RUNS):
         recipes.setdefault(run.owner, []).append({**run.recipe, "test": run.test_picture})
     accounts = settings.home / "accounts"

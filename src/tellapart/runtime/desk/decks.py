@@ -14,6 +14,7 @@ from typing import Any
 
 from tellapart import registry
 from tellapart.deck import Deck
+from tellapart.decks import listing
 from tellapart.decks import shapes as ledger
 from tellapart.errors import InputError, NotFoundError, RequestError
 from tellapart.runtime import intake, uploads
@@ -44,7 +45,7 @@ class Decks(DeckLearning):
 
     def decks(self, *, limit: int = 50, after: str | None = None) -> Page[DeckRow]:
         """The account's decks, by name."""
-        everything = Deck.all(self.engine, self.settings)
+        everything = listing.listed(self.engine, self.settings.owner)
         limit = min(max(1, limit), MOST_ON_A_PAGE)
         left = [row for row in everything if after is None or row.name > after]
         shown = left[:limit]
@@ -273,7 +274,7 @@ class Decks(DeckLearning):
         return found
 
     def _room_for_a_deck(self) -> None:
-        number = len(Deck.all(self.engine, self.settings))
+        number = len(listing.listed(self.engine, self.settings.owner))
         if not self.single_user and number >= MOST_DECKS:
             raise RequestError(
                 f"This account has {number} decks.",

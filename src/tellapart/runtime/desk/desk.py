@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from tellapart.runtime.desk.decks import Decks
 from tellapart.runtime.desk.me import Me
 from tellapart.runtime.desk.models import Models
 from tellapart.runtime.desk.networks import Networks
 from tellapart.runtime.desk.thresholds import Thresholds
 
 
-class Desk(Thresholds, Models, Networks, Decks, Me):
+class Desk(Thresholds, Models, Networks, Me):
     """What one account may see and do. Made by `runtime.entrance.Desks.of(account)`.
 
     Raises `NotFoundError` for what is not there or not this account's, `InputError` and

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from tellapart.catalog import looking, owners
+from tellapart.decks import Filters, listing
 from tellapart.errors import BusyError, RequestError
 from tellapart.project import Project
-from tellapart.runtime.desk.running import Running
+from tellapart.runtime.desk.decks import Decks
 from tellapart.runtime.desk.shapes import Health, Usage
 from tellapart.runtime.shapes import iso
 
@@ -31,7 +32,7 @@ _LET_GO = 20.0
 _ROWS = 500
 
 
-class Me(Running):
+class Me(Decks):
     """Mine to see, take along and delete."""
 
     def usage(self) -> Usage:
@@ -49,7 +50,7 @@ class Me(Running):
 
     def export(self) -> Iterator[bytes]:
         """Everything held about the account as a zip, streamed: the account, recipes, ledgers,
-        runs, versions' bundles. Written beside the cache first, and removed at the end.
+        runs, versions' bundles, decks. Written beside the cache first, and removed at the end.
 
         Raises `RequestError` (429) while another one of the account is being made or read.
         """
@@ -89,6 +90,8 @@ class Me(Running):
         owner = self.settings.owner
         for run in self._runs.list(owner=owner, limit=1000, states=("queued", "running")):
             self._runs.cancel(run.id)
+        for deck in listing.listed(self.engine, self.settings.owner):
+            self.deck_delete(deck.name)
         for name in Project.names(self.settings):
             self._delete_when_free(name)
         self._runs.delete(owner=owner)
@@ -161,6 +164,24 @@ class Me(Running):
                 path = opened.folder / "versions" / version.file
                 if path.is_file():
                     archive.write(path, f"{base}/{version.file}", zipfile.ZIP_STORED)
+        for deck in listing.listed(self.engine, self.settings.owner):
+            base = f"decks/{deck.name}"
+            write(f"{base}/deck.json", self.deck(deck.name).to_dict())
+            write(f"{base}/policy.json", deck.policy)
+            write(f"{base}/heads.json", [one.to_dict() for one in self.deck_heads(deck.name)])
+            with archive.open(f"{base}/candidates.jsonl", "w") as out:
+                for row in self._candidates(deck.name):
+                    out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+    def _candidates(self, deck: str) -> Iterator[dict[str, Any]]:
+        after = ""
+        while True:
+            page = self._deck(deck).results(Filters(limit=_ROWS, after=after))
+            for row in page.items:
+                yield row.to_dict()
+            if not page.next:
+                return
+            after = page.next
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tellapart import registry
 from tellapart.catalog import Catalog, looking, owners
+from tellapart.decks import listing
 from tellapart.errors import BusyError, InputError, RequestError
 from tellapart.project import Project
 from tellapart.recipe import Recipe, asked, check, is_name, parse_lines, with_changes
@@ -99,9 +100,19 @@ class Projects(Pictures):
         return self.project(name)
 
     def delete_project(self, name: str) -> None:
-        """Forget a project: rows, work, versions, its runs. Raises `BusyError` while one runs."""
+        """Forget a project: rows, work, versions, its runs.
+
+        Raises `BusyError` while one runs, and while a deck belongs to it.
+        """
         opened = self.open(name)
         owner = self.settings.owner
+        decks = [deck for deck in listing.listed(self.engine, owner) if deck.project == name]
+        if decks:
+            raise BusyError(
+                f"The deck {decks[0].name!r} belongs to the project {name!r}.",
+                expected="a project that no deck belongs to",
+                do="Delete the deck first, or give it another project.",
+            )
         active = [run for run in self._runs.list(owner=owner, project=name) if not run.ended_state]
         if active:
             raise BusyError(
