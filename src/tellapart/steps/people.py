@@ -49,7 +49,8 @@ class Faces:
     ) -> dict[str, list[Face]]:
         """The faces in pictures by SHA-256, measured now where they were not.
 
-        Those that cannot be read are not in it.         What was measured is stored some pictures at a time, so that a kill costs no more.
+        Those that cannot be read are not in it. What was measured is stored some pictures at a
+        time, so that a kill costs no more.
         """
         found = self.stored(pictures)
         lacking = [sha for sha in sorted(pictures) if sha not in found]
