@@ -201,9 +201,14 @@ class Standin:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Be gone; its port answers nobody any more."""
         if self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join(10)
+        self._loop = None
 
     async def _serve(self, ready: threading.Event) -> None:
         self._over = asyncio.Event()
@@ -450,3 +455,7 @@ class Standin:
         if self._file is not None and entry.where == "act":
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(entry)) + "\n")
+
+
+def _result(ref: str, action: str, at: float) -> dict[str, Any]:
+    return {"candidate": ref, "action": action, "match": True, "at": shapes.iso(at)}
