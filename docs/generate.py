@@ -175,9 +175,7 @@ def policy_page() -> str:
     ruled = "\n".join(f"| `{rule}` | {about} |" for rule, about in RULES.items())
     return "\n".join(
         [
-            _POLICY.strip().replace(
-                "{rules}", "\n".join(["| rule | about |", "|---|---|", *ruled])
-            ),
+            _POLICY.strip().replace("{rules}", f"| rule | about |\n|---|---|\n{ruled}"),
             "",
             "## Keys",
             "",
