@@ -37,6 +37,8 @@ _FIGURES = (
     ("super_like", words.SUPER_LIKED),
     ("pass", words.PASSED),
     ("leave", words.LEFT_TO_YOU),
+    ("sent_done", words.SENT),
+    ("sent_refused", words.REFUSED_THERE),
     ("matches", words.MATCHES),
 )
 

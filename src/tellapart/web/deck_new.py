@@ -45,9 +45,7 @@ class Adding:
         self.source = here[0]
         self.fields: dict[str, Field] = {}
         with form(self._send).classes("stack-l adding"):
-            options = [
-                (one.name, words.SOURCES.get(one.name, one.name), one.description) for one in here
-            ]
+            options = [(one.name, one.title or one.name, one.description) for one in here]
             group = choices(words.SOURCE, "source", options, self.source.name)
             group.classes("sources")
             group.on("change", self._chosen, js_handler="(e) => emit(e.target.value)")

@@ -142,7 +142,7 @@ def _always(said: Sequence[str]) -> Markup:
     if not said:
         return Markup("")
     lines = Markup("").join(Markup("<p>{}</p>").format(line) for line in said)
-    return Markup('<li class="rule fixed"><div class="about"><h3>{}</h3>{}</div></li>').format(
+    return Markup('<li class="rule always"><div class="about"><h3>{}</h3>{}</div></li>').format(
         words.ALWAYS, lines
     )
 
@@ -210,7 +210,7 @@ def _control(one: Control, policy: Mapping[str, Any], rule: str) -> Markup:
         body = Markup('<input class="input" type="text" autocomplete="off" {} value="{}">').format(
             facts, shown
         )
-    wide = " wide" if one.kind == "words" and one.path.startswith("bio") else ""
+    wide = " wide" if one.kind == "choice" or one.path.startswith("bio.") else ""
     return Markup('<div class="field{}"><label for="{}">{}</label>{}</div>').format(
         wide, one.id, spoken, body
     )
@@ -232,7 +232,8 @@ def _beside() -> Markup:
         '<button type="button" class="button" data-do="apply" disabled>{3}</button>'
         '<button type="button" class="button plain" data-do="default">{4}</button></div>'
         '<div class="wrong notice bad hidden" role="alert" tabindex="-1"></div>'
-        '<div class="sums" hidden></div><ol class="differences" role="list"></ol></div></section>'
+        '<ul class="sums" role="list" hidden></ul>'
+        '<ol class="differences" role="list"></ol></div></section>'
     ).format(
         words.DIFFERENCES, words.COMPARE_LEAD, words.COMPARE, words.APPLY, words.POLICY_DEFAULT
     )

@@ -22,7 +22,7 @@ def register(house: House) -> None:
     async def results(visit: Visit, name: str) -> None:
         deck = await visit.ask(visit.desk.deck, name)
         policy = await visit.ask(visit.desk.deck_policy, name)
-        rules = [(rule["rule"], rule["rule"].replace("_", " ")) for rule in policy.rules]
+        rules = [(one["rule"], one["about"]) for one in policy.rules]
         with shell.deck_page(
             visit, name, deck.title or name, tab="results", assets=("deck_results.js",)
         ):

@@ -15,7 +15,7 @@ from tellapart.web.pictures import html
 from tellapart.web.visit import House, Visit
 
 #: Candidates that stand in the page itself, so that the first one needs no second question.
-AHEAD = 4
+AHEAD = 6
 
 
 def register(house: House) -> None:

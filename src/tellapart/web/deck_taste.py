@@ -96,7 +96,7 @@ class TastePage:
 
 def _head(head: HeadRow, *, live: bool = False) -> None:
     """One head: its state, why, and what it was measured at."""
-    with tag("article", classes="card head live" if live else "head", data_state=head.state):
+    with tag("article", classes="card learned live" if live else "learned", data_state=head.state):
         with tag("div", classes="row"):
             tag(
                 "span",

@@ -79,8 +79,8 @@ def last_turn(row: DeckRow) -> str:
         return f"{when}, {words.TURN[turn.state]}"
     return words.TURN_SAID.format(
         when=when,
-        judged=f"{turn.counts.get('seen', 0):,}",
-        acted=f"{turn.counts.get('sent', 0):,}",
+        judged=f"{turn.counts.get('judged', 0):,}",
+        acted=f"{turn.counts.get('sent_done', 0):,}",
     )
 
 

@@ -48,7 +48,6 @@ JUDGED = "{n} judged"
 ADD_LEAD = "Where the candidates come from, and what they are."
 SOURCE = "Source"
 SOURCE_NOT_HERE = "Not installed:"
-SOURCES = {"folder": "A folder", "jsonl": "A list", "http": "A service", "tinder": "Tinder"}
 TITLE = "Name"
 TITLE_HINT = "What the deck is called."
 TITLE_EMPTY = "Give the deck a name."
@@ -108,12 +107,14 @@ LIKED = "Likes"
 SUPER_LIKED = "Super likes"
 PASSED = "Passes"
 LEFT_TO_YOU = "Left to you"
+SENT = "Sent"
+REFUSED_THERE = "Refused there"
 SEE = "See which"
 DRY_REVIEWED = "{n} of {least} verdicts of dry runs reviewed, which it needs before it may act."
-NOT_JUDGED = "Not judged, for they are not said to be adults"
+NOT_JUDGED = "Not said to be adults, so not judged"
 UNKNOWN = "Of {n} nobody knows whether they arrived"
 UNKNOWN_HINT = "Sent, but the answer never came. They are asked about again, and never sent twice."
-REVIEWED = "Reviewed"
+REVIEWED = "For your eyes"
 REVIEW_DO = "Review"
 REVIEW_WAITS = "{n} candidates wait for your eyes."
 REVIEW_NONE = "Nobody waits for review."
@@ -199,9 +200,9 @@ SCRIPT = {
     "explored": "Chosen to learn from, not by the score.",
     "new_looking": "Unlike all it has learned from.",
     "accuracy": "SHARE",
-    "between": "LOW to HIGH, 95 %",
+    "between": "95 % interval LOW to HIGH",
     "too_few": "after a few more answers",
-    "saved": "N fewer than in random order",
+    "saved": "fewer than in random order",
     "saved_none": "none yet",
     "left": "N left",
     "all": "That is all for now.",

@@ -72,8 +72,6 @@ SCRIPT = {
     "changed": "N of M decisions change.",
     "changed_one": "1 of M decisions changes.",
     "unsaid": "N cannot be said: a score was never asked for, and the pictures are gone.",
-    "before": "before",
-    "after": "now",
     "applied": "It counts from the next decision on.",
     "edited": "Changed. Compare to see what it does.",
     "and_more": "and N more",

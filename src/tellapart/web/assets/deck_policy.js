@@ -106,20 +106,14 @@ class PolicyForm extends HTMLElement {
     }
     if (data.unsaid) told += ` ${words.unsaid.replace("N", number(data.unsaid))}`;
     this.said.textContent = told;
-    const actions = Object.keys(words.actions).filter((key) => data.before[key] || data.after[key]);
-    const line = (name, counts) => {
-      const row = document.createElement("tr");
-      const head = document.createElement("th");
-      Object.assign(head, { scope: "row", textContent: name });
-      row.append(head, ...actions.map((key) => this.make("td", "", number(counts[key] ?? 0))));
-      return row;
-    };
-    const table = document.createElement("table");
-    const heads = this.make("tr");
-    heads.append(this.make("td"), ...actions.map((key) => Object.assign(this.make("th", "", words.actions[key]), { scope: "col" })));
-    table.append(heads, line(words.before, data.before), line(words.after, data.after));
-    this.sums.replaceChildren(table);
-    this.sums.hidden = !data.candidates;
+    const moves = Object.entries(data.moves).map(([move, n]) => {
+      const item = this.make("li");
+      const [from, to] = move.split(" → ");
+      item.append(this.make("b", "", number(n)), this.tag(from), this.make("span", "", "→"), this.tag(to));
+      return item;
+    });
+    this.sums.replaceChildren(...moves);
+    this.sums.hidden = !moves.length;
     const rows = data.rows.filter((row) => row.after || row.problem).slice(0, 200).map((row) => this.row(row));
     const more = data.rows.length + data.more - rows.length;
     if (more > 0) rows.push(this.make("li", "quiet small", words.and_more.replace("N", number(more))));
@@ -138,7 +132,7 @@ class PolicyForm extends HTMLElement {
     const item = this.make("li");
     const line = this.make("p", "turned");
     line.append(this.make("b", "", row.name || words.nobody), this.tag(row.before.action));
-    if (row.after) line.append(this.make("span", "sr-only", words.after), Object.assign(this.make("span", "", "→"), { ariaHidden: true }), this.tag(row.after.action));
+    if (row.after) line.append(this.make("span", "", "→"), this.tag(row.after.action));
     item.append(line, this.make("p", "small quiet", row.after?.reason ?? row.problem));
     return item;
   }

@@ -39,7 +39,7 @@ class Results extends HTMLElement {
     query.set("limit", 30);
     if (after) query.set("after", after);
     this.next.disabled = true;
-    const { ok, data, error } = await tellapart.ask("GET", `${this.dataset.url}/candidates?${query}`);
+    const { ok, data, error } = await tellapart.ask("GET", `${this.dataset.url}/results?${query}`);
     this.next.disabled = false;
     if (round !== this.round) return;
     if (!ok) return this.fail(error);
@@ -88,7 +88,7 @@ class Results extends HTMLElement {
     const { verdict } = row;
     const action = verdict?.action ?? "leave";
     head.append(this.make("b", "", this.name(row, true)), this.make("span", `tag act-${action}`, this.words.actions[action]));
-    const outcome = this.make("span", "small outcome");
+    const outcome = this.make("span", "small came");
     const state = verdict?.outcome ?? "none";
     if (verdict?.match) outcome.append(this.make("span", "tag done", this.words.match));
     outcome.append(this.make("span", state === "unknown" || state === "refused" ? "trouble" : "quiet", this.words.states[state] ?? state));

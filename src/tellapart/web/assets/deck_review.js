@@ -1,7 +1,7 @@
 // Review: one candidate at a time. The next ones and their pictures are here before they are asked
 // for, an answer shows at once and is sent behind it, and each can be taken back.
 "use strict";
-const AHEAD = 4; // candidates to have ready
+const AHEAD = 6; // candidates to have ready
 const SIDE = 512; // pixels of a picture's longest side: what a phone shows sharp
 const FAR = 90; // pixels of a swipe that decides, or
 const FAST = 0.5; // pixels a millisecond of one that is short but quick
@@ -80,9 +80,9 @@ class Review extends HTMLElement {
   }
 
   address(row, at, what = "") {
-    const { sha256 } = row.pictures[at];
-    const size = what ? "" : `size=${SIDE}&`;
-    return `${this.dataset.url}/candidates/${row.id}/pictures/${at < 0 ? 0 : row.pictures[at].position}${what}?${size}v=${sha256.slice(0, 12)}`;
+    const { position, sha256 } = row.pictures[at];
+    const query = what ? "" : `?size=${SIDE}&v=${sha256.slice(0, 12)}`;
+    return `${this.dataset.url}/candidates/${row.id}/pictures/${position}${what}${query}`;
   }
 
   image(row, at) {
@@ -103,8 +103,14 @@ class Review extends HTMLElement {
 
   draw() {
     const row = this.row;
-    this.classList.toggle("over", !row);
-    this.querySelector(".all-done").hidden = Boolean(row) || Boolean(this.asking);
+    const done = this.querySelector(".all-done");
+    const over = !row && !this.asking;
+    const here = this.contains(document.activeElement) || document.activeElement === document.body;
+    const came = over && done.hidden;
+    this.classList.toggle("over", over);
+    done.hidden = !over;
+    if (came && here) done.focus({ preventScroll: true });
+    this.classList.toggle("waiting", !row && !over);
     for (const button of this.querySelectorAll("[data-do=undo]")) button.disabled = !this.past.length && !this.canUndo;
     if (!row) return;
     const { words } = this;
@@ -168,6 +174,7 @@ class Review extends HTMLElement {
     button.dataset.at = at;
     const small = document.createElement("img");
     small.alt = "";
+    small.decoding = "sync";
     const source = this.image(row, at);
     if (source) small.src = source.src;
     const score = document.createElement("span");
@@ -251,7 +258,6 @@ class Review extends HTMLElement {
     this.draw();
     const next = this.row ? this.words.next.replace("NAME", this.name(this.row, true)) : this.words.all;
     this.say(`${this.words.said[label ?? ""].replace("NAME", this.name(row))} ${next}`);
-    if (!this.row) this.querySelector(".all-done").focus();
     if (label) this.send(entry);
     this.more();
   }
@@ -280,6 +286,7 @@ class Review extends HTMLElement {
     const { row } = entry;
     this.queue.unshift(row);
     this.draw();
+    if (!this.stage.contains(document.activeElement)) this.rest();
     this.say(this.words.undone.replace("NAME", this.name(row, true)));
     if (!entry.label) return;
     row.line = row.line.then(async () => {
