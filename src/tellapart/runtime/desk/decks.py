@@ -28,6 +28,8 @@ from tellapart.runtime.shapes import Request, Run
 MOST_DECKS, MOST_SECRET, MOST_ON_A_PAGE, MOST_TURNS = 100, 10_000, 200, 20
 _LEAST_EVERY, _MOST_EVERY = 1.0, 10_080.0
 _UNDER_WAY = ("queued", "running")
+#: Names that stand for something else in addresses.
+_TAKEN = frozenset({"sources", "new"})
 
 
 class Decks(DeckLearning):
@@ -78,6 +80,12 @@ class Decks(DeckLearning):
         minutes between turns; None: 5. Raises `InputError` for what cannot be used, `RecipeError`
         for a wrong policy, and `RequestError` (429) where the account has too many decks.
         """
+        if name in _TAKEN:
+            raise InputError(
+                f"No deck can be called {name!r}.",
+                expected="a name that is no word of this program's own",
+                do="Choose another name.",
+            )
         self._room_for_a_deck()
         kind = registry.load("deck", source)
         said = kind.people if kind.people is not None else people is not False
@@ -268,10 +276,21 @@ class Decks(DeckLearning):
             if name in places and isinstance(value, str):
                 value = uploads.resolve({"data": value}, self.uploads)["data"]
                 if not self.single_user:
-                    intake.confine({name: Path(value)}, self.uploads)
+                    self._own(name, value)
             found[name] = value
         kind.check(found)
         return found
+
+    def _own(self, name: str, path: str) -> None:
+        """Whether a path is the account's own upload. Raises `InputError`."""
+        try:
+            intake.confine({name: Path(path)}, self.uploads)
+        except InputError:
+            raise InputError(
+                f"The option {name!r} names a path of the server.",
+                expected="an upload of yours, such as upload:up_…",
+                do="Upload a zip with one folder a candidate, and name that.",
+            ) from None
 
     def _room_for_a_deck(self) -> None:
         number = len(listing.listed(self.engine, self.settings.owner))
