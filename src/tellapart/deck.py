@@ -73,7 +73,7 @@ class Deck:
         people: bool | None = None,
         policy: Mapping[str, Any] | None = None,
         every_s: int = 300,
-        deeper_days: int = 0,
+        deeper_days: int = 7,
     ) -> Deck:
         """Make a deck, switched off. `people` may be left out where the source knows.
 
@@ -414,6 +414,16 @@ class Deck:
         learning.refit()
         lesson = learning.gate()
         return next(one for one in self.ledger.heads() if one.id == lesson.head)
+
+    def keep_up(self) -> None:
+        """After a turn: mark what looks new; let a challenger be gated once enough is held back.
+
+        What cannot be learned yet is no error.
+        """
+        from tellapart.steps.decide.learning import keep_up
+
+        with contextlib.suppress(DataError):
+            keep_up(self._learning())
 
     def rollback(self) -> HeadRow:
         """Put the champion before the present one back. Raises `InputError`: there is none."""

@@ -21,17 +21,19 @@ from tellapart.store import schema_decks as schema
 _c, _p, _a = schema.deck_candidates.c, schema.deck_pictures.c, schema.deck_actions.c
 _l = schema.deck_feedback.c
 #: The last verdict and the last label of a candidate. Of verdicts the one that was sent counts.
+_one = schema.deck_actions.alias("one")
 _VERDICT = (
-    sa.select(_a.id)
-    .where(_a.candidate_id == _c.id)
-    .order_by(sa.case((_a.intent.is_not(None), 0), else_=1), _a.id.desc())
+    sa.select(_one.c.id)
+    .where(_one.c.candidate_id == _c.id)
+    .order_by(sa.case((_one.c.intent.is_not(None), 0), else_=1), _one.c.id.desc())
     .limit(1)
     .correlate(schema.deck_candidates)
     .scalar_subquery()
 )
+_word = schema.deck_feedback.alias("word")
 _WORD = (
-    sa.select(sa.func.max(_l.id))
-    .where(_l.candidate_id == _c.id)
+    sa.select(sa.func.max(_word.c.id))
+    .where(_word.c.candidate_id == _c.id)
     .correlate(schema.deck_candidates)
     .scalar_subquery()
 )
@@ -95,8 +97,8 @@ class Results(Base):
             return {row[0]: int(row[1]) for row in found}
 
         dry = (
-            sa.select(_a.id)
-            .where(_a.candidate_id == _c.id, _a.mode == "dry", _l.at > _a.at)
+            sa.select(_one.c.id)
+            .where(_one.c.candidate_id == _c.id, _one.c.mode == "dry", _l.at > _one.c.at)
             .correlate(schema.deck_candidates, schema.deck_feedback)
             .exists()
         )

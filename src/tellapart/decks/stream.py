@@ -102,7 +102,9 @@ class Stream(Base):
         """Candidates to be judged before new ones: those that a turn was cut off at, and those that
         another head could not judge. On a live deck also those that were held back by a switch,
         and those on which a person has decided since."""
-        last = sa.select(sa.func.max(_a.id)).where(_a.candidate_id == _c.id).scalar_subquery()
+        mine = schema.deck_actions.alias()
+        last = sa.select(sa.func.max(mine.c.id)).where(mine.c.candidate_id == _c.id)
+        joined = _a.id == last.correlate(schema.deck_candidates).scalar_subquery()
         waiting = [_c.state == "new", _unjudged(head)]
         if mode == "on":
             word = schema.deck_feedback.c
@@ -114,7 +116,7 @@ class Stream(Base):
             ]
         query = (
             sa.select(_c.id)
-            .select_from(schema.deck_candidates.outerjoin(schema.deck_actions, _a.id == last))
+            .select_from(schema.deck_candidates.outerjoin(schema.deck_actions, joined))
             .where(_c.deck_id == self.id, _c.state != "emptied", sa.or_(*waiting))
             .order_by(_c.id)
             .limit(limit)

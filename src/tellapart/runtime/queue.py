@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tellapart.runtime.shapes import now
+from tellapart.runtime.shapes import CHAIN, RunKind, now
 from tellapart.store import database
 from tellapart.store.schema_runs import run_events, run_workers, runs
 
@@ -53,33 +53,40 @@ def order(waiting: Sequence[Waiting], last_start: Mapping[str, str]) -> list[Wai
     return [one for _, one in sorted(keyed, key=lambda pair: pair[0])]
 
 
-def waiting(connection: sa.Connection) -> list[Waiting]:
-    """All queued runs in the order of their turns."""
-    query = sa.select(_c.id, _c.owner, _c.project, _c.at_once, _c.cut).where(_c.state == "queued")
-    found = [Waiting(*row) for row in connection.execute(query)]
+def waiting(connection: sa.Connection, kinds: Sequence[RunKind] = CHAIN) -> list[Waiting]:
+    """All queued runs of these kinds in the order of their turns."""
+    of_kind = _c.kind.in_(kinds)
+    query = sa.select(_c.id, _c.owner, _c.project, _c.at_once, _c.cut)
+    found = [
+        Waiting(*row) for row in connection.execute(query.where(_c.state == "queued", of_kind))
+    ]
     if len({one.owner for one in found}) < 2:
         return order(found, {})
-    begun = sa.select(_c.owner, sa.func.max(_c.started_at).label("start")).group_by(_c.owner)
+    begun = sa.select(_c.owner, sa.func.max(_c.started_at).label("start"))
+    begun = begun.where(of_kind).group_by(_c.owner)
     return order(found, {row.owner: row.start for row in connection.execute(begun)})
 
 
-def claim(engine: sa.Engine, worker: str) -> str | None:
-    """Take the run whose turn it is; None: there is none that may begin now.
+def claim(engine: sa.Engine, worker: str, kinds: Sequence[RunKind] = CHAIN) -> str | None:
+    """Take the run of these kinds whose turn it is; None: there is none that may begin now.
 
-    A project's runs are walked one after the other, and an owner's within their quota.
+    A project's runs are walked one after the other, and an owner's within their quota. Turns of
+    decks have a lane of their own, in which each owner has one at a time.
     """
+    of_kind = _c.kind.in_(kinds)
     with database.reading(engine) as connection:
-        queued = sa.select(_c.id).where(_c.state == "queued").limit(1)
+        queued = sa.select(_c.id).where(_c.state == "queued", of_kind).limit(1)
         if connection.scalar(queued) is None:  # a look that takes no lock
             return None
     with changing_hands(engine) as connection:
         running = connection.execute(
-            sa.select(_c.owner, _c.project).where(_c.state == "running")
+            sa.select(_c.owner, _c.project).where(_c.state == "running", of_kind)
         ).all()
         owners = Counter(row.owner for row in running)
         projects = {(row.owner, row.project) for row in running}
-        for one in waiting(connection):
-            if (one.owner, one.project) in projects or 0 < one.at_once <= owners[one.owner]:
+        for one in waiting(connection, kinds):
+            at_once = one.at_once if CHAIN[0] in kinds else 1
+            if (one.owner, one.project) in projects or 0 < at_once <= owners[one.owner]:
                 continue
             append(
                 connection,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tellapart.errors import NotFoundError
 from tellapart.runtime import queue
-from tellapart.runtime.shapes import Event, Run, Step, moment
+from tellapart.runtime.shapes import CHAIN, TURN, Event, Run, Step, moment
 from tellapart.store.schema_accounts import outbox
 from tellapart.store.schema_runs import run_events, run_workers, runs
 
@@ -48,7 +48,11 @@ class Reader:
         rows = connection.execute(query).all()
         ahead: dict[str, int] = {}
         if any(row.state == "queued" for row in rows):
-            ahead = {one.id: place for place, one in enumerate(queue.waiting(connection))}
+            ahead = {
+                one.id: place
+                for kinds in (CHAIN, TURN)
+                for place, one in enumerate(queue.waiting(connection, kinds))
+            }
         keys = [row.mail for row in rows if row.mail]
         mails: dict[str, str] = {}
         if keys:
@@ -60,7 +64,8 @@ class Reader:
     def _seconds(self, connection: sa.Connection) -> dict[str, float]:
         """Seconds that each step took in the last finished runs, the median."""
         if time.monotonic() > self._until:
-            query = sa.select(_c.steps).where(_c.state == "done").order_by(_c.id.desc())
+            of_chain = (_c.state == "done", _c.kind.in_(CHAIN))
+            query = sa.select(_c.steps).where(*of_chain).order_by(_c.id.desc())
             took: dict[str, list[float]] = {}
             for steps in connection.scalars(query.limit(_EARLIER)):
                 for step in steps:
@@ -160,7 +165,7 @@ def overview(connection: sa.Connection) -> dict[str, Any]:
     ]
     failed = (
         sa.select(_c.id, _c.owner, _c.project, _c.error, _c.ended_at)
-        .where(_c.state == "failed")
+        .where(_c.state == "failed", _c.kind.in_(CHAIN))
         .order_by(_c.ended_at.desc())
         .limit(5)
     )

@@ -16,7 +16,19 @@ import sqlalchemy as sa
 from tellapart import chain, registry
 from tellapart.errors import InputError
 from tellapart.runtime import queue, reading
-from tellapart.runtime.shapes import ENDED, Event, Request, Run, State, Step, new_id, now
+from tellapart.runtime.shapes import (
+    CHAIN,
+    ENDED,
+    TURN,
+    Event,
+    Request,
+    Run,
+    RunKind,
+    State,
+    Step,
+    new_id,
+    now,
+)
 from tellapart.settings import Settings
 from tellapart.store import database
 from tellapart.store.files import write_file
@@ -48,7 +60,7 @@ class Runs:
         Raises `RecipeError` for a wrong recipe, `NotFoundError` for an unknown project or step,
         `InputError` for a test picture that is too large. Nothing is queued then.
         """
-        names = chain.plan(request.upto)
+        names = TURN if request.kind in TURN else chain.plan(request.upto)
         project = self._project(request)
         picture = request.test_picture
         if picture is not None and request.upto == chain.ORDER[-1]:
@@ -83,6 +95,8 @@ class Runs:
         from tellapart.catalog import Catalog
         from tellapart.recipe import check
 
+        if request.kind in TURN:
+            return request.project
         if request.kind == "retrain":
             return Catalog.open(self.engine, request.project, request.owner).name
         return check(dict(request.recipe), sources=registry.names("source")).name
@@ -116,11 +130,13 @@ class Runs:
         owner: str | None = None,
         project: str | None = None,
         states: Sequence[State] = (),
+        kinds: Sequence[RunKind] = CHAIN,
         limit: int = 50,
         after: str | None = None,
     ) -> list[Run]:
-        """Runs, newest first; `after`: those older than this id. `owner` None: everybody's."""
-        conditions = [~_c.forget]
+        """Runs, newest first; `after`: those older than this id. `owner` None: everybody's.
+        Turns of decks only where `kinds` names them."""
+        conditions = [~_c.forget, _c.kind.in_(kinds)]
         if owner is not None:
             conditions.append(_c.owner == owner)
         if project is not None:
@@ -140,8 +156,10 @@ class Runs:
         return found[0] if found else None
 
     def count(self, *, owner: str, states: Sequence[State] = (), since: str = "") -> int:
-        """How many runs an owner has, of some states, queued since a time (as in `created`)."""
-        query = sa.select(sa.func.count()).where(_c.owner == owner, _c.created_at >= since)
+        """How many runs an owner has, of some states, queued since a time (as in `created`);
+        turns of decks are none."""
+        mine = (_c.owner == owner, _c.kind.in_(CHAIN), _c.created_at >= since)
+        query = sa.select(sa.func.count()).where(*mine)
         if states:
             query = query.where(_c.state.in_(states))
         with database.reading(self.engine) as connection:

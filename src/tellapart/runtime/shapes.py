@@ -13,6 +13,12 @@ from typing import Any, Literal
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 #: Nothing more will happen to a run in one of these states, unless it is retried.
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
+#: What is walked: `make` a recipe, `retrain` a project; one `turn` of a deck; `deeper`: a recipe
+#: made of a deck's labels.
+RunKind = Literal["make", "retrain", "turn", "deeper"]
+#: What people ask for and find in their lists of runs; a deck tells of its turns itself.
+CHAIN: tuple[RunKind, ...] = ("make", "retrain", "deeper")
+TURN: tuple[RunKind, ...] = ("turn",)
 Kind = Literal["progress", "signal", "epoch", "log", "state", "error"]
 
 #: In the order of ASCII, so that ids sort by time.
@@ -27,8 +33,9 @@ class Request:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     #: An account's id; empty for the single user.
     owner: str = ""
-    kind: Literal["make", "retrain"] = "make"
-    #: The project to retrain; for `make` the recipe's name counts.
+    kind: RunKind = "make"
+    #: The project to retrain; for `make` the recipe's name counts. Of a turn: `deck:` and the
+    #: deck's id; its recipe is `{"deck": name, "limit": number or None}`.
     project: str = ""
     #: The last step.
     upto: str = "package"

@@ -200,7 +200,14 @@ class Job:
     def _confined(self, recipe: Recipe) -> None:
         """What the desk has held an account's recipe to, once more where it is acted upon."""
         if self.run.owner:
-            confine(recipe.model_dump(), self._uploads)
+            decks = self._settings.owner_dir / "decks"
+            root = decks if self._of_a_deck(recipe, decks) else self._uploads
+            confine(recipe.model_dump(), root)
+
+    def _of_a_deck(self, recipe: Recipe, decks: Path) -> bool:
+        """Whether it learns from labels that a deck of the owner's has written."""
+        data = recipe.data
+        return isinstance(data, Path) and data.name == "labels.csv" and data.is_relative_to(decks)
 
     def _step(self, name: str) -> dict[str, Any]:
         for again in range(_AGAIN, -1, -1):

@@ -19,11 +19,12 @@ from tellapart.accounts import Accounts
 from tellapart.errors import TellapartError
 from tellapart.mail import Outbox
 from tellapart.project import Project
-from tellapart.runtime import queue, uploads
+from tellapart.runtime import autopilot, queue, uploads
 from tellapart.runtime.engine import Engine
 from tellapart.runtime.presence import Presence
 from tellapart.runtime.runs import Runs, forget, sweep
-from tellapart.runtime.shapes import ENDED, iso
+from tellapart.runtime.shapes import ENDED, TURN, iso
+from tellapart.runtime.turning import TurnJob
 from tellapart.runtime.walking import Job
 from tellapart.settings import Settings
 from tellapart.store import database
@@ -31,8 +32,11 @@ from tellapart.store.lock import home_lock
 from tellapart.store.schema_runs import run_events, runs
 
 #: Seconds between looks at the queue, signs of life, looks for dead workers, for due mail, for
-#: what is to be deleted, for what is too old.
+#: what is to be deleted, for what is too old; for decks whose turn is due, for deeper trainings.
 _LOOK_S, _RENEW_S, _BURY_S, _POST_S, _FORGET_S, _PRUNE_S = 0.4, 4.0, 1.0, 2.0, 10.0, 3600.0
+_DUE_S, _DEEPER_S = 2.0, 60.0
+#: Turns of decks that one worker takes at a time, beside its runs.
+_TURNS = 1
 #: Seconds in which a claimed run must have begun.
 _BEGIN_S = 60.0
 #: Days for which the events of an ended run are kept.
@@ -96,6 +100,8 @@ class _Worker:
             ("hooks", _POST_S, lambda: self._outbox.deliver_due(kind="webhook")),
             ("forget", _FORGET_S, self._forget),
             ("prune", _PRUNE_S, self._prune),
+            ("turns", _DUE_S, lambda: autopilot.begin_due(self._runs)),
+            ("deeper", _DEEPER_S, lambda: autopilot.go_deeper(self._runs)),
         ):
             self._every(name, seconds, do)
         while not self.ending.wait(_LOOK_S):
@@ -132,18 +138,28 @@ class _Worker:
                 jobs.pop(id, None)
         for id in mine:
             self._give_back(id)
-        while len(jobs) < self._at_once and not self.ending.is_set():
+        while self._chains() < self._at_once and not self.ending.is_set():
             claimed = queue.claim(self._engine, self._presence.id)
             if claimed is None:
                 break
             self._walk(claimed)
+        while len(jobs) - self._chains() < _TURNS and not self.ending.is_set():
+            claimed = queue.claim(self._engine, self._presence.id, TURN)
+            if claimed is None:
+                break
+            self._walk(claimed)
+
+    def _chains(self) -> int:
+        """Runs under way here that are no turns."""
+        return sum(not isinstance(job, TurnJob) for job in self._durable.jobs.values())
 
     def _walk(self, id: str) -> None:
         self._claimed[id] = time.monotonic()
         with database.reading(self._engine) as connection:
             retried = bool(connection.scalar(sa.select(_c.retried).where(_c.id == id)))
         run = self._runs.get(id)
-        job = Job(self._engine, self._settings, run, self._presence.id, self._lost)
+        kind = TurnJob if run.kind in TURN else Job
+        job = kind(self._engine, self._settings, run, self._presence.id, self._lost)
         _say(f"{id} {run.project}: attempt {run.attempt}")
         self._durable.walk(job, retried=retried)
         if retried:
@@ -188,7 +204,7 @@ class _Worker:
             ).all()
         with database.writing(self._engine) as connection:
             connection.execute(run_events.delete().where(run_events.c.run_id.in_(old)))
-        self._durable.forget(old)
+        self._durable.forget([*old, *autopilot.prune(self._engine)])
         remembered = self._durable.remembered()  # first: a run's row is there before it begins
         with database.reading(self._engine) as connection:
             known = set(connection.scalars(sa.select(_c.id)))

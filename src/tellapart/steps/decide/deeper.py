@@ -25,7 +25,8 @@ def write_labels(ledger: Ledger, folder: Path, target: Path) -> int:
         for picture in candidate.pictures:
             path = folder / "pictures" / picture.sha256
             if picture.sha256 and not picture.problem and path.is_file():
-                writer.writerow((path, said[candidate.id].label, candidate.id))
+                where = path.relative_to(folder) if target.parent == folder else path
+                writer.writerow((where, said[candidate.id].label, candidate.id))
                 rows += 1
     write_file(target, out.getvalue().encode())
     return rows

@@ -286,6 +286,24 @@ class Learning:
         return found.to_dict()
 
 
+def keep_up(learning: Learning) -> Lesson | None:
+    """Mark what looks new. Where as much feedback is held back again as the gate asks for at
+    least, fit a challenger and gate it: gating after every label would let in by chance."""
+    from tellapart.learn.taste.gate import LEAST
+
+    ledger = learning.ledger
+    if not learning.said:
+        return None
+    learning.look_on()
+    learning.mark_new()
+    held = sum(one.part == "held" for one in learning.said.values())
+    gated = [int(one.evaluation.get("n") or 0) for one in ledger.heads() if one.evaluation]
+    if held - max(gated, default=0) < LEAST:
+        return None
+    learning.refit()
+    return learning.gate()
+
+
 def scores(learning: Learning, candidates: Collection[str]) -> Mapping[str, float]:
     """P(like) of candidates as wholes, by the head that judges now."""
     taste = learning.judge.taste

@@ -53,6 +53,8 @@ from tellapart.steps.decide.tasting import Judge
 #: Candidates asked for at a time; a turn's candidates and seconds at most; seconds that a source
 #: may take to give candidates, and to give a picture.
 BATCH, MOST, TURN_S, NEXT_S, PICTURE_S = 20, 500, 240.0, 90.0, 60.0
+#: Seconds between two signs of life.
+RENEW_S = 10.0
 #: Candidates without a judgement in a row after which the stream is taken for exhausted.
 _VAIN = 2_000
 
@@ -98,6 +100,8 @@ class _Turn:
         self.refusals = Refusals(plan.settings, plan.engine, plan.deck.owner)
         self.report = TurnReport(plan.turn, plan.deck.mode, now())
         self._end = time.monotonic() + plan.seconds
+        #: Whether another turn has taken the deck over.
+        self._lost = False
         self._known: set[str] = set()
         self._done: set[str] = set()
         self._acts = 0
@@ -108,6 +112,7 @@ class _Turn:
 
     async def run(self) -> TurnReport:
         start = time.perf_counter()
+        renewing = asyncio.create_task(self._renew())
         try:
             async with Fetcher(self.plan.settings) as fetcher:
                 self._source = self._open(fetcher)
@@ -121,8 +126,22 @@ class _Turn:
             self._met(error)
         except Exception as error:  # a stranger's source may fail with anything
             self._met(_unforeseen(error))
+        finally:
+            renewing.cancel()
         self._close(start)
         return self.report
+
+    async def _renew(self) -> None:
+        """Say now and then that the turn goes on, however long its source takes."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                await asyncio.to_thread(self.ledger.renew, self.plan.turn)
+            except Interrupted:
+                self._lost = True
+                return
+            except TellapartError:
+                continue  # the database is away: it is tried again
 
     def _open(self, fetcher: Fetcher) -> DeckSource:
         self._known = self.ledger.known_refs(self.deck.mode)
@@ -229,7 +248,7 @@ class _Turn:
 
     def _decide(self, seen: Seen, person: bool, standing: Standing, looking: Looking) -> Decision:
         people, facts = self._people(person), facts_of(seen)
-        told = self.ledger.word(seen.id)
+        told = self.ledger.word(seen.id) if self.deck.mode == "on" else None
         if told is not None:
             return decide_as_told(self.policy, people, facts, standing, told)
         chance: random.Random | None = None
@@ -367,7 +386,7 @@ class _Turn:
 
     def _going(self) -> bool:
         """Whether there is time, and nobody wants the turn to end."""
-        if self.plan.cancelled():
+        if self.plan.cancelled() or self._lost:
             self.report.end = "cancelled"
         elif time.monotonic() > self._end:
             self.report.end = "time"
