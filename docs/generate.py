@@ -148,6 +148,7 @@ decides costs no call of it.
   (also a pass) would follow and an age estimated from the pictures is not clearly adult, nothing is
   done by itself and a person decides. An estimate never admits anybody. No key, no accept-all and
   no chance changes either.
+- `problem`: what a source could not read is left alone, and shown with the reason.
 - `quiet` and `limit` end the turn, as `likes` does: nobody is passed because of them.
 - `veto` rules come before accept-all; the seven rules follow in the order of the older program.
 - A model that fails has **not judged**: the candidate is left as it is, never liked. One picture

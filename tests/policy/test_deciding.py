@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import Interrupted, PictureError
-from tellapart.policy import Decision, Facts, Policy, check, decide, decide_as_told, seed_of
+from tellapart.policy import (
+    Decision,
+    Facts,
+    Policy,
+    check,
+    decide,
+    decide_as_told,
+    seed_of,
+    unreadable,
+)
 from tests.policy.scene import Told, person, standing
 
 DEFAULT = Policy.default()
@@ -315,6 +324,14 @@ def test_a_persons_own_word() -> None:
     assert told("like", likes_left=0).action == "stop"
     assert told("super_like", likes_left=0).action == "super_like"
     assert told("super_like", super_likes_left=0).action == "stop"
+
+
+def test_what_could_not_be_read_is_left() -> None:
+    found = unreadable("profile.json is no JSON.")
+    assert found == Decision(
+        "leave", "problem", "The source could not read it: profile.json is no JSON."
+    )
+    assert found.kept and not found.person
 
 
 def test_reasons_tell_nothing_of_the_person() -> None:

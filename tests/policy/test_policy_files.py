@@ -61,6 +61,16 @@ def test_nothing_written_is_the_default(text: str) -> None:
     assert parse(text, people=False) == Policy.default(False)
 
 
+@pytest.mark.parametrize(
+    ("age", "lifted"),
+    [({}, (18, None)), ({"min": 3, "max": 9}, (18, 18)), ({"min": 20, "max": 30}, (20, 30))],
+)
+def test_a_deck_of_things_that_turns_out_to_hold_people(age: Any, lifted: Any) -> None:
+    policy = check({"age": age, "bio": {"ban": ["x"]}}, people=False).for_people()
+    assert (policy.age.min, policy.age.max) == lifted and policy.bio.ban == ("x",)
+    assert check(policy.model_dump(mode="json")) == policy
+
+
 def test_things_have_no_youngest_age() -> None:
     assert Policy.default(False).age.min is None
     age = check({"age": {"max": 5}}, people=False).age

@@ -109,6 +109,17 @@ def test_a_model_that_failed_then_has_failed_now(after: int) -> None:
     assert replay([record], Policy.default(), True).same == 1
 
 
+def test_what_the_model_could_not_say_may_be_decided_by_a_rule() -> None:
+    record = turn(Policy.default(), False, person(), Kept([None]))
+    assert record.decision.action == "leave"
+    for people in (True, False):
+        assert replay([record], Policy.default(), people).same == 1
+    eager = check({"accept_all": True})
+    assert replay([record], eager, False).moves == {"leave → like": 1}
+    found = replay([record], eager, True)
+    assert found.unsure[0].unsure == "the ages were never looked at"
+
+
 def test_an_estimate_that_failed_then_keeps_its_reason() -> None:
     class Broken(Kept):
         def ages(self) -> Any:

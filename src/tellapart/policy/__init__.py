@@ -6,7 +6,7 @@ is given.
 
 from tellapart.policy.adults import ADULT, declared_adult
 from tellapart.policy.checking import check
-from tellapart.policy.deciding import decide, decide_as_told, seed_of
+from tellapart.policy.deciding import decide, decide_as_told, seed_of, unreadable
 from tellapart.policy.describing import changes, describe, schema, template
 from tellapart.policy.facts import (
     ACTS,
@@ -50,4 +50,5 @@ __all__ = [
     "schema",
     "seed_of",
     "template",
+    "unreadable",
 ]

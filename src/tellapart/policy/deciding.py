@@ -60,6 +60,11 @@ def decide_as_told(
     return Decision(act, "person", reason("person"))
 
 
+def unreadable(what: str) -> Decision:
+    """The decision on a candidate that its source could not read, and why."""
+    return Decision("leave", "problem", reason("problem", what=what.rstrip(".")))
+
+
 def seed_of(*parts: str) -> random.Random:
     """The chance of one candidate, the same whenever it is asked: `seed_of(deck, candidate)`."""
     return random.Random("\0".join(parts))  # noqa: S311 - no secret

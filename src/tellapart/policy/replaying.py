@@ -122,7 +122,9 @@ def _anew(
     after = decide(policy, people, record.facts, record.standing, memory, chance)
     if memory.unasked:
         failed = before.rule == "model" and before.action == "leave"
-        return (before, "") if failed else (None, memory.unasked)
+        if failed and memory.of_model:
+            return before, ""  # it could not say then, and nothing has come since
+        return None, memory.unasked
     if after.rule == before.rule == "estimate":
         after = replace(after, reason=before.reason)  # why it was not clear is not stored
     return after, ""
@@ -146,6 +148,8 @@ class _Memory:
         self.record = record
         #: What could not be answered; empty where everything could.
         self.unasked = ""
+        #: Whether that is the model's word, not the guard's.
+        self.of_model = True
         self._open = live
         self._live: Eyes | None = None
 
@@ -175,6 +179,7 @@ class _Memory:
             return [_Known(clearly_adult=False)]
         if before.action in ACTS:
             return None  # the guard let it pass
+        self.of_model = False
         with self._asking("the ages were never looked at") as eyes:
             return eyes.ages()
 

@@ -357,3 +357,12 @@ class Policy(Part):
         if costs is None:
             return self.model.threshold
         return costs.wrong_like / (costs.wrong_like + costs.missed_like)
+
+    def for_people(self) -> Policy:
+        """The same for a deck that turned out to hold people: no age in it lies below 18."""
+        low, high = self.age.min, self.age.max
+        lifted = {
+            "min": 18 if low is None or low < 18 else low,
+            "max": None if high is None else max(high, 18),
+        }
+        return self.model_copy(update={"age": self.age.model_copy(update=lifted)})

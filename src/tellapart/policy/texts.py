@@ -8,6 +8,7 @@ from __future__ import annotations
 #: Every rule that can decide, in the order they are asked, with what it is about.
 RULES: dict[str, str] = {
     "adult": "people who are not declared to be 18 or older",
+    "problem": "candidates that the source could not read",
     "quiet": "quiet hours",
     "limit": "the policy's own limits",
     "veto": "veto rules",
@@ -24,6 +25,7 @@ RULES: dict[str, str] = {
 
 REASONS: dict[str, str] = {
     "adult": "Not declared to be 18 or older: not judged, and nothing is kept.",
+    "problem": "The source could not read it: {what}.",
     "quiet": "Nothing is done from {hours} ({zone}).",
     "session": "The limit of {limit} acts in one session is reached.",
     "day": "The limit of {limit} acts in one day is reached.",
