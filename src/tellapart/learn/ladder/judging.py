@@ -119,10 +119,10 @@ def better(
     right = (fresh.argmax(axis=1) == labels).astype(np.float64)
     right -= (known.argmax(axis=1) == labels).astype(np.float64)
     sums = np.bincount(teams, loss).astype(np.float64)
-    p = _flipped(sums, _FLIPS)
+    p = flipped(sums, _FLIPS)
     # A stricter level needs a finer p, where there is a chance that it is reached at all.
     if level < _ABOVE / _FLIPS and p < 2 * _ABOVE / _FLIPS:
-        p = _flipped(sums, min(_MOST_FLIPS, int(_ABOVE / level)))
+        p = flipped(sums, min(_MOST_FLIPS, int(_ABOVE / level)))
     return Verdict(
         p=p,
         gain_log_loss=float(loss.mean()),
@@ -148,7 +148,7 @@ def spares(new: ArrayLike, old: ArrayLike, y: ArrayLike, groups: ArrayLike | Non
     loss = _losses(fresh, labels) - _losses(known, labels)
     right = (known.argmax(axis=1) == labels).astype(np.float64)
     right -= (fresh.argmax(axis=1) == labels).astype(np.float64)
-    ps = [_flipped(np.bincount(teams, each).astype(np.float64), _FLIPS) for each in (loss, right)]
+    ps = [flipped(np.bincount(teams, each).astype(np.float64), _FLIPS) for each in (loss, right)]
     lost = float(right.mean())
     return Sparing(ps[0], ps[1], -lost, equal=bool(min(ps) > LEVEL and lost <= SPARED))
 
@@ -172,8 +172,8 @@ def _losses(chances: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.fl
     return np.asarray(-np.log(np.clip(chances[np.arange(len(y)), y], _LEAST, 1)))
 
 
-def _flipped(sums: NDArray[np.float64], flips: int) -> float:
-    """The share of `flips` totals of `sums` (G,) at or above the real one.
+def flipped(sums: NDArray[np.float64], flips: int = _FLIPS) -> float:
+    """The share of `flips` totals of `sums` (G,), their signs drawn, at or above the real one.
 
     Groups that agree on everything carry no sign. The real signs count as one of the draws.
     """

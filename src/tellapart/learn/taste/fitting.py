@@ -125,8 +125,7 @@ class _Solver:
         for candidate in CANDIDATES:
             logits = self.held_out(candidate, seed)
             seen = ~np.isnan(logits)
-            two = np.stack([-logits[seen] / 2, logits[seen] / 2], axis=1)
-            temperature = fit_temperature(two, self.y[seen], weights=self.weights[seen])
+            temperature = self._temperature(logits, seen)
             chances = np.where(self.y[seen] == 1, 1, -1) * logits[seen] / temperature
             loss = float(self.weights[seen] @ np.logaddexp(0, -chances)) / self.weights[seen].sum()
             if best is None or round(loss, 5) < lowest:
@@ -137,6 +136,22 @@ class _Solver:
                     break
         assert best is not None
         return best
+
+    def _temperature(self, logits: NDArray[np.float64], seen: NDArray[np.bool_]) -> float:
+        """The temperature of held-out logits; a few right answers do not make it certain.
+
+        Each answer counts a little for the other kind too, as if one candidate of each had been
+        seen beside (Platt: Probabilistic Outputs for Support Vector Machines, 1999).
+        """
+        y, weights = self.y[seen], self.weights[seen]
+        of_kind = np.bincount(y, weights, 2)
+        doubt = 1 / (of_kind[y] + 2)
+        two = np.stack([-logits[seen] / 2, logits[seen] / 2], axis=1)
+        return fit_temperature(
+            np.concatenate([two, two]),
+            np.concatenate([y, 1 - y]),
+            weights=np.concatenate([weights * (1 - doubt), weights * doubt]),
+        )
 
     def held_out(self, C: float, seed: int) -> NDArray[np.float64]:  # noqa: N803
         """Each row's logit, not calibrated, from a head that saw none of its candidate's rows."""
