@@ -97,7 +97,7 @@ def candidates(items: Sequence[Shape]) -> str:
                 verdict.get("action", "-"),
                 outcome(verdict) or "-",
                 one["label"] or "-",
-                _short(verdict.get("reason", one["because"])),
+                _short(str(verdict.get("reason") or one["because"])),
             )
         )
     return table(rows, ("candidate", "name", "verdict", "outcome", "you", "why"))

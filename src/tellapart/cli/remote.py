@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tellapart.cli.console import emit, tell, write
-from tellapart.errors import FetchError, InputError, Interrupted, RecipeError, TellapartError
+from tellapart.errors import (
+    FetchError,
+    InputError,
+    Interrupted,
+    PolicyError,
+    RecipeError,
+    TellapartError,
+)
 from tellapart.serving.wire import error_from
 
 if TYPE_CHECKING:
@@ -132,8 +139,8 @@ class Server:
             query = {key: _word(value) for key, value in values.items()}
             return self._json(method, path, params=query)
         key = {"idempotency-key": str(uuid.uuid4())}
-        body = {"json": dict(values)} if values else {}
-        return self._json(method, path, headers=key, **body)
+        body = dict(values) if values else None
+        return self._json(method, path, headers=key, json=body)
 
     def content(self, path: str) -> tuple[bytes, str]:
         """What lies at an address below /api/v1, and its media type."""
@@ -292,7 +299,8 @@ def _refused(answer: httpx.Response) -> TellapartError:
         if shape.get("problems"):
             parts = {name: str(shape[name]) for name in ("what", "expected", "do")}
             what = parts.pop("what")
-            return RecipeError(what, **parts, problems=shape["problems"])
+            kind = PolicyError if shape.get("code") == PolicyError.code else RecipeError
+            return kind(what, **parts, problems=shape["problems"])
         return error_from(shape)
     except (ValueError, KeyError, TypeError):
         return FetchError(

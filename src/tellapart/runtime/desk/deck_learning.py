@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from tellapart import forgetting
 from tellapart import policy as policies
 from tellapart.deck import Deck
 from tellapart.decks import shapes as ledger
@@ -72,8 +73,10 @@ class DeckLearning(DeckLooking):
         """
         deck = self._deck(name)
         row = deck.row
-        wanted = row.policy if policy is None else self._parsed(policy, row.people)
-        found: policies.Replayed = deck.replay(wanted)
+        wanted: Mapping[str, Any] = row.policy
+        if policy is not None:
+            wanted = self._parsed(policy, row.people)
+        found = deck.replay(wanted)
         most = min(max(1, limit), MOST_SHOWN)
         shown = found.differences[:most]
         names = deck.names([one.candidate for one in shown])
@@ -126,9 +129,15 @@ class DeckLearning(DeckLooking):
     def deck_forget(self, name: str, candidate: str) -> Forgotten:
         """Remove a candidate with all that came of it; the certificate."""
         deck = self._deck(name)
-        certificate = deck.forget(candidate)
+        deck.candidate(candidate)
+        gone = forgetting.forget(
+            self.settings,
+            self.engine,
+            forgetting.Asked("candidate", candidate),
+            owner=self.settings.owner,
+        )
         self._memory.forget(self._whose(deck))
-        return Forgotten(certificate)
+        return Forgotten(gone.to_dict())
 
     # -- inside -----------------------------------------------------------------------------
 

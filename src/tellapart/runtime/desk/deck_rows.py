@@ -89,6 +89,7 @@ def counted(counts: ledger.Counts) -> dict[str, int]:
         "leave": counts.actions.get("leave", 0),
         **{f"sent_{state}": counts.states.get(state, 0) for state in ("done", "refused")},
         "unknown": counts.states.get("unknown", 0),
+        "matches": counts.matches,
         "labels": counts.labelled,
         "to_review": counts.to_review,
         "dry_reviewed": counts.reviewed_dry,

@@ -22,12 +22,12 @@ from tellapart.runtime.desk import deck_rows as rows
 from tellapart.runtime.desk.deck_learning import DeckLearning
 from tellapart.runtime.desk.deck_shapes import DeckRow, DeckView, Mode, SourceView, TurnRow
 from tellapart.runtime.desk.shapes import Page
-from tellapart.runtime.shapes import Request, Run
+from tellapart.runtime.shapes import Request, Run, State
 
 #: Decks of one account, secrets' length, minutes between turns, turns that may wait.
 MOST_DECKS, MOST_SECRET, MOST_ON_A_PAGE, MOST_TURNS = 100, 10_000, 200, 20
-_LEAST_EVERY, _MOST_EVERY = 1.0, 10_080.0
-_UNDER_WAY = ("queued", "running")
+_LEAST_EVERY, _MOST_EVERY, _FIVE_MINUTES = 1.0, 10_080.0, 300
+_UNDER_WAY: tuple[State, ...] = ("queued", "running")
 #: Names that stand for something else in addresses.
 _TAKEN = frozenset({"sources", "new"})
 
@@ -60,7 +60,7 @@ class Decks(DeckLearning):
 
     def deck(self, name: str) -> DeckView:
         """One deck with all its settings."""
-        return self._view(self._deck(name))
+        return self._shown_deck(self._deck(name))
 
     def deck_add(
         self,
@@ -100,10 +100,10 @@ class Decks(DeckLearning):
             project=project,
             title=title,
             people=people,
-            **({} if policy is None else {"policy": self._parsed(policy, said)}),
-            **({} if every is None else {"every_s": _seconds(every)}),
+            policy=None if policy is None else self._parsed(policy, said),
+            every_s=_FIVE_MINUTES if every is None else _seconds(every),
         )
-        return self._view(made)
+        return self._shown_deck(made)
 
     def deck_change(
         self,
@@ -225,14 +225,14 @@ class Decks(DeckLearning):
 
     def _changed_deck(self, deck: Deck) -> DeckView:
         self._memory.forget(self._whose(deck))
-        return self._view(deck)
+        return self._shown_deck(deck)
 
-    def _view(self, deck: Deck) -> DeckView:
+    def _shown_deck(self, deck: Deck) -> DeckView:
         """A deck with all its settings, as it stands now."""
         state = deck.state()
         row: ledger.DeckRow = state["deck"]
         kind = registry.load("deck", row.source)
-        busy = bool(self._turn_runs(deck, limit=1, states=_UNDER_WAY))
+        busy = state["busy"] or bool(self._turn_runs(deck, limit=1, states=_UNDER_WAY))
         shown = rows.deck_row(row, state["counts"], busy=busy)
         champion = state["champion"]
         return DeckView(
@@ -327,7 +327,7 @@ class Decks(DeckLearning):
 
 def _project_of(deck: Deck) -> str:
     """Under which name the queue keeps a deck's turns."""
-    return f"deck:{deck.row.id}"
+    return f"deck:{deck.ledger.id}"
 
 
 def _seconds(minutes: float) -> int:

@@ -170,8 +170,8 @@ class Me(Decks):
             write(f"{base}/policy.json", deck.policy)
             write(f"{base}/heads.json", [one.to_dict() for one in self.deck_heads(deck.name)])
             with archive.open(f"{base}/candidates.jsonl", "w") as out:
-                for row in self._candidates(deck.name):
-                    out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+                for seen in self._candidates(deck.name):
+                    out.write(json.dumps(seen, ensure_ascii=False).encode() + b"\n")
 
     def _candidates(self, deck: str) -> Iterator[dict[str, Any]]:
         after = ""
