@@ -15,6 +15,7 @@ from typing import Any, Self
 import httpcore
 import httpx
 
+from tellapart.errors import InputError
 from tellapart.fetch import datauri, sniff
 from tellapart.fetch.body import Limits
 from tellapart.fetch.exchange import REDIRECTS, Answer, Wanted, exchange
@@ -166,8 +167,9 @@ class Fetcher:
     ) -> Sent:
         """Send one request once, at once: no second try, no redirect, no wait for a busy host.
 
-        For the API of a service that acts on what it is asked. Raises `FetchError` only where
-        surely nothing was sent; else what came back, with its status, or with `error` set.
+        For the API of a service that acts on what it is asked. Raises `FetchError`, and
+        `InputError` for a header of several lines, only where surely nothing was sent; else
+        returns what came back, with its status, or with `error` set.
         """
         target = self._guard.check(url)
         limits = replace(
@@ -185,6 +187,13 @@ class Fetcher:
         if content is not None:
             fields |= {"content-type": "application/json", "content-length": str(len(content))}
         fields.update((name.lower(), value) for name, value in (headers or {}).items())
+        # The library would quote such a value in its log, and it may be a token.
+        if not all(value.isprintable() for value in fields.values()):
+            raise InputError(
+                "A header for a service holds a line break or another control character.",
+                expected="one line of text",
+                do="Enter the token anew.",
+            )
         raw = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in fields.items()]
         async with self._host(target).slot(self._everyone, delay=0.0, longest=0.0):
             return await send(self._transport, target, raw, limits, method=method, content=content)
