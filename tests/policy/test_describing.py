@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tellapart.errors import PolicyError
@@ -26,6 +28,7 @@ from tellapart.policy import (
 from tellapart.policy.describing import inner_rows, rows
 from tellapart.policy.fields import extra_of
 from tellapart.policy.schema import Age, Bio, Costs, Model, Pictures, Quiet, Veto
+from tests.policy.test_seven_rules import POLICIES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -105,6 +108,26 @@ def test_the_file_to_begin_with_is_the_default_and_names_every_key(people: bool)
         key = path.split(".")[-1]
         assert re.search(rf"^ *{key}:", text, re.M), path
     assert all(len(line) <= 90 for line in text.splitlines())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    data=POLICIES,
+    words=st.lists(st.text(min_size=1, max_size=9), max_size=3),
+    veto=st.sampled_from([{"above": 2}, {"equals": ["a: b", 1, True]}, {"contains": ["#x"]}]),
+    costs=st.none() | st.just({"wrong_like": 1, "missed_like": 7}),
+)
+def test_a_policy_as_a_file_is_that_policy(data: Any, words: Any, veto: Any, costs: Any) -> None:
+    model = {"costs": costs} if costs else data.get("model", {})
+    more = {"bio": {"like": words}, "model": model, "veto": [{"field": "x y: z", **veto}]}
+    try:
+        policy = check({**data, **more})
+    except PolicyError as error:
+        assert all(problem["path"].startswith("bio.like") for problem in error.problems)
+        return
+    text = template(True, policy)
+    assert parse(text) == policy
+    assert text.count("#") > 40, "it is explained"
 
 
 def test_changes_between_policies() -> None:

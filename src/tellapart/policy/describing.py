@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from tellapart.policy.schema import Policy, SuperLike
 from tellapart.policy.texts import share
 from tellapart.policy.vetoing import told
 
+_UNSAFE = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _PEOPLE = (
     f"People who are not declared to be {ADULT} or older are not judged, and nothing of them is "
     "kept but a count. Where an estimated age is not clearly adult, nothing is done by itself and "
@@ -98,10 +100,10 @@ def _listed(words: Sequence[str], last: str = "and", limit: int = 12) -> str:
     return f"{', '.join(shown[:-1])} {last} {shown[-1]}" if len(shown) > 1 else "".join(shown)
 
 
-def template(people: bool = True) -> str:
-    """The default policy as a YAML file to begin with: every key, explained."""
+def template(people: bool = True, policy: Policy | None = None) -> str:
+    """`policy` (None: the default) as a YAML file to go on from: every key, explained."""
     lines = [
-        "# How this deck decides. Every key may be left out: the value shown is its default.",
+        "# How this deck decides. Every key may be left out; docs/policy.md tells the defaults.",
         "# The order: quiet hours and limits, vetoes, then rules 1 to 7; the first that decides.",
     ]
     if people is not False:
@@ -109,17 +111,18 @@ def template(people: bool = True) -> str:
             f"# People not declared to be {ADULT} or older are never judged, and where an",
             "# estimated age is not clearly adult a person decides. No key changes this.",
         ]
-    policy = Policy.default(people)
+    policy = Policy.default(people) if policy is None else policy
+    values = policy.model_dump(mode="json")
     for key, field in Policy.model_fields.items():
-        value = getattr(policy, key)
         lines += ["", *_comment(field.description or "", "")]
-        if not isinstance(value, BaseModel):
-            lines.append(f"{key}: {_yaml(value)}")
+        part = getattr(policy, key)
+        if not isinstance(part, BaseModel):
+            lines.append(f"{key}: {_yaml(values[key])}")
             continue
         lines.append(f"{key}:")
-        for inner, sub in type(value).model_fields.items():
+        for inner, sub in type(part).model_fields.items():
             lines += [*_comment(sub.description or "", "  ")]
-            lines.append(f"  {inner}: {_yaml(getattr(value, inner))}")
+            lines.append(f"  {inner}: {_yaml(values[key][inner])}")
     return "\n".join(lines) + "\n"
 
 
@@ -134,9 +137,14 @@ def _comment(text: str, indent: str) -> Iterator[str]:
 
 
 def _yaml(value: object) -> str:
+    """JSON is YAML but for a few letters that YAML takes for line breaks or refuses."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
-    return json.dumps(value)
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        told = [{k: v for k, v in item.items() if v is not None} for item in value]
+        return "".join(f"\n  - {_yaml(item)}" for item in told)
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def changes(old: Policy, new: Policy) -> list[tuple[str, Any, Any]]:
