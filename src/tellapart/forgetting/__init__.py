@@ -7,6 +7,8 @@ and folders there are. Steps ask `Refusals` before they keep anything.
 from __future__ import annotations
 
 from tellapart.forgetting.certificate import Certificate, Withdrawn
-from tellapart.forgetting.refusals import Refusals
+from tellapart.forgetting.forget import forget
+from tellapart.forgetting.refusals import REASON, Refusals
+from tellapart.forgetting.traces import Asked
 
-__all__ = ["Certificate", "Refusals", "Withdrawn"]
+__all__ = ["REASON", "Asked", "Certificate", "Refusals", "Withdrawn", "forget"]

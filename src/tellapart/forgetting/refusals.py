@@ -95,9 +95,12 @@ def named(source: str, ref: str) -> str:
 
 def _plain(kind: Kind, value: str) -> str:
     """The form in which two spellings are the same."""
-    if kind == "creator":
-        return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
-    return value.strip()
+    return same_creator(value) if kind == "creator" else value.strip()
+
+
+def same_creator(name: str) -> str:
+    """The form in which two spellings of a creator's name are the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _digest(key: bytes, kind: Kind, value: str) -> str:
