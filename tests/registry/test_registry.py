@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from tellapart import doors, registry
-from tellapart.errors import InputError
+from tellapart.errors import InputError, MissingExtraError
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_strangers_plug_in_is_listed_after_ours_and_loads(site: Path) -> None:
     _install(
         site, "sharp-pictures", "sharpmod", _GOOD, "[tellapart.analyzers]\nsharp = sharpmod:Sharp\n"
     )
-    assert registry.names("analyzer") == ("basic", "phash", "sharp")
+    assert registry.names("analyzer") == (*registry.BUILT_IN["analyzer"], "sharp")
     assert "sharpmod" not in sys.modules
     loaded = registry.load("analyzer", "sharp")
     assert issubclass(loaded, doors.Analyzer)
@@ -63,7 +63,7 @@ def test_a_strangers_plug_in_is_listed_after_ours_and_loads(site: Path) -> None:
 
 def test_a_built_in_wins_over_a_stranger_of_its_name(site: Path) -> None:
     _install(site, "impostor", "impmod", _GOOD, "[tellapart.analyzers]\nbasic = impmod:Sharp\n")
-    assert registry.names("analyzer") == ("basic", "phash")
+    assert registry.names("analyzer") == tuple(registry.BUILT_IN["analyzer"])
     assert registry.load("analyzer", "basic").__module__ == "tellapart.plugins.analyzers.basic"
 
 
@@ -125,3 +125,36 @@ def test_importing_the_registry_imports_no_plug_in() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_one_with_an_extra_is_ours_even_where_the_extra_is_not_installed(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        registry.OPTIONAL, "analyzer", {"sharp": ("sharpmod:Sharp", "sharp", "no_such_module")}
+    )
+    _install(site, "sharp", "othermod", _GOOD, "[tellapart.analyzers]\nsharp = othermod:Sharp\n")
+    assert registry.names("analyzer") == tuple(registry.BUILT_IN["analyzer"])
+    with pytest.raises(MissingExtraError, match="not installed") as caught:
+        registry.load("analyzer", "sharp")
+    assert "pip install 'tellapart[sharp]'" in caught.value.do
+    monkeypatch.setitem(
+        registry.OPTIONAL, "analyzer", {"sharp": ("othermod:Sharp", "sharp", "othermod")}
+    )
+    assert registry.names("analyzer")[-1] == "sharp"
+    assert registry.load("analyzer", "sharp").name == "sharp"
+
+
+def test_a_strangers_deck_source_comes_through_the_same_door(site: Path) -> None:
+    code = """
+from tellapart.doors import ActAnswer, Candidate, DeckSource
+class Pets(DeckSource):
+    name = "pets"
+    async def next(self, limit):
+        return [Candidate("rex")]
+    async def act(self, ref, action, key):
+        return ActAnswer("done")
+"""
+    _install(site, "pets", "petsmod", code, "[tellapart.decks]\npets = petsmod:Pets\n")
+    assert "pets" in registry.names("deck")
+    assert issubclass(registry.load("deck", "pets"), doors.DeckSource)

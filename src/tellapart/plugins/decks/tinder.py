@@ -193,7 +193,9 @@ class Tinder(DeckSource):
             raise self._service.changed("gave recommendations without `photos`")
         return found
 
-    def _candidate(self, rec: Mapping[str, Any]) -> Candidate | None:
+    def _candidate(self, rec: object) -> Candidate | None:
+        if not isinstance(rec, Mapping):
+            return None
         user = rec.get("user")
         ref = user.get("_id") if isinstance(user, Mapping) else None
         if not isinstance(user, Mapping) or not isinstance(ref, str) or not _ID.fullmatch(ref):
