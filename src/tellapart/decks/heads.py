@@ -66,7 +66,7 @@ class Heads(Base):
                 values["before"] = before or ""
             which = (_h.id == head, _h.deck_id == self.id)
             connection.execute(schema.deck_heads.update().where(*which).values(values))
-            self._log(connection, "head", why, head=head, state=state, **evaluation)
+            self._log(connection, "head", why, **{**evaluation, "head": head, "state": state})
             self._drop_old(connection)
 
     def roll_back(self) -> str:
