@@ -12,7 +12,7 @@ import importlib
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -32,10 +32,12 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from tellapart.errors import PictureError
+from tellapart.errors import NotFoundError, PictureError
 
-View = Literal["squash", "crop", "pad"]
+View = Literal["squash", "crop", "pad", "face", "both"]
 VIEWS: tuple[str, ...] = get_args(View)
+#: Views for which a face is looked for: `use_faces` says how.
+FACE_VIEWS = frozenset(("face", "both"))
 Color = Literal["RGB", "gray"]
 COLORS: tuple[str, ...] = get_args(Color)
 #: What a model sees: the side of a square, or (height, width), in pixels.
@@ -64,6 +66,8 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+#: The shortest side wanted where a face is looked for.
+_FACE_HINT = 640
 _CROP = 0.875
 _PAD = 127
 #: Pixels converted together where a picture is not plain RGB.
@@ -119,9 +123,11 @@ def prepare(
 
     `size` is the side of a square or (height, width). `view`: `squash` stretches the whole
     picture, `crop` takes the middle 0.875 of the largest part of the wanted shape, `pad` keeps
-    the shape and fills with grey 127. Bicubic, antialiased. With the color `gray` the shape is
-    (height, width, 1), luma as ITU-R BT.601 weighs it; a gray picture of the wanted size comes
-    back unchanged. Raises `ValueError` for other words.
+    the shape and fills with grey 127; `face` is the largest face, upright, or the whole picture
+    where there is none, and `both` the whole picture above that, twice as high as `size` says.
+    Bicubic, antialiased. With the color `gray` the shape is (height, width, 1), luma as ITU-R
+    BT.601 weighs it; a gray picture of the wanted size comes back unchanged. Raises `ValueError`
+    for other words, `NotFoundError` for a view of faces without a detector (see `use_faces`).
     """
     if view not in VIEWS:
         raise ValueError(f"view is {view!r}, expected one of {', '.join(VIEWS)}")
@@ -129,6 +135,8 @@ def prepare(
         raise ValueError(f"color is {color!r}, expected one of {', '.join(COLORS)}")
     if image.mode != "RGB":
         image = to_rgb(image)
+    if view in FACE_VIEWS:
+        return _with_face(image, size, view, color)
     gray = color == "gray"
     if gray:
         image = image.convert("L")
@@ -141,6 +149,44 @@ def prepare(
         resized = canvas
     pixels = np.array(resized, dtype=np.uint8)
     return pixels[..., None] if gray else pixels
+
+
+def use_faces(cut: Callable[[Image.Image, int], Image.Image | None]) -> None:
+    """Say how the views of faces find one: `cut` gives a picture's largest face, upright, at least
+    of that side where the picture has the pixels; None where it has none.
+
+    One for the whole process: only a detector of known bytes is ever given, so that the same
+    picture is prepared alike everywhere.
+    """
+    global _cut_face
+    _cut_face = cut
+
+
+_cut_face: Callable[[Image.Image, int], Image.Image | None] | None = None
+
+
+def _with_face(image: Image.Image, size: Size, view: View, color: Color) -> np.ndarray:
+    if _cut_face is None:
+        raise NotFoundError(
+            f"A picture is to be seen as {view!r}, and there is no detector of faces.",
+            expected="YuNet's weights, which a bundle of that view brings along",
+            do="Run: tellapart weights get yunet",
+        )
+    face = prepare(_cut_face(image, max(sides(size))) or image, size, "squash", color)
+    if view == "face":
+        return face
+    return np.concatenate([prepare(image, size, "squash", color), face])
+
+
+def hint(size: Size, view: str = "squash") -> int:
+    """What `decode` is to be told for pictures that `prepare` then brings to `size`."""
+    return max(_FACE_HINT if view in FACE_VIEWS else 1, *sides(size))
+
+
+def seen(size: Size, view: str) -> tuple[int, int]:
+    """(height, width) in pixels of what `prepare` gives."""
+    high, wide = sides(size)
+    return (2 * high, wide) if view == "both" else (high, wide)
 
 
 def sides(size: Size) -> tuple[int, int]:
@@ -176,7 +222,7 @@ def load(
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
     """A file's bytes (or path) to what the model sees: `decode`, hinted, and `prepare`."""
-    image = decode(data, hint=max(sides(size)), max_pixels=max_pixels)
+    image = decode(data, hint=hint(size, view), max_pixels=max_pixels)
     return prepare(image, size, view, color)
 
 

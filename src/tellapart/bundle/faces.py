@@ -8,18 +8,25 @@ nose and corners of the mouth are; overlapping ones give way to the likelier.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
-from tellapart import telemetry
+from tellapart import images, telemetry
 from tellapart.errors import MissingExtraError, TellapartError, VerificationError
 
 Box = tuple[float, float, float, float]
 Points = tuple[tuple[float, float], ...]
 
+#: The one detector of views of faces, by SHA-256: YuNet for pictures of any size. Its bytes are
+#: part of what such a view means, and its license is known.
+VIEWER = "daede24002cc8590f457998cc5e6c9e8b82f45f6bd969506a8913cd4ed10a2d3"
+#: Its file in a bundle.
+FILE = "faces.onnx"
 _STRIDES = (8, 16, 32)
 _NAMES = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in _STRIDES)
 #: As OpenCV's reader has them: boxes that share more than this are one face; so many are compared.
@@ -159,6 +166,38 @@ class FaceReader:
         return self.look(np.asarray(turned), _PROMISING)
 
 
+def provide(model: bytes) -> None:
+    """Let the views of faces of this process find them with YuNet's `model`.
+
+    Raises `VerificationError` for any other file than the one that these views mean.
+    """
+    if hashlib.sha256(model).hexdigest() != VIEWER:
+        raise _bad(f"is not the one that views of faces are made with (SHA-256 {VIEWER})")
+    with _lock:
+        if not _viewers:
+            _viewers.append(FaceReader(model))
+            images.use_faces(_largest)
+
+
+def largest(image: Image.Image) -> Found | None:
+    """The largest face in a picture; None without one, or without a detector given."""
+    found = _viewers[0].find(image) if _viewers else []
+    return found[0] if found else None
+
+
+def _largest(image: Image.Image, side: int) -> Image.Image | None:
+    face = largest(image)
+    if face is None:
+        return None
+    # As large as the picture has it, so that it is resized once, by who sees it.
+    own = max(face.width, face.height) * (1 + 2 * MARGIN)
+    return Image.fromarray(cut(image, face, max(side, round(own))))
+
+
+_viewers: list[FaceReader] = []
+_lock = threading.Lock()
+
+
 def decoded(
     outputs: dict[str, np.ndarray], sides: tuple[int, int], least: float = LIKELY
 ) -> list[Found]:
@@ -190,7 +229,7 @@ def decoded(
     ]
 
 
-def cut(image: Image.Image, face: Found, size: int = 112, margin: float = MARGIN) -> np.ndarray:
+def cut(image: Image.Image, face: Found, size: int, margin: float = MARGIN) -> np.ndarray:
     """The square around a face, upright, uint8 RGB, size×size: out of the picture turned by its
     angle. `margin`: what is added on each side, as a share of the face's longer side."""
     half = max(face.width, face.height) * (0.5 + margin)

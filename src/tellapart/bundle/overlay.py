@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
+from tellapart.bundle import faces
+from tellapart.images import FACE_VIEWS
+
 #: Dark, red, orange, yellow: read as heat, and still told apart without colour vision.
 _STOPS = np.array([[0, 0, 0], [200, 20, 30], [255, 150, 0], [255, 250, 140]], np.float32)
 #: Share of the shorter side that the `crop` view looks at, as in `images.prepare`.
@@ -27,7 +30,7 @@ def why_overlay(
     peak = float(heat.max()) if heat.size else 0.0
     if peak > 0:
         heat = heat / peak
-    strength = _stretched(heat, base.size, view)[..., None]
+    strength = _laid(heat, base, view)[..., None]
     place = strength[..., 0] * (len(_STOPS) - 1)
     low = np.minimum(place.astype(np.int64), len(_STOPS) - 2)
     part = (place - low)[..., None]
@@ -38,6 +41,26 @@ def why_overlay(
     if label:
         _write(out, label)
     return out
+
+
+def _laid(heat: np.ndarray, image: Image.Image, view: str) -> np.ndarray:
+    """`heat` in 0..1 where the model saw it: over the picture, over its largest face, or both."""
+    if view not in FACE_VIEWS:
+        return _stretched(heat, image.size, view)
+    half = len(heat) // 2 if view == "both" else 0
+    face = faces.largest(image)
+    if face is None:
+        on_face = _stretched(heat[half:], image.size, view)
+    else:
+        side = max(1, round(max(face.width, face.height) * (1 + 2 * faces.MARGIN)))
+        part = Image.fromarray(np.ascontiguousarray(heat[half:]), mode="F")
+        part = part.resize((side, side), Image.Resampling.BICUBIC)
+        part = part.rotate(-face.angle, Image.Resampling.BILINEAR, expand=True)
+        x, y = face.center
+        canvas = Image.new("F", image.size, 0.0)
+        canvas.paste(part, (round(x - part.width / 2), round(y - part.height / 2)))
+        on_face = np.clip(np.asarray(canvas), 0, 1)
+    return np.maximum(on_face, _stretched(heat[:half], image.size, view)) if half else on_face
 
 
 def _stretched(heat: np.ndarray, size: tuple[int, int], view: str) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tellapart import images
-from tellapart.bundle import occlusion
+from tellapart.bundle import faces, occlusion
 from tellapart.bundle.archive import MODEL_LIMIT, Archive, open_archive, refuse
 from tellapart.bundle.manifest import Manifest, PictureInput, read_sums, sha256
 from tellapart.bundle.pictures import Picture, open_picture, prepared
@@ -167,7 +167,7 @@ class Bundle:
         Raises `PictureError`, and `InputError` where the model takes rows.
         """
         given = self._pictures()
-        image = open_picture(picture, hint=max(given.size))
+        image = open_picture(picture, hint=images.hint(given.size, given.view))
         return images.prepare(image, given.size, cast(Any, given.view), cast(Any, given.color))
 
     def outputs(self, batch: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -242,7 +242,8 @@ class Bundle:
 def read_model(archive: Archive) -> tuple[Manifest, bytes]:
     """The manifest and the model of an open bundle, their sums checked.
 
-    Raises `VerificationError` before a damaged model can reach an engine's parser.
+    Where its view is one of faces, the bundle's detector is given to `images` on the way. Raises
+    `VerificationError` before a damaged model can reach an engine's parser.
     """
     found, problems = read_sums(archive.read(SUMS))
     text = archive.read(MANIFEST)
@@ -258,4 +259,6 @@ def read_model(archive: Archive) -> tuple[Manifest, bytes]:
     ]
     if wrong:
         raise refuse(archive.path, wrong)
+    if manifest.picture is not None and manifest.picture.view in images.FACE_VIEWS:
+        faces.provide(archive.read(faces.FILE, MODEL_LIMIT))
     return manifest, model

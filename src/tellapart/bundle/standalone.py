@@ -20,6 +20,7 @@ MODULES = (
     "bundle/answering.py",
     "bundle/archive.py",
     "bundle/compiled.py",
+    "bundle/faces.py",
     "bundle/manifest.py",
     "bundle/occlusion.py",
     "bundle/overlay.py",
@@ -80,17 +81,28 @@ so have the pictures in dataset/: see README.md and dataset/ATTRIBUTION.csv.
 #: Where the model was trained from the ground up.
 _OWN_NOTICE = f"{_COPYRIGHT}.\nOn the model and the data that it learned from see README.md.\n"
 
+#: As YuNet's own license file has it.
+_FACES_NOTICE = """
+faces.onnx is the face detector YuNet, under the Apache License, Version 2.0:
+Copyright 2018-2022 OpenMMLab. All rights reserved.
+Copyright (c) 2022 Shiqi Yu <shiqi.yu@gmail.com>
+It is as published (libfacedetection.train, onnx/yunet_s_dynamic.onnx).
+"""
+
 _ROOT = '''"""The part of Tellapart that this bundle needs to run by itself."""
 '''
 
 
-def runtime_files(*, backbone: bool = True, embedded: bool = True) -> dict[str, bytes]:
+def runtime_files(
+    *, backbone: bool = True, embedded: bool = True, faces: bool = False
+) -> dict[str, bytes]:
     """The program's files by their name in the zip: `__main__.py`, its package, its license.
 
     `backbone`: whether the model holds the weights of one; `embedded`: of the one that comes with
-    the program, and of no other.
+    the program, and of no other; `faces`: whether YuNet's weights go along.
     """
     notice = _OWN_NOTICE if not backbone else _NOTICE if embedded else _OTHER_NOTICE
+    notice += _FACES_NOTICE * faces
     root = files("tellapart")
     found = {f"tellapart/{name}": root.joinpath(name).read_bytes() for name in MODULES}
     return {

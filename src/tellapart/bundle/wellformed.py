@@ -9,7 +9,7 @@ from typing import Any
 #: The newest bundle format this program reads. Heads on pictures are still written as format 1.
 FORMAT = 2
 HEAD_FORMAT = 1
-VIEWS = ("squash", "crop", "pad")
+VIEWS = ("squash", "crop", "pad", "face", "both")
 COLORS = ("RGB", "gray")
 TASKS = ("image-classification", "tabular-classification")
 _LARGEST = 4096

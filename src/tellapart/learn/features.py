@@ -13,6 +13,7 @@ import numpy as np
 
 from tellapart import images
 from tellapart.errors import DataError, NotFoundError, PictureError
+from tellapart.learn import doubling
 from tellapart.learn.backbone import Backbone
 from tellapart.learn.engine import Engine
 from tellapart.learn.feature_cache import FeatureCache as FeatureCache
@@ -72,7 +73,7 @@ def extract(
         return
     workers = min(settings.worker_threads, -(-len(items) // BATCH))
     engine = engine or Engine(
-        backbone.onnx,
+        doubling.model_of(backbone, view),
         threads=settings.worker_threads,
         callers=workers,
         cache_dir=cache_of(backbone, settings),
@@ -148,7 +149,8 @@ def _single(
     way: Way,
 ) -> tuple[np.ndarray, dict[str, PictureError]]:
     """`matrix` of a backbone without parts, of the pictures looked at one `way`."""
-    cache = FeatureCache(settings.cache_dir, cache_key(backbone, view, way), backbone.dim)
+    dim = doubling.dim_of(backbone, view)
+    cache = FeatureCache(settings.cache_dir, cache_key(backbone, view, way), dim)
     shas = [sha for sha, _ in items]
     vectors, missing = cache.get(shas)
     rows: dict[str, list[int]] = {}

@@ -65,6 +65,7 @@ def check_train(
                 expected,
                 do,
             )
+    _view(given, model_kind == "head" and not tuned, problems)
     if model_kind == "head":
         _weights(given, tuned, staged, problems)
         _devices(given, problems)
@@ -139,6 +140,20 @@ def _budget(
             "takes: seconds",
             "good or best, or no budget",
             "Write `effort: good`, or remove the budget.",
+        )
+
+
+def _view(given: Mapping[Any, Any], frozen: bool, problems: Problems) -> None:
+    """Faces are seen by a head on frozen features alone."""
+    view = given.get("view")
+    if view not in ("face", "both") or problems.within("train.view"):
+        return
+    if not frozen:
+        problems.say(
+            "train.view",
+            f"train.view is {quote(view)}, but a network learns from the pictures",
+            "a view of faces with a head on frozen features alone",
+            "Write `effort: quick`, without stages or layers, or take another view.",
         )
 
 

@@ -78,6 +78,16 @@ def _metrics(value: object) -> object:
     return tuple("accuracy" if word == "acc" else word for word in words)
 
 
+def _view(value: object) -> object:
+    return "squash" if value == "whole" else value
+
+
+View = Annotated[
+    Literal["squash", "crop", "pad", "face", "both"],
+    BeforeValidator(
+        _view, json_schema_input_type=Literal["whole", "squash", "crop", "pad", "face", "both"]
+    ),
+]
 Optimizer = Annotated[OptimizerName, BeforeValidator(_optimizer)]
 Loss = Annotated[LossName, BeforeValidator(_loss)]
 Metrics = Annotated[tuple[Literal["accuracy"], ...], BeforeValidator(_metrics)]
@@ -113,10 +123,11 @@ class Train(Part):
         expected="auto, true or false",
         why="off; with good or best where it turns out better",
     )
-    view: Literal["squash", "crop", "pad"] = says(
+    view: View = says(
         "squash",
-        "How a picture becomes a square: squash it, crop its middle, or pad it.",
-        expected="squash, crop or pad",
+        "What the model sees. Of the whole picture a square: squash it (or whole), crop its "
+        "middle, or pad it. face: the largest face, upright; both: the whole, and the face.",
+        expected="whole, squash, crop, pad, face or both",
         why="nothing at the edges is lost, and no border is learned",
     )
     C: Number | Literal["auto"] = says(

@@ -86,7 +86,8 @@ def gather(archive: Archive, manifest: Manifest, folder: Path | None = None) -> 
         items, learned = _of_folder(folder, trained_on)
         origin = f"pictures of {str(folder)!r}"
     channels = 1 if given.color == "gray" else 3
-    most = min(MOST, max(_LEAST, _ROOM // (given.size[0] * given.size[1] * channels)))
+    high, wide = images.seen(given.size, given.view)
+    most = min(MOST, max(_LEAST, _ROOM // (high * wide * channels)))
 
     def prepare(item: _Item) -> NDArray[np.uint8] | None:
         try:

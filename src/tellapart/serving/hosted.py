@@ -81,7 +81,7 @@ class Hosted:
         given = self.manifest.picture
         if given is None:
             return (len(cast(RowReader, self._rows).schema.names),)
-        return (*given.size, 1 if given.color == "gray" else 3)
+        return (*images.seen(given.size, given.view), 1 if given.color == "gray" else 3)
 
     def answer(self, jobs: Sequence[Job]) -> list[Answer]:
         """Answers in the order of the jobs; each that cannot be used has its own `error`."""

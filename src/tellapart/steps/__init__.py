@@ -124,20 +124,36 @@ def open_context(
     progress: Callable[[Progress], None] = _silent,
     command: Command | None = None,
 ) -> StepContext:
-    """The context of the project `name`. Raises `NotFoundError` where there is none."""
+    """The context of the project `name`.
+
+    Raises `NotFoundError` where there is none, and where its model is to see faces and there is no
+    detector.
+    """
     from tellapart.catalog import Catalog
     from tellapart.recipe import check
     from tellapart.store.database import open_database
 
     catalog = Catalog.open(open_database(settings), name, settings.owner)
+    recipe = check(catalog.recipe)
+    _look_for_faces(settings, recipe)
     return StepContext(
         settings=settings,
         catalog=catalog,
-        recipe=check(catalog.recipe),
+        recipe=recipe,
         folder=settings.projects_dir / name,
         progress=progress,
         command=command,
     )
+
+
+def _look_for_faces(settings: Settings, recipe: Recipe) -> None:
+    """Where the model is to see faces, have them found. Raises what `models.provide` raises."""
+    from tellapart.images import FACE_VIEWS
+
+    if recipe.train.view in FACE_VIEWS:
+        from tellapart.learn.faces.models import provide
+
+        provide(settings)
 
 
 def run_step(step: str, context: StepContext) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tellapart import images
 from tellapart.bundle import occlusion
 from tellapart.bundle.prediction import MapKind
 from tellapart.catalog import PictureRow
-from tellapart.learn import backbone, features, influence, measuring, trained
+from tellapart.learn import backbone, doubling, features, influence, measuring, trained
 from tellapart.learn.engine import Engine
 from tellapart.steps import StepContext
 from tellapart.store.files import FileStore
@@ -151,7 +151,7 @@ class Explainer:
         """
         size, view = (self._net.size, self._net.size), self._context.recipe.train.view
         ready = [
-            images.prepare(images.decode(data, hint=self._net.size), size, view)
+            images.prepare(images.decode(data, hint=images.hint(size, view)), size, view)
             for data in pictures
         ]
         return [self._map(one) for one in ready]
@@ -170,7 +170,8 @@ class Explainer:
     @cached_property
     def _engine(self) -> Engine:
         threads = self._context.settings.worker_threads
-        return Engine(self._net.onnx, threads=threads, prefer="onnxruntime")
+        model = doubling.model_of(self._net, self._context.recipe.train.view)
+        return Engine(model, threads=threads, prefer="onnxruntime")
 
     @cached_property
     def _influence(self) -> influence.Influence:

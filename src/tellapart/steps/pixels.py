@@ -42,7 +42,7 @@ def of_pictures(
     def make(i: int) -> Pixels:
         row = rows[i]
         data = reader(files, row.sha256, row.path)()
-        image = images.decode(data, hint=max(size))
+        image = images.decode(data, hint=images.hint(size, view))
         return images.prepare(image, size, view, color)
 
     return _cached(context, [row.sha256 for row in rows], shape, view, make)

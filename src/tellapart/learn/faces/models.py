@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tellapart.bundle import faces
 from tellapart.errors import (
     FetchError,
     InputError,
@@ -27,7 +28,7 @@ from tellapart.settings import Settings
 YUNET, AGE_SEX = "yunet", "age_sex"
 #: SHA-256 → what it is: the same weights, once for pictures of any size, once for 640 × 640.
 DETECTORS = {
-    "daede24002cc8590f457998cc5e6c9e8b82f45f6bd969506a8913cd4ed10a2d3": "yunet_s_dynamic.onnx",
+    faces.VIEWER: "yunet_s_dynamic.onnx",
     "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4": "yunet_s_640_640.onnx",
 }
 #: Of YuNet's weights; their notice travels with them.
@@ -84,9 +85,24 @@ def detector(settings: Settings) -> ModelFile:
     )
 
 
-def detector_of_known_license(settings: Settings) -> ModelFile:
-    """The same, for passing on in a bundle: none but a file that is known here."""
-    return _known(detector(settings))
+def viewer(settings: Settings) -> bytes:
+    """The detector of the views of faces, which goes into their bundles.
+
+    Raises `NotFoundError` without one, `VerificationError` where another one is at hand.
+    """
+    found = detector(settings)
+    if found.sha256 != faces.VIEWER:
+        raise VerificationError(
+            f"{str(found.path)!r} is not the detector that views of faces are made with.",
+            expected=f"{_FETCHED}, SHA-256 {faces.VIEWER}",
+            do="Unset TELLAPART_FACES, then run: tellapart weights get yunet",
+        )
+    return found.read()
+
+
+def provide(settings: Settings) -> None:
+    """Let this process prepare pictures in a view of faces. Raises what `viewer` raises."""
+    faces.provide(viewer(settings))
 
 
 def age_sex(settings: Settings) -> ModelFile | None:

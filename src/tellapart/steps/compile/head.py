@@ -16,7 +16,7 @@ from tellapart.bundle.manifest import sha256, to_json
 from tellapart.bundle.predictor import Session
 from tellapart.catalog import PictureRow
 from tellapart.learn import backbone as backbones
-from tellapart.learn import graph, parity
+from tellapart.learn import doubling, graph, parity
 from tellapart.learn.backbone import Backbone
 from tellapart.learn.features import cache_key
 from tellapart.learn.measuring import reader
@@ -64,7 +64,7 @@ def run(context: StepContext) -> dict[str, Any]:
     view = context.recipe.train.view
     metadata = _metadata(context.recipe.name, trained, backbone, view)
     model = graph.assemble(
-        backbone.onnx.read_bytes(),
+        doubling.data_of(backbone, view),
         weight=trained.head.weight,
         bias=trained.head.bias,
         bank=trained.bank,

@@ -22,7 +22,7 @@ from tellapart.bundle.manifest import sha256, to_json
 from tellapart.bundle.predictor import BATCH, Session
 from tellapart.catalog import PictureRow
 from tellapart.errors import VerificationError
-from tellapart.learn import graph, int8
+from tellapart.learn import doubling, graph, int8
 from tellapart.learn.backbone import Backbone
 from tellapart.learn.features import matrix
 from tellapart.learn.measuring import reader
@@ -133,7 +133,7 @@ def _make(
         return images.load(reader(files, row.sha256, row.path)(), backbone.size, view)
 
     context.progress(Progress("compile", 0, None, "int8"))
-    exact = backbone.onnx.read_bytes()
+    exact = doubling.data_of(backbone, view)
     taken = _calibration(rows, int8.pictures_for(exact))
     model = graph.assemble(
         int8.quantize(exact, taken, load),

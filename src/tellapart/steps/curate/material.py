@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart import registry
+from tellapart import images, registry
 from tellapart.catalog import PictureRow
 from tellapart.doors import Analyzer
-from tellapart.learn import backbone, features, measuring, nearness
+from tellapart.learn import backbone, doubling, features, measuring, nearness
 from tellapart.steps import Progress, StepContext
 from tellapart.store.files import FileStore
 
@@ -142,7 +142,7 @@ def _survey(context: StepContext, plans: Sequence[measuring.Plan]) -> dict[str, 
     total = len(plans)
     survey = measuring.Survey(
         save=context.catalog.save_measurements,
-        hint=net.size,
+        hint=images.hint(net.size, context.recipe.train.view),
         on_done=lambda done: context.progress(Progress("curate", done, total, "measuring")),
     )
     light = [plan for plan in plans if not plan.features]
@@ -157,4 +157,5 @@ def _survey(context: StepContext, plans: Sequence[measuring.Plan]) -> dict[str, 
 def _cache(context: StepContext) -> features.FeatureCache:
     net = backbone.embedded(context.settings.cache_dir)
     key = features.cache_key(net, context.recipe.train.view)
-    return features.FeatureCache(context.settings.cache_dir, key, net.dim)
+    dim = doubling.dim_of(net, context.recipe.train.view)
+    return features.FeatureCache(context.settings.cache_dir, key, dim)

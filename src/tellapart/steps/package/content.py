@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.bundle import dataset
+from tellapart.bundle import dataset, faces
 from tellapart.bundle.card import card
 from tellapart.bundle.learned_card import card as learned_card
 from tellapart.bundle.manifest import HEAD_FORMAT, to_json
@@ -21,8 +21,10 @@ from tellapart.bundle.standalone import runtime_files
 from tellapart.bundle.verify import labels_text
 from tellapart.bundle.write import Content
 from tellapart.catalog import PictureRow
+from tellapart.images import FACE_VIEWS
 from tellapart.learn import backbone as backbones
 from tellapart.learn.backbone import Backbone
+from tellapart.learn.faces.models import DETECTOR_LICENSE, viewer
 from tellapart.learn.metrics import HEADLINE
 from tellapart.learn.trained import Trained, load
 from tellapart.recipe import canonical, resolve
@@ -65,7 +67,7 @@ def plan(context: StepContext) -> Plan:
     data = dataset.build(entries(context))
     facts = _facts(context, trained, backbone, data)
     files: dict[str, Content] = {
-        **runtime_files(embedded=_is_plain(backbone)),
+        **runtime_files(embedded=_is_plain(backbone), faces=_sees_faces(context)),
         **data.files,
         "labels.txt": labels_text(trained.classes).encode(),
         "metrics.json": work / "metrics.json",
@@ -74,6 +76,8 @@ def plan(context: StepContext) -> Plan:
     }
     if (work / REPORT).is_file():
         files["report.html"] = work / REPORT
+    if _sees_faces(context):
+        files[faces.FILE] = viewer(context.settings)
     for plot in sorted((work / "plots").glob("*.png")):
         files[f"plots/{plot.name}"] = plot
     for variant in facts.get("variants", {}).values():
@@ -172,6 +176,7 @@ def _facts(
         "licenses": {
             "program": "Apache-2.0",
             "backbone": backbone.license,
+            **({"faces": DETECTOR_LICENSE} if _sees_faces(context) else {}),
             "pictures": data.summary["licenses"],
         },
         "made_with": {
@@ -221,6 +226,11 @@ def network_facts(backbone: Backbone) -> dict[str, Any]:
             for part in backbone.parts
         ]
     return found
+
+
+def _sees_faces(context: StepContext) -> bool:
+    """Whether the model's pictures are looked through for faces first."""
+    return context.recipe.train.view in FACE_VIEWS
 
 
 def _is_plain(backbone: Backbone) -> bool:
