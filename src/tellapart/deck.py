@@ -126,8 +126,8 @@ class Deck:
         row = self.row
         if people is False and row.people:
             raise preparing.stays_people(self.name)
-        if people:
-            values["people"] = True
+        if people and not row.people:
+            self.ledger.guard(preparing.for_people(row.policy))
         if options is not None and dict(options) != row.options:
             self.source.check(options)
             self.off("its options were changed")
@@ -309,7 +309,7 @@ class Deck:
         *,
         turn: str = "",
         cancelled: Callable[[], bool] = lambda: False,
-        progress: Callable[[int, str], None] = lambda done, note: None,
+        progress: Callable[[int], None] = lambda judged: None,
     ) -> TurnReport:
         """One turn, here and now: judge up to `limit` candidates, and act where it is on.
 
@@ -341,7 +341,9 @@ class Deck:
         from tellapart.steps.decide.replaying import replayed
 
         row = self.row
-        return replayed(self.ledger, row, check(policy, people=row.people), limit)
+        wanted = check(policy, people=row.people)
+        estimates = self.settings.age_sex is not None
+        return replayed(self.ledger, row, wanted, limit, estimates=estimates)
 
     def set_policy(self, policy: Mapping[str, Any]) -> DeckRow:
         """Take another policy from the next turn on. Raises `RecipeError` for a wrong one."""

@@ -87,7 +87,7 @@ class TestModes:
         field = fields()
         deck = field.deck(mode="on")
 
-        def off(done: int, name: str) -> None:
+        def off(done: int) -> None:
             if done == 3:
                 Deck.open(field.engine, field.settings, "pets").off("enough")
 
@@ -103,7 +103,7 @@ class TestModes:
         deck = field.deck(mode="dry")
         refused: list[Exception] = []
 
-        def another(done: int, name: str) -> None:
+        def another(done: int) -> None:
             try:
                 Deck.open(field.engine, field.settings, "pets").turn()
             except BusyError as error:

@@ -113,9 +113,9 @@ class Labels(Base):
 
 
 def _part(candidate: str) -> Part:
-    """Of the candidates drawn by chance one in four is for the frozen test, the rest is held
+    """Of the candidates drawn by chance one in three is for the frozen test, the rest is held
     back for the gate: the same whatever is said of it, and however often."""
-    return "test" if hashlib.sha256(candidate.encode()).digest()[0] % 4 == 0 else "held"
+    return "test" if hashlib.sha256(candidate.encode()).digest()[0] % 3 == 0 else "held"
 
 
 def _last(connection: sa.Connection, candidate: str) -> sa.Row[tuple[Label]] | None:

@@ -14,6 +14,8 @@ from tellapart.decks.shapes import iso, new_id, now
 from tellapart.store import schema_decks as schema
 from tellapart.store.inserting import insert_new
 
+#: Years from which on people are judged; the same as `policy.ADULT`.
+ADULT = 18
 #: Days after its verdict for which the facts of a candidate that nobody labelled are kept.
 KEPT_DAYS = 30
 _c, _p, _a = schema.deck_candidates.c, schema.deck_pictures.c, schema.deck_actions.c
@@ -157,6 +159,20 @@ class Stream(Base):
         with self._writing() as connection:
             which = (_c.ref == ref, _c.deck_id == self.id)
             connection.execute(schema.deck_candidates.delete().where(*which))
+
+    def guard(self, policy: Mapping[str, Any]) -> int:
+        """From now on the deck is one of people, under `policy`: whoever of those kept is not
+        declared an adult is dropped and counted; how many."""
+        no_adult = sa.or_(_c.age.is_(None), _c.age < ADULT)
+        with self._writing() as connection:
+            self._update(connection, people=True, policy=dict(policy))
+            gone = connection.execute(
+                schema.deck_candidates.delete().where(_c.deck_id == self.id, no_adult)
+            ).rowcount
+            if gone:
+                self._count(connection, now()[:10], not_adult=gone)
+            self._log(connection, "switch", "It is a deck of people from now on.", dropped=gone)
+        return gone
 
     def count_not_adult(self) -> None:
         """One more who is not judged; nothing else is kept of them."""

@@ -206,6 +206,20 @@ class Verdicts(Holding):
             more = schema.deck_actions.update().where(_a.id == action)
             connection.execute(more.values(asked=_a.asked + 1))
 
+    def done_after_all(self, ref: str, action: str) -> bool:
+        """The service says that an act of unknown outcome was done; whether it is news."""
+        one = sa.select(_c.id).where(_c.deck_id == self.id, _c.ref == ref).scalar_subquery()
+        doubt = _a.state.in_(("unknown", "missed"))
+        which = (_a.candidate_id == one, _a.action == action, doubt)
+        with self._writing() as connection:
+            acted = sa.select(_a.id).where(_a.candidate_id == one, _a.intent == "act")
+            acted = acted.where(_a.state.not_in(("unknown", "missed")))
+            if connection.scalar(acted) is not None:
+                return False
+            values = {"state": "done", "intent": "act", "outcome_at": now()}
+            change = schema.deck_actions.update().where(*which).values(values)
+            return bool(connection.execute(change).rowcount)
+
     def matched(self, ref: str, match: bool) -> bool:
         """Note what the other side said later; whether it is news."""
         one = sa.select(_c.id).where(_c.deck_id == self.id, _c.ref == ref).scalar_subquery()

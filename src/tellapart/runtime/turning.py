@@ -45,8 +45,8 @@ class TurnJob(Job):
         if deck.row.mode == "off":
             return {"end": "switched off", "notes": []}
 
-        def tell(done: int, note: str) -> None:
-            self._recorder.progress(Progress(name, done))
+        def tell(judged: int) -> None:
+            self._recorder.progress(Progress(name, judged))
 
         limit = self.run.recipe.get("limit")
         report = deck.turn(

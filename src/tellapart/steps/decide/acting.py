@@ -114,6 +114,14 @@ class Acting:
             told += self._told(one, answer)
         return told
 
+    async def hear(self, since: datetime) -> None:
+        """What the service says now of earlier acts, such as who likes back."""
+        for result in await self._source.results(since):
+            if result.action is not None:
+                self._ledger.done_after_all(result.ref, result.action)
+            if result.match is not None:
+                self._ledger.matched(result.ref, result.match)
+
     def _told(self, one: Unknown, answer: ActAnswer) -> bool:
         if answer.state == "unknown":
             self._ledger.asked(one.id)

@@ -143,13 +143,6 @@ class Looking:
             found += model.ages(np.asarray(images.decode(data)))
         return found
 
-    def look_on(self) -> None:
-        """Look at what no rule asked for, so that a person's label can be learned from."""
-        judge = self._judge()
-        for position in range(len(self._album)):
-            if position not in self.features and position not in self.judged:
-                self._one(judge, position)
-
     def _one(self, judge: Judge, position: int) -> Judged:
         data = self._album.get(position)
         if data is None:

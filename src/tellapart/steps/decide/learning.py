@@ -111,6 +111,7 @@ class Learning:
             self.labelled("held"),
             rule=self.rule,
             threshold=self.policy.threshold,
+            asked=self._asked(),
         )
         states: dict[str, HeadState] = {
             "live": "champion",
@@ -120,9 +121,19 @@ class Learning:
         state, why = states[verdict.state], verdict.why
         if state == "shadow" and self.ledger.head("champion") is None and champion is None:
             state, why = "champion", f"The first head: there is none to be better than. {why}"
-        evaluation = {**verdict.to_dict(), "labels": self.ledger.row().corrected}
+        evaluation = {**verdict.to_dict(), "against": self._live}
         self.ledger.decide(waiting[0].id, state, evaluation, why)
         return Lesson(waiting[0].id, state, why)
+
+    @property
+    def _live(self) -> str:
+        live = self.ledger.head("champion")
+        return "" if live is None else live[0].id
+
+    def _asked(self) -> int:
+        """How many challengers were really compared with this champion: each was a chance."""
+        told = [one.evaluation for one in self.ledger.heads() if one.evaluation]
+        return sum(one.get("against") == self._live and one.get("p") is not None for one in told)
 
     def _champion(self, base: str) -> Taste | None:
         """The head to be better than, on the features at hand.

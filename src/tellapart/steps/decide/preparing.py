@@ -68,6 +68,11 @@ def stays_people(name: str) -> InputError:
     )
 
 
+def for_people(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy of things as it is for people."""
+    return check(policy, people=False).for_people().model_dump(mode="json")
+
+
 def is_off(name: str, why: str) -> InputError:
     """No turn of a deck that is off."""
     return InputError(
@@ -177,7 +182,7 @@ def with_wishes(
     turn: str,
     limit: int | None,
     cancelled: Callable[[], bool],
-    progress: Callable[[int, str], None],
+    progress: Callable[[int], None],
     source: type[DeckSource],
 ) -> Plan:
     """The same with what whoever asks for the turn wants."""
@@ -201,19 +206,26 @@ def _once(make: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _ages(settings: Settings) -> AgeModel | None:
-    """The model of ages that these settings name; None: there is none."""
+    """The model of ages that these settings name; None: they name none.
+
+    One that is named and cannot be used is an error: it must not pass for none.
+    """
     from tellapart.learn.faces import People
 
+    if settings.age_sex is None:
+        return None
     key = replace(settings, owner="")
     with _people_lock:
         if key not in _people:
-            try:
-                found = People(key)
-                _people[key] = found if found.estimates else None
-            except NotFoundError:
-                _people[key] = None
-        people = _people[key]
-    return None if people is None else Estimates(people.look)
+            found = People(key)
+            if not found.estimates:
+                raise NotFoundError(
+                    "The model of ages that is named cannot be used.",
+                    expected="a model that estimates ages",
+                    do="Check TELLAPART_AGE_SEX, or unset it.",
+                )
+            _people[key] = found
+        return Estimates(_people[key].look)
 
 
 _people: dict[Settings, Any] = {}

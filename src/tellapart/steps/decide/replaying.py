@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from tellapart.decks.ledger import Ledger
 from tellapart.decks.shapes import ActionRow, DeckRow
+from tellapart.errors import DataError
 from tellapart.policy import Decision, Judged, Policy, Recorded, Replayed, Standing, replay, seed_of
 from tellapart.steps.decide.turn import facts_of
 
 
-def replayed(ledger: Ledger, deck: DeckRow, policy: Policy, limit: int = 500) -> Replayed:
-    """Decide the deck's last candidates anew; nothing is looked at, sent or stored."""
+class _Blind:
+    """Eyes that see nothing any more; that there is no model of ages is known all the same."""
+
+    def judge(self) -> Iterable[Judged]:
+        raise _gone()
+
+    def whole(self, judged: Sequence[Judged]) -> float | None:
+        raise _gone()
+
+    def ages(self) -> None:
+        return None
+
+
+def _gone() -> DataError:
+    return DataError(
+        "The picture was never looked at.",
+        expected="a verdict for which it was",
+        do="Take a dry turn under the new policy.",
+    )
+
+
+def replayed(
+    ledger: Ledger, deck: DeckRow, policy: Policy, limit: int = 500, *, estimates: bool = False
+) -> Replayed:
+    """Decide the deck's last candidates anew; nothing is looked at, sent or stored.
+
+    `estimates`: whether these settings name a model of ages, which may refuse somebody.
+    """
     records = [
         _record(ledger, deck, candidate, recorded, action)
         for candidate, recorded, action in ledger.verdicts(limit)
         if recorded and action.rule != "problem"
     ]
-    return replay(records, policy, deck.people)
+    return replay(records, policy, deck.people, None if estimates else lambda _: _Blind())
 
 
 def _record(

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from tellapart.policy import (
     decide_as_told,
     declared_adult,
     seed_of,
+    unreadable,
 )
 from tellapart.settings import Settings
 from tellapart.steps import fingerprint
@@ -79,7 +80,7 @@ class Plan:
     #: The id of the head that `judge` gives, known without loading anything.
     head: str = ""
     cancelled: Callable[[], bool] = lambda: False
-    progress: Callable[[int, str], None] = lambda done, note: None
+    progress: Callable[[int], None] = lambda judged: None
 
 
 def take(plan: Plan) -> TurnReport:
@@ -158,11 +159,14 @@ class _Turn:
     async def _work(self) -> None:
         self.acting = Acting(self.ledger, self._source)
         self.report.reconciled = await self.acting.reconcile(self._going)
+        if self.deck.mode == "on" and self.deck.last_turn is not None:
+            before = datetime.fromisoformat(self.deck.last_turn["started"]) - timedelta(days=1)
+            await self.acting.hear(before)
         async for seen, person in self._stream():
             self.report.seen += 1
             if not await self._one(seen, person):
                 return
-            self.plan.progress(self.report.judged, seen.name)
+            self.plan.progress(self.report.judged)
             if self.plan.limit is not None and self.report.judged >= self.plan.limit:
                 self.report.end = "limit"
                 return
@@ -204,16 +208,18 @@ class _Turn:
         self._pictures[candidate.ref] = candidate.pictures
         seen = self.ledger.offer(_offered(candidate))
         if candidate.problem:
-            why = f"The source could not read it: {candidate.problem}."
-            self._keep(seen, Decision("leave", "problem", why), {})
+            self._keep(seen, unreadable(candidate.problem), {})
             return None
         return seen
 
     def _people(self, person: bool) -> bool:
         """Whether the adult guard is on; once a deck has held a person it stays on."""
         if person and not self.deck.people:
-            self.ledger.change(people=True)
-            self.deck = replace(self.deck, people=True)
+            self.policy = self.policy.for_people()
+            policy = self.policy.model_dump(mode="json")
+            self.report.not_adult += self.ledger.guard(policy)
+            self.digest = fingerprint(policy)[:16]
+            self.deck = replace(self.deck, people=True, policy=policy)
         return self.deck.people or self._source.people is True
 
     def _no_adult(self, ref: str) -> None:
@@ -237,8 +243,8 @@ class _Turn:
             if decision.action == "stop":
                 self._stop(decision)
                 return False
-            if self.deck.mode == "dry" and decision.rule != "model":
-                await asyncio.to_thread(_quietly, looking.look_on)
+            if self.deck.mode == "dry":  # fetched to be reviewed, without any model
+                await asyncio.to_thread(_quietly, lambda: album.get(0))
             verdict = self._verdict(seen, decision, _recorded(standing, looking))
             self._keep_looks(seen, album, looking)
             outcome = await self._act(seen, verdict)
@@ -486,7 +492,7 @@ def _unforeseen(error: Exception) -> TellapartError:
     )
 
 
-def _quietly(do: Callable[[], None]) -> None:
+def _quietly(do: Callable[[], object]) -> None:
     """What nothing stands on may fail."""
     try:
         do()
