@@ -25,6 +25,7 @@ OFFENCES = {
     "plugins-by-name": ("registry.py", "import tellapart.plugins.sources.folder"),
     "plugins-see-doors": ("plugins/sources/folder.py", "import tellapart.catalog"),
     "serving-is-light": ("serving/__init__.py", "import tellapart.catalog"),
+    "policy-is-pure": ("policy/deciding.py", "import tellapart.fetch"),
     "bundle-is-light": ("bundle/predictor.py", "import sklearn"),
     "no-torch": ("learn/head.py", "import torch"),
 }
