@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import yaml
-
 from tellapart import forgetting
 from tellapart import policy as policies
 from tellapart.deck import Deck
@@ -47,7 +45,7 @@ class DeckLearning(DeckLooking):
         return PolicyView(
             policy=found.model_dump(mode="json"),
             default=policies.Policy.default(row.people).model_dump(mode="json"),
-            text=_yaml(found),
+            text=policies.template(row.people, found),
             says=policies.describe(found, row.people),
             rules=[{"rule": rule, "about": about} for rule, about in policies.RULES.items()],
             always=list(ALWAYS if row.people else ALWAYS[2:]),
@@ -153,10 +151,6 @@ class DeckLearning(DeckLooking):
         else:
             found = policies.check(policy, people=people)
         return found.model_dump(mode="json")
-
-
-def _yaml(policy: policies.Policy) -> str:
-    return yaml.safe_dump(policy.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def _replayed(one: policies.Difference, names: Mapping[str, str]) -> ReplayRow:
