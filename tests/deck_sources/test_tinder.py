@@ -231,20 +231,34 @@ def test_one_waits_between_requests_but_not_in_the_act(bench: Bench) -> None:
     bench.work(task)
 
 
-def test_matches_are_read_page_by_page(bench: Bench, service: Standin) -> None:
+def test_matches_are_read_page_by_page_and_not_again_and_again(
+    bench: Bench, service: Standin
+) -> None:
     service.people = {f"p{i}": Person(f"p{i}", likes_back=True) for i in range(130)}
-    service.likes_left = 1000
-    for ref in service.people:
+    for i, ref in enumerate(service.people):
         service._judged[ref] = ["like"]
-        service._matched.append((ref, 1_700_000_000.0 + len(service._matched)))
+        service._matched.append((ref, 1_700_000_000.0 - i))  # newest first
 
     async def task(source: DeckSource) -> None:
         found = await source.results()
-        assert [r.ref for r in found] == [f"p{i}" for i in range(130)]
-        assert len(await source.results(found[-1].at)) == 1
-        before = len(service.asked("results"))
-        answer = await source.has("p3", "like", "a")
-        assert answer is not None and answer.state == "done"
-        assert len(service.asked("results")) == before + 1
+        assert [r.ref for r in found] == [f"p{i}" for i in range(130)][::-1]
+        assert len(service.asked("results")) == 3
+        assert len(await source.results(found[-10].at)) == 10
+        assert len(service.asked("results")) == 5  # the second page brought nothing new
+        for ref in ("p3", "p128", "nobody"):
+            answer = await source.has(ref, "like", "a")
+            assert answer is not None
+            assert answer.state == ("unknown" if ref == "nobody" else "done")
+        assert len(service.asked("results")) == 8
 
     bench.work(task)
+
+
+def test_one_who_is_no_adult_any_more_is_offered_again(bench: Bench) -> None:
+    service = bench.service
+    assert service is not None
+    refs = list(service.people)
+    service.change(refs[0], birth_date="2015-01-01T00:00:00.000Z")
+    service.change(refs[1], birth_date=None)
+    found = bench.work(everything, known=lambda ref: True)
+    assert [(c.ref, c.age) for c in found] == [(refs[0], 11), (refs[1], None)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from tellapart.doors import Candidate
 
+ADULT = 18
 #: Nobody is older; what says so is a mistake.
 OLDEST = 120
 #: Dates that programs write where they know none.
@@ -164,6 +165,15 @@ def web_address(value: object) -> str:
     """An address that a page may link to: http: and https: only."""
     address = text(value, 2000)
     return address if address.lower().startswith(("http://", "https://")) else ""
+
+
+def passed_over(found: Candidate, known: Callable[[str], bool]) -> bool:
+    """Whether a candidate need not be offered again.
+
+    A person who was an adult and is none now is: what was kept of them must go.
+    """
+    minor = found.person is True and (found.age is None or found.age < ADULT)
+    return known(found.ref) and not minor
 
 
 def once(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -165,7 +165,8 @@ class Http(DeckSource):
         if said and all(found is None for found in made):
             raise self._service.changed("gave candidates of which none has an `id`")
         new = facts.once(found for found in made if found is not None)
-        new = [c for c in new if c.ref not in self._offered and not self.context.known(c.ref)]
+        known = self.context.known
+        new = [c for c in new if c.ref not in self._offered and not facts.passed_over(c, known)]
         self._offered |= {c.ref for c in new}
         return new
 

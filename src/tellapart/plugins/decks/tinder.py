@@ -120,6 +120,8 @@ class Tinder(DeckSource):
         )
         self._waiting: list[Candidate] = []
         self._offered: set[str] = set()
+        #: Who is among the matches, once somebody has asked; until the next act.
+        self._liked_back: set[str] | None = None
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
@@ -134,7 +136,8 @@ class Tinder(DeckSource):
             if not found:
                 break
             # Until they are judged the service offers the same ones again and again.
-            new = [c for c in found if c.ref not in self._offered and not self.context.known(c.ref)]
+            new = [c for c in found if c.ref not in self._offered]
+            new = [c for c in new if not facts.passed_over(c, self.context.known)]
             self._offered |= {c.ref for c in new}
             self._waiting += new
         given, self._waiting = self._waiting[:limit], self._waiting[limit:]
@@ -148,19 +151,21 @@ class Tinder(DeckSource):
             return ActAnswer("refused", detail={"reason": "no_such_id"})
         if action == "super_like" and self.context.options.get("paid") is not True:
             return ActAnswer("refused", detail={"reason": "paid_acts_are_off"})
+        self._liked_back = None
         method, path = _ACTS[action]
         return self._answered(action, await self._service.act(method, path.format(ref)))
 
     async def results(self, since: datetime | None = None) -> list[DeckResult]:
-        matches = [m for m in await self._matches(None) if since is None or m.at >= since]
-        return sorted(
-            (DeckResult(m.ref, None, match=True, at=m.at) for m in matches), key=lambda r: r.at
-        )
+        found = sorted(await self._matches(since), key=lambda match: match.at)
+        return [DeckResult(one.ref, None, match=True, at=one.at) for one in found]
 
     async def has(self, ref: str, action: Act, key: str) -> ActAnswer:
         """A match proves a like; without one nobody can tell."""
-        if action != "pass" and any(match.ref == ref for match in await self._matches(ref)):
-            return ActAnswer("done", match=True, detail={"reason": "found_among_the_matches"})
+        if action != "pass":
+            if self._liked_back is None:
+                self._liked_back = {match.ref for match in await self._matches(None)}
+            if ref in self._liked_back:
+                return ActAnswer("done", match=True, detail={"reason": "found_among_the_matches"})
         return ActAnswer("unknown", detail={"reason": "cannot_be_told"})
 
     async def picture(self, picture: DeckPicture) -> bytes:
@@ -270,8 +275,8 @@ class Tinder(DeckSource):
         if _says(said, "rate_limited", "rate limited"):
             raise self._service.limited("rate_limited")
 
-    async def _matches(self, wanted: str | None) -> list[_Match]:
-        """The account's matches; up to the page that holds `wanted` where one is."""
+    async def _matches(self, since: datetime | None) -> list[_Match]:
+        """The account's matches, newest first; no further than a page that is before `since`."""
         found: list[_Match] = []
         params: dict[str, Any] = {"count": 60}
         for _ in range(_MATCH_PAGES):
@@ -281,10 +286,12 @@ class Tinder(DeckSource):
             said = data.get("matches") if isinstance(data, Mapping) else None
             if not isinstance(data, Mapping) or not isinstance(said, list):
                 raise self._service.changed("gave matches without a list `data.matches`")
-            found += [match for item in said if (match := _match(item)) is not None]
+            page = [match for item in said if (match := _match(item)) is not None]
+            new = [match for match in page if since is None or match.at >= since]
+            found += new
             following = data.get("next_page_token")
-            known = isinstance(following, str) and following != params.get("page_token")
-            if not known or not following or any(m.ref == wanted for m in found):
+            goes_on = isinstance(following, str) and following != params.get("page_token")
+            if not goes_on or not following or not new:
                 break
             params["page_token"] = following
         return found
