@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from tellapart import rest
+from tellapart.deck import Deck
 from tellapart.runtime.entrance import Access
-from tests.rest.conftest import Served, make
+from tests.rest.conftest import Served, draw, make, upload
 
 #: Routes for everybody: log-in and what leads there, links signed by us, documents, health.
 OPEN = {
@@ -67,12 +68,19 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/tokens"): {"name": "mine", "scopes": ["read"]},
     ("PATCH", "/api/v1/accounts/{id}"): {"closed": False},
     ("PATCH", "/api/v1/server"): {},
+    ("POST", "/api/v1/decks"): {"name": "mine", "source": "nosuch"},
+    ("PATCH", "/api/v1/decks/{deck}"): {"title": "Mine"},
+    ("PUT", "/api/v1/decks/{deck}/credentials/{secret}"): {"value": "x"},
+    ("PUT", "/api/v1/decks/{deck}/policy"): {"policy": {}},
+    ("POST", "/api/v1/decks/{deck}/candidates/{candidate}/label"): {"label": "like"},
+    ("POST", "/api/v1/decks/{deck}/candidates/{candidate}/correct"): {"label": "like"},
     ("POST", "/inference/"): {"url": "https://example.org/x.jpg"},
     ("POST", "/inference"): {"url": "https://example.org/x.jpg"},
 }
 #: Routes about nothing of anybody's: to somebody else they answer about their own.
 OWN = re.compile(
     r"^/api/v1/(projects|recipes/check|runs|me|me/export|tokens|uploads|sessions)$"
+    r"|^/api/v1/decks(/sources)?$"
     r"|^/(make-model|get-all|picaisso/?|picassio/?)$"
 )
 
@@ -119,7 +127,19 @@ def facts(served: Served) -> Iterator[dict[str, str]]:
         "run": run.id,
         "token": served.desks.accounts.tokens.of(served.people["ada"])[0].id,
         "account": served.people["ada"].id,
+        "deck": "stream",
+        "candidate": _stream(served),
     }
+
+
+def _stream(served: Served) -> str:
+    """A deck of ada's called so, that has seen one candidate: its id."""
+    desk = served.desks.of(served.people["ada"])
+    folder = draw(upload(desk.uploads, "stream"), {"one": 1})
+    desk.deck_add("stream", "folder", {"path": str(folder)}, people=False)
+    desk.deck_mode("stream", "dry")
+    Deck.open(desk.engine, desk.settings, "stream").turn(1)
+    return desk.deck_results("stream").items[0].id
 
 
 def _address(path: str, facts: dict[str, str]) -> str:
@@ -135,6 +155,10 @@ def _address(path: str, facts: dict[str, str]) -> str:
         "name": "confusion.png",
         "link": "nonsense",
         "path": "apple/1.jpg",
+        "deck": facts["deck"],
+        "candidate": facts["candidate"],
+        "position": "0",
+        "secret": "token",
     }
     filled = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
     extra = {"/api/v1/projects/{project}/compare": "?first=1&second=1"}
