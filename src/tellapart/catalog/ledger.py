@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tellapart.catalog.base import Base, insert, now, upsert
+from tellapart.catalog.base import Base, chunks, insert, now, upsert
 from tellapart.catalog.rows import NewPicture, Outcome, PictureRow, Search, Status, picture_id
 from tellapart.errors import InputError, NotFoundError
 from tellapart.store import schema
@@ -127,6 +127,15 @@ class Ledger(Base):
         statement = _p.update().where(_p.c.id == sa.bindparam("b_id")).values(columns)
         with self._writing() as connection:
             connection.execute(statement, values)
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Take rows out of the ledger, with all that hangs on them; how many were there."""
+        gone = 0
+        with self._writing() as connection:
+            for part in chunks(sorted(set(ids))):
+                mine = (_p.c.project_id == self.project_id, _p.c.id.in_(part))
+                gone += connection.execute(_p.delete().where(*mine)).rowcount
+        return gone
 
     def relabel(self, id: str, label: str) -> None:
         """Give a picture another class. It keeps its id. Raises `NotFoundError`."""

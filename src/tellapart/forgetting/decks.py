@@ -6,22 +6,21 @@ import contextlib
 import shutil
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from tellapart.catalog.base import chunks
 from tellapart.forgetting.order import Order
 from tellapart.forgetting.uploads import LISTS, shorten
-from tellapart.store import database
 from tellapart.store import schema_decks as tables
 
 _d, _h, _p = tables.decks.c, tables.deck_heads.c, tables.deck_pictures.c
-_LEARNED = "What its head had learned from was forgotten: it learns anew from the labels that stay."
+_LEARNED = (
+    "What its head had learned from was forgotten: let it learn anew from the labels that stay."
+)
 
 
 def forget(order: Order) -> dict[str, int]:
     """Remove the candidates, or of others' the pictures; heads that learned from them go too.
 
-    A deck that acts and loses its head goes on dry, with the reason.
+    A deck that loses its head is switched off, with the reason.
     """
     traces = order.traces
     removed = {"files": _files(order), "lists": _lists(order)}
@@ -31,8 +30,8 @@ def forget(order: Order) -> dict[str, int]:
             heads += connection.execute(
                 tables.deck_heads.delete().where(_h.deck_id == deck)
             ).rowcount
-            dry = tables.decks.update().where(_d.id == deck, _d.mode == "on")
-            connection.execute(dry.values(mode="dry", why=_LEARNED))
+            off = tables.decks.update().where(_d.id == deck, _d.mode != "off")
+            connection.execute(off.values(mode="off", why=_LEARNED))
             corrected = tables.decks.update().where(_d.id == deck)
             connection.execute(corrected.values(corrected=_d.corrected + 1))
         pictures = 0
@@ -88,10 +87,3 @@ def _lists(order: Order) -> int:
         for path in folder(order, deck).rglob("*")
         if path.suffix.lower() in LISTS and path.is_file()
     )
-
-
-def champions(order: Order) -> set[str]:
-    """Decks that have a head which learned from what goes."""
-    query = sa.select(_h.deck_id).where(_h.deck_id.in_(order.traces.taught)).distinct()
-    with database.reading(order.engine) as connection:
-        return set(connection.scalars(query))

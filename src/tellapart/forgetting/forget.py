@@ -18,6 +18,7 @@ from tellapart.forgetting.refusals import Refusals, named
 from tellapart.forgetting.searching import Search, telling
 from tellapart.forgetting.traces import Asked, find
 from tellapart.settings import Settings
+from tellapart.store import database, schema, schema_accounts, schema_decks, schema_runs
 from tellapart.store.files import FileStore
 from tellapart.store.lock import project_lock
 
@@ -37,7 +38,7 @@ def forget(
     holds. May be asked again after a kill. Raises `NotFoundError` for an id that there is not,
     `BusyError` where a run or a turn works on it; nothing is changed then.
     """
-    traces = find(settings, engine, asked, owner)
+    traces = find(settings, engine, asked, None if _is_alone(engine, owner) else owner)
     order = Order(settings, engine, traces, watch=watch)
     with _alone(order, held):
         content = _contents(order)
@@ -62,6 +63,17 @@ def forget(
         remains=tuple(remains),
         notes=tuple(order.notes),
     )
+
+
+def _is_alone(engine: sa.Engine, owner: str | None) -> bool:
+    """Whether the house is the single user's alone: what is theirs is everything."""
+    if owner:
+        return False
+    tables = (schema.projects, schema_decks.decks, schema_runs.runs)
+    others = [sa.select(sa.literal(1)).where(one.c.owner != "").limit(1) for one in tables]
+    others.append(sa.select(sa.literal(1)).select_from(schema_accounts.accounts).limit(1))
+    with database.reading(engine) as connection:
+        return not any(connection.scalar(query) for query in others)
 
 
 @contextlib.contextmanager

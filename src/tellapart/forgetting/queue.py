@@ -88,9 +88,10 @@ def _see(order: Order) -> None:
     """Which runs had it: of its projects and decks, or with it as test picture."""
     traces = order.traces
     conditions = [
-        sa.and_(_r.owner == owner, _r.project == name)
-        for owner, name in (*traces.projects.values(), *traces.decks.values())
+        sa.and_(_r.owner == owner, _r.project == name) for owner, name in traces.projects.values()
     ]
+    # A turn's run names its deck in the place of a project.
+    conditions += [_r.project == f"deck:{deck}" for deck in traces.decks]
     if traces.kind == "user":
         conditions.append(_r.owner == traces.owner)
     with database.reading(order.engine) as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from pathlib import Path
 from tellapart import registry
 from tellapart.catalog import PictureRow
 from tellapart.catalog.ruling import ruled
-from tellapart.errors import InputError, StorageError
+from tellapart.errors import InputError, NotFoundError, StorageError
 from tellapart.learn.faces import Face
 from tellapart.learn.labelling import NOT_SEEN, SEEN, UNREADABLE
 from tellapart.steps import StepContext
+from tellapart.steps.people import Faces
 from tellapart.store.files import FileStore
 
 #: Files that are a catalog; any other name is a list.
@@ -43,19 +44,17 @@ def write(
     *,
     bars: bool = False,
     attributes: bool = False,
-    faces: Callable[[str], Sequence[Face] | None] = lambda sha: None,
 ) -> Written:
     """Write `path,label` with absolute paths, or the catalog `pics` where `target` is named so.
 
     Pictures without a class or set aside are not in the list. `bars`: bars for quotes, and those
-    that the rules disqualify first. `attributes`: estimated ages and sexes go into the catalog,
-    from `faces`. Raises `StorageError`, and `InputError` where there is a file already that is no
-    list of ours to replace.
+    that the rules disqualify first. `attributes`: estimated ages and sexes go into the catalog.
+    Raises `StorageError`, and `InputError` where there is such a catalog already.
     """
     rows = context.catalog.pictures()
     try:
         if target.suffix.lower() in CATALOGS:
-            return _catalog(context, rows, target, faces, attributes)
+            return _catalog(context, rows, target, attributes)
         return _list(context, rows, target, bars)
     except (OSError, sqlite3.Error) as error:
         raise StorageError(
@@ -92,7 +91,6 @@ def _catalog(
     context: StepContext,
     rows: Sequence[PictureRow],
     target: Path,
-    faces: Callable[[str], Sequence[Face] | None],
     attributes: bool,
 ) -> Written:
     if target.exists():
@@ -103,7 +101,7 @@ def _catalog(
         )
     said = ruled(context.catalog)
     files = FileStore(context.settings.files_dir)
-    noted = _noted(context)
+    noted, faces = _noted(context), _looked(context, rows)
     written = []
     for row in rows:
         code = said[row.id].code if row.id in said else NOT_SEEN
@@ -116,7 +114,7 @@ def _catalog(
         elif path in noted:
             seen = _again(noted[path], attributes)
         else:
-            seen = _seen(faces(row.sha256), attributes)
+            seen = _seen(faces.get(row.sha256), attributes)
         written.append((path, UNREADABLE if unreadable else code, int(unreadable), *seen))
     partial = target.with_name(f".{target.name}.partial")
     partial.unlink(missing_ok=True)
@@ -137,6 +135,15 @@ def _noted(context: StepContext) -> dict[str, Mapping[str, str]]:
     if data is None or not kind.recognizes(data):
         return {}
     return {str(hit.path): hit.columns for hit in kind().read(data) if hit.path is not None}
+
+
+def _looked(context: StepContext, rows: Sequence[PictureRow]) -> dict[str, list[Face]]:
+    """The faces that were seen before, by SHA-256; nobody looks now."""
+    try:
+        seen = Faces(context.settings, context.catalog.engine)
+    except (NotFoundError, InputError):
+        return {}
+    return seen.stored(dict.fromkeys(row.sha256 for row in rows if row.sha256))
 
 
 def _again(noted: Mapping[str, str], attributes: bool) -> tuple[object, ...]:

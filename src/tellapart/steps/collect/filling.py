@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from tellapart import images
 from tellapart.catalog import Outcome
 from tellapart.errors import FetchError, RefusedError
+from tellapart.forgetting import REASON, Refusals
 from tellapart.settings import Settings
 from tellapart.steps.collect.candidates import PASSING, Candidate, changed
 from tellapart.steps.collect.searching import ClassSearch
@@ -62,6 +63,7 @@ class Filling:
         writer: Writer,
         slots: Slots,
         tell: Callable[[], None],
+        refusals: Refusals,
     ) -> None:
         self.wanted = _MANY if wanted is None else wanted
         self._search: ClassSearch | None = search
@@ -69,6 +71,7 @@ class Filling:
         self._writer = writer
         self._slots = slots
         self._tell = tell
+        self._refusals = refusals
         self.shas: set[str] = set()
         self.refused = 0
         self._known: set[str] = set()
@@ -152,12 +155,24 @@ class Filling:
         async with AsyncExitStack() as stack:
             await self._slots.enter(stack, row.url)
             if row.path:
-                return await self._writer.commit(await asyncio.to_thread(read_local, row))
+                outcome = await asyncio.to_thread(read_local, row)
+                if self._refusals.picture(sha256=outcome.sha256):
+                    return await self._forget(row)
+                return await self._writer.commit(outcome)
             try:
                 fetched = await self._fetcher.get(row.url, expect="picture")
             except FetchError as error:
                 return await self._writer.commit(_failure(row.id, error))
+            if self._refusals.picture(sha256=fetched.sha256):
+                # The same under another address: that one is not asked again either.
+                await self._writer.do(self._refusals.add, "url", [row.url])
+                return await self._forget(row)
             return await self._writer.commit(arrived(row.id, fetched), fetched.data)
+
+    async def _forget(self, row: Candidate) -> Outcome:
+        """What was forgotten leaves no row."""
+        await self._writer.forget(row.id)
+        return Outcome(id=row.id, status="refused", reason=REASON)
 
     async def _stop(self) -> None:
         for task in self._under_way:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tellapart.catalog import NewPicture, Outcome, PictureRow
 from tellapart.doors import Format
+from tellapart.forgetting import Refusals
 from tellapart.recipe import SourceSpec
 from tellapart.steps import Progress, StepContext
 from tellapart.steps.collect.candidates import Candidate, Pair, Plan, changed, new_picture
@@ -30,7 +31,12 @@ def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tu
     `missing`. Raises `InputError` for a data set that cannot be read.
     """
     path = Path(context.recipe.data or "").absolute()
-    hits = list(find_format(path).read(path))
+    refusals = Refusals(context.settings, context.catalog.engine, context.catalog.owner)
+    hits = [
+        hit
+        for hit in find_format(path).read(path)
+        if not refusals.picture(url=hit.file_url, creator=hit.creator)
+    ]
     labels = {hit.label for hit in hits if hit.label and hit.problem != "case_clash"}
     listed: dict[str, NewPicture] = {}
     root = root_of(path)
@@ -123,10 +129,15 @@ def _read(context: StepContext, rows: list[Candidate]) -> None:
     done = 0
     batch: list[Outcome] = []
     context.progress(Progress("collect", 0, len(rows), "reading files"))
+    refusals = Refusals(context.settings, context.catalog.engine, context.catalog.owner)
+    forgotten: list[str] = []
     pool = ThreadPoolExecutor(context.settings.worker_threads, "tellapart-read")
     try:
         for outcome in pool.map(read_local, rows):
-            batch.append(outcome)
+            if refusals.picture(sha256=outcome.sha256):
+                forgotten.append(outcome.id)
+            else:
+                batch.append(outcome)
             done += 1
             if len(batch) == _BATCH:
                 context.catalog.record(batch)
@@ -135,6 +146,7 @@ def _read(context: StepContext, rows: list[Candidate]) -> None:
     finally:
         pool.shutdown(cancel_futures=True)
         context.catalog.record(batch)
+        context.catalog.remove(forgotten)
     context.progress(Progress("collect", done, len(rows), "reading files"))
 
 

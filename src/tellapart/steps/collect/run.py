@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tellapart.catalog import Outcome, PictureRow
 from tellapart.doors import Format
+from tellapart.forgetting import Refusals
 from tellapart.steps import Progress, StepContext
 from tellapart.steps.collect.candidates import FILTERS, Candidate, Plan, changed
 from tellapart.steps.collect.filling import Filling, Slots
@@ -30,7 +31,8 @@ async def collect_classes(
     report = Report()
     catalog = context.catalog
     async with Fetcher(context.settings) as fetcher, Writer(catalog, files) as writer:
-        sources = Sources(context, plan, fetcher, find_format)
+        refusals = Refusals(context.settings, catalog.engine, catalog.owner)
+        sources = Sources(context, plan, fetcher, find_format, refusals)
         await sources.read_lists(catalog, writer)
         rows = await writer.do(catalog.pictures)
         by_label = await _sift(plan, rows, writer)
@@ -52,6 +54,7 @@ async def collect_classes(
                 writer=writer,
                 slots=slots,
                 tell=tell,
+                refusals=refusals,
             )
 
         async def one(filling: Filling) -> None:

@@ -12,6 +12,7 @@ from tellapart import registry
 from tellapart.catalog import Catalog, NewPicture, Search
 from tellapart.doors import Format, Hit, Source, SourceContext
 from tellapart.errors import FetchError, TellapartError
+from tellapart.forgetting import Refusals
 from tellapart.steps import StepContext
 from tellapart.steps.collect.candidates import Candidate, Pair, Plan, new_picture
 from tellapart.steps.collect.writing import Writer
@@ -44,8 +45,10 @@ class Sources:
         plan: Plan,
         fetcher: Fetcher,
         find_format: Callable[[Path], Format],
+        refusals: Refusals,
     ) -> None:
         self.plan = plan
+        self._refusals = refusals
         self._made: list[Source] = [
             registry.load("source", spec.name)(
                 SourceContext(
@@ -68,7 +71,8 @@ class Sources:
                 continue
             by_label: dict[str, list[Hit]] = {}
             async for hit in source.search("", limit=_EVERYTHING):
-                by_label.setdefault(hit.label or "", []).append(hit)
+                if not self.refuses(hit):
+                    by_label.setdefault(hit.label or "", []).append(hit)
             self._lists[index] = by_label
             pair = Pair(source.name, "", 0, index, local=True)
             homeless = [
@@ -76,6 +80,10 @@ class Sources:
             ]
             if homeless:
                 await writer.do(catalog.add, homeless)
+
+    def refuses(self, hit: Hit) -> bool:
+        """Whether it was forgotten: it gets no row at all."""
+        return self._refusals.picture(url=hit.file_url, creator=hit.creator)
 
     def key(self, pair: Pair, hit: Hit) -> str:
         """What names the hit in the ledger."""
@@ -142,7 +150,9 @@ class ClassSearch:
             if error is not None:
                 self._report.failed(self._label, pair.source, error)
             found = [
-                new_picture(hit, self._label, pair, self._sources.key(pair, hit)) for hit in hits
+                new_picture(hit, self._label, pair, self._sources.key(pair, hit))
+                for hit in hits
+                if not self._sources.refuses(hit)
             ]
             # A page may be short for missing hits; only an empty one is the end.
             over = pair.local or not hits or self._endless(found)

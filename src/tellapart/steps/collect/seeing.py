@@ -1,20 +1,18 @@
-"""Who is to be seen in pictures: looked at once, kept by content."""
+"""Who is to be seen in pictures, as the rules ask for it: looked at once, kept by content."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from tellapart import images
 from tellapart.catalog import PictureRow
-from tellapart.errors import NotFoundError, PictureError
-from tellapart.learn.faces import Face, People
+from tellapart.errors import NotFoundError
+from tellapart.learn import measuring
+from tellapart.learn.faces import Face
 from tellapart.learn.labelling import Seen
 from tellapart.recipe import Rules
 from tellapart.steps import Progress, StepContext
-
-_TOLD_EVERY = 64
+from tellapart.steps.people import Faces
+from tellapart.store.files import FileStore
 
 
 def see(context: StepContext, rules: Rules, rows: Sequence[PictureRow]) -> dict[str, Seen]:
@@ -25,34 +23,21 @@ def see(context: StepContext, rules: Rules, rows: Sequence[PictureRow]) -> dict[
     """
     if not rows:
         return {}
-    people = People(context.settings)
-    if rules.asks_estimates and not people.estimates:
+    faces = Faces(context.settings, context.catalog.engine)
+    if rules.asks_estimates and not faces.estimates:
         raise NotFoundError(
             "The rules ask for ages or sexes, and there is no model that estimates them.",
             expected="a model of ages and sexes",
             do="Name one (TELLAPART_AGE_SEX), or take `age` and `male` out of `rules.order`.",
         )
-    of_sha: dict[str, list[PictureRow]] = {}
-    for row in rows:
-        of_sha.setdefault(row.sha256, []).append(row)
-    found: dict[str, Seen] = {}
+    files = FileStore(context.settings.files_dir)
+    readers = {row.sha256: measuring.reader(files, row.sha256, row.path) for row in rows}
 
-    def look(path: str) -> Seen | None:
-        try:
-            return seen(people.look(images.decode(Path(path).read_bytes())), people.estimates)
-        except (PictureError, OSError):
-            return None
+    def tell(done: int, total: int) -> None:
+        context.progress(Progress("collect", done, total, "looking for faces"))
 
-    paths = [same[0].path for same in of_sha.values()]
-    with ThreadPoolExecutor(context.settings.worker_threads, "tellapart-faces") as pool:
-        for done, (same, one) in enumerate(
-            zip(of_sha.values(), pool.map(look, paths), strict=True), start=1
-        ):
-            if one is not None:
-                found.update((row.id, one) for row in same)
-            if done % _TOLD_EVERY == 0 or done == len(paths):
-                context.progress(Progress("collect", done, len(paths), "looking for faces"))
-    return found
+    found = faces.seen(readers, tell)
+    return {row.id: seen(found[row.sha256], faces.estimates) for row in rows if row.sha256 in found}
 
 
 def seen(faces: Sequence[Face], estimated: bool) -> Seen:

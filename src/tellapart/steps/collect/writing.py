@@ -65,6 +65,10 @@ class Writer:
         if outcomes:
             await self.do(self._catalog.record, outcomes)
 
+    async def forget(self, id: str) -> None:
+        """Take a row out of the ledger."""
+        await self.do(self._catalog.remove, [id])
+
     async def do(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run other work on the ledger in the same thread, so that writers never meet."""
         loop = asyncio.get_running_loop()
