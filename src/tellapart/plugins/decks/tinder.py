@@ -118,6 +118,9 @@ class Tinder(DeckSource):
             header=("x-auth-token", "{}"),
             pause=_pause(context.options, base),
         )
+        if context.options.get("paid") is not True:
+            # So that a policy does not decide for what will not be sent.
+            self.super_likes_left = 0
         self._waiting: list[Candidate] = []
         self._offered: set[str] = set()
         #: Who is among the matches, once somebody has asked; until the next act.
@@ -238,7 +241,8 @@ class Tinder(DeckSource):
         self.likes_left = facts.first(facts.count(said.get("likes_remaining")), self.likes_left)
         supers = said.get("super_likes")
         left = facts.count(supers.get("remaining")) if isinstance(supers, Mapping) else None
-        self.super_likes_left = facts.first(left, self.super_likes_left)
+        if self.context.options.get("paid") is True:
+            self.super_likes_left = facts.first(left, self.super_likes_left)
         if said.get("limit_exceeded") is True and action == "super_like":
             self.super_likes_left = 0
             return ActAnswer("refused", self.likes_left, 0, detail=detail | {"reason": "none_left"})
