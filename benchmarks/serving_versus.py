@@ -41,7 +41,6 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"workers": 2, "threads": 1, "batch": 1, "fast_queue": True},
         {"workers": 2, "threads": 1, "batch": 1, "api_servers": 2},
         {"workers": 2, "threads": 1, "batch": 4, "wait": 0.002},
-        {"workers": 2, "threads": 1, "batch": 1, "form": True},
     ],
     "bentoml": [
         {"workers": 2, "threads": 1, "service_threads": 1, "metrics": True},

@@ -29,7 +29,7 @@ mkdir -p "$folder"
 # shellcheck disable=SC2086
 build fastapi "fastapi==0.163.2" "uvicorn[standard]==0.54.0" $pinned
 # shellcheck disable=SC2086
-build litserve "litserve==0.2.19" "python-multipart" $pinned
+build litserve "litserve==0.2.19" $pinned
 # shellcheck disable=SC2086
 build bentoml "bentoml>=1.4.30,<1.4.40" $pinned
 # shellcheck disable=SC2086

@@ -5,7 +5,7 @@ from typing import Annotated
 import litserve
 import numpy as np
 import plain
-from fastapi import Depends, Request, UploadFile
+from fastapi import Depends, Request
 
 
 async def whole(request: Request):
@@ -36,17 +36,9 @@ class Raw(litserve.LitAPI):
         return output
 
 
-class Form(Raw):
-    """Takes a multipart form, as its examples do."""
-
-    def decode_request(self, request: UploadFile):
-        return plain.decode(request.file.read())
-
-
 if __name__ == "__main__":
     setting = plain.SETTING
-    kind = Form if setting.get("form") else Raw
-    api = kind(max_batch_size=setting["batch"], batch_timeout=setting.get("wait", 0.0))
+    api = Raw(max_batch_size=setting["batch"], batch_timeout=setting.get("wait", 0.0))
     server = litserve.LitServer(
         api,
         accelerator="cpu",
