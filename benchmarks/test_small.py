@@ -76,6 +76,23 @@ def _export_parity(figures: Figures) -> None:
     assert all(one["likeliest_class"]["mean"] < 0.99 for one in figures["timm"].values())
 
 
+def _faces_count(figures: Figures) -> None:
+    assert figures["congress_faces"]["share"] == 1
+    assert not figures["photos_misc"]["wrong"] and not figures["airplanes"]["false"]
+
+
+def _faces_rotated(figures: Figures) -> None:
+    turned = figures["portraits_turned"]
+    assert turned["found"] == turned["upright"] == turned["copies"]
+    assert figures["photographs_turned"]["share"] >= 0.9
+
+
+def _faces_sex_age(figures: Figures) -> None:
+    assert figures["sex"]["share"] >= 0.96
+    # A stated error that means nothing would hold about all or few of them.
+    assert 0.4 <= figures["age_below_50"]["within_one_error"] <= 0.95
+
+
 def _familiarity(figures: Figures) -> None:
     for name in ("trashnet_100, far-foreign", "grocery_10 (official split), far-foreign"):
         assert figures[name]["foreign pictures refused"] >= 0.95
@@ -245,6 +262,22 @@ def _versus(figures: Figures) -> None:
     assert all(0.1 < side["accuracy"]["median"] <= 1 for side in each.values())
 
 
+def _deck_kills(figures: Figures) -> None:
+    for each in figures.values():
+        assert each["kills"] >= 2 and each["agrees"] is True
+        assert each["acted_twice"] == each["sent_twice"] == each["lost"] == 0
+        assert each["acted_but_not_shown"] == each["done_but_not_by_the_service"] == 0
+
+
+def _deck_off(figures: Figures) -> None:
+    assert figures["all_within_1_s"] is True and figures["stayed_off"] is True
+    assert figures["acts_after_restart"] == figures["acted_twice"] == 0
+
+
+def _deck_faults(figures: Figures) -> None:
+    assert figures["tried"] == figures["right"] >= 10
+
+
 CLAIMS: dict[str, Callable[[Figures], None]] = {
     "app_downloads": _app_downloads,
     "app_kills": _app_kills,
@@ -254,7 +287,13 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "budget": _budget,
     "collecting": _collecting,
     "curation": _curation,
+    "deck_faults": _deck_faults,
+    "deck_kills": _deck_kills,
+    "deck_off": _deck_off,
     "export_parity": _export_parity,
+    "faces_count": _faces_count,
+    "faces_rotated": _faces_rotated,
+    "faces_sex_age": _faces_sex_age,
     "familiarity": _familiarity,
     "finetune_versus": _finetune_versus,
     "imbalance": _imbalance,

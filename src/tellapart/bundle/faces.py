@@ -32,8 +32,8 @@ _NAMES = tuple(f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for 
 #: As OpenCV's reader has them: boxes that share more than this are one face; so many are compared.
 _OVERLAP, _MOST = 0.3, 5000
 #: How likely a face must be. Of faces that stand otherwise than upright the network finds some as
-#: if they did, but none as likely as `SURE` on the pictures tried (benchmarks/faces_rotated.py).
-LIKELY, SURE = 0.85, 0.9
+#: if they did, but hardly one as likely as `SURE` (benchmarks/faces_rotated.py).
+LIKELY, SURE = 0.85, 0.915
 #: The longest side looked at, in pixels, and the longest diagonal where a picture is turned.
 LONGEST = 640
 #: The least side of a face, in pixels of the picture as it was given.
@@ -42,8 +42,9 @@ LEAST = 24
 STEP, COARSE = 10, 30
 #: Below this no finer turns are tried around a coarse one.
 _PROMISING = 0.4
-#: A face that leans by more than this, in degrees, is turned by its own eyes and mouth.
-LEANING = 15.0
+#: A face whose eyes and mouth lean by more than this, in degrees, is turned upright until they lean
+#: by no more than `_STRAIGHT`; what they tell of a lean is about two thirds of it.
+LEANING, _STRAIGHT, _TELLS, _TURNS_ON = 6.0, 3.0, 1.5, 3
 #: What a model that is to see faces sees around them: hair, ears and chin.
 MARGIN = 0.2
 _GRAY = (127, 127, 127)
@@ -117,11 +118,13 @@ class FaceReader:
         small = _shrunk(image, max(image.size))
         found = self.look(np.asarray(small))
         angle = 0.0
-        if turned and not any(
-            one.confidence >= SURE and abs(_lean(one)) <= LEANING for one in found
-        ):
-            small = _shrunk(image, math.hypot(*image.size))
-            angle, found = self._around(small)
+        if turned and (_best(found) < SURE or abs(_lean(found[0])) > LEANING):
+            smaller = _shrunk(image, math.hypot(*image.size))
+            around = _best(found) < SURE
+            start, seen = self._around(smaller) if around else (0.0, self._at(smaller, 0.0))
+            if _count(seen) >= _count(found):
+                small = smaller
+                angle, found = self._straightened(small, start, seen)
         back = [_turned_back(one, angle, small.size) for one in found if one.confidence >= LIKELY]
         scale = image.width / small.width, image.height / small.height
         grown = [_scaled(one, *scale) for one in back]
@@ -160,6 +163,20 @@ class FaceReader:
                 seen[angle] = seen.get(angle) or self._at(image, angle)
         angle = max(seen, key=lambda angle: _best(seen[angle]))
         return float(angle), seen[angle]
+
+    def _straightened(
+        self, image: Image.Image, angle: float, found: list[Found]
+    ) -> tuple[float, list[Found]]:
+        """Turned on until the likeliest face leans no more, as far as that loses none."""
+        for _ in range(_TURNS_ON):
+            lean = _lean(found[0]) if _best(found) >= LIKELY else 0.0
+            if abs(lean) <= _STRAIGHT:
+                break
+            seen = self._at(image, angle + _TELLS * lean)
+            if _count(seen) < _count(found) or abs(_lean(seen[0])) >= abs(lean):
+                break
+            angle, found = angle + _TELLS * lean, seen
+        return angle, found
 
     def _at(self, image: Image.Image, angle: float) -> list[Found]:
         turned = image.rotate(angle, Image.Resampling.BILINEAR, expand=True) if angle else image
@@ -282,8 +299,8 @@ def _lean(face: Found) -> float:
     return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
 
 
-def _surely_upright(face: Found) -> bool:
-    return face.confidence >= SURE and abs(_lean(face)) <= LEANING
+def _count(found: list[Found]) -> int:
+    return sum(one.confidence >= LIKELY for one in found)
 
 
 def _best(found: list[Found]) -> float:
