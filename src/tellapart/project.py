@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tellapart.bundle import Bundle
     from tellapart.bundle.predictor import Picture
     from tellapart.catalog import PictureRow, Version
+    from tellapart.forgetting import Certificate
     from tellapart.recipe import Recipe
     from tellapart.steps.explaining import Explanation
     from tellapart.steps.labelling import Written
@@ -256,6 +257,17 @@ class Project:
             )
         self._catalog.relabel(picture, label)
 
+    def forget(self, picture: str) -> Certificate:
+        """Remove a picture (id, SHA-256, address or a file's path) from all projects of the owner.
+
+        Everything that had it goes: see `tellapart.forgetting`. Raises `NotFoundError`,
+        `BusyError` where a process works on a project that has it.
+        """
+        from tellapart.forgetting import Asked, forget
+
+        asked = Asked("picture", picture)
+        return forget(self.settings, self._engine, asked, owner=self.settings.owner)
+
     def write_labels(
         self, target: str | Path, *, bars: bool = False, attributes: bool = False
     ) -> Written:
@@ -285,8 +297,18 @@ class Project:
 
     @property
     def bundle_path(self) -> Path:
-        """The latest bundle's zip. Raises `NotFoundError` where none is packaged yet."""
-        latest = self._catalog.latest_version()
+        """The latest bundle's zip; withdrawn ones do not count.
+
+        Raises `NotFoundError` where none is packaged yet, or all are withdrawn.
+        """
+        known = self._catalog.versions()
+        latest = next((one for one in reversed(known) if one.file), None)
+        if known and latest is None:
+            raise NotFoundError(
+                f"The bundle of {self.name!r} held what was forgotten and is withdrawn.",
+                expected="a version made since",
+                do=f"Make one: tellapart package {self.name}",
+            )
         if latest is None:
             raise NotFoundError(
                 f"The project {self.name!r} has no bundle yet.",

@@ -12,6 +12,7 @@ from tellapart.cli import (
     bundles,
     deck_review,
     decks,
+    forget,
     labels,
     mail,
     making,
@@ -63,6 +64,7 @@ VERBS: dict[str, tuple[Any, ...]] = {
         projects.show,
         projects.path,
         upkeep.clean,
+        forget.forget,
         upkeep.doctor,
     ),
 }
@@ -107,6 +109,7 @@ def build() -> Any:
         decks.off,
         decks.run,
         decks.turns,
+        decks.log,
         deck_review.review,
         deck_review.label,
         deck_review.undo,

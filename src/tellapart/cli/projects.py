@@ -87,8 +87,9 @@ def show(
         )
     )
     for version in versions:
-        lines.append(f"version {version.version}: {results.accuracy(version.metrics, kind)}")
-    if versions:
+        held = "" if version.file else " (withdrawn: it held what was forgotten)"
+        lines.append(f"version {version.version}: {results.accuracy(version.metrics, kind)}{held}")
+    if any(version.file for version in versions):
         lines.append(f"report: {results.report(name)}")
         lines.append(f"bundle: {project.bundle_path}")
     lines.append(f"folder: {project.folder}")

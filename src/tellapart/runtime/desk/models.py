@@ -205,8 +205,9 @@ class Models(Base):
 
     def _version(self, project: str, version: int | None) -> Version:
         known = self.catalog(project).versions()
+        served = [one.version for one in known if one.file] or [one.version for one in known]
         for one in known:
-            if one.version == (version if version is not None else known[-1].version):
+            if one.version == (version if version is not None else served[-1]):
                 return one
         raise NotFoundError(
             f"The project {project!r} has no version {version}."
@@ -218,6 +219,13 @@ class Models(Base):
 
     def _path(self, project: str, version: Version) -> Path:
         path = self.settings.projects_dir / project / "versions" / version.file
+        if not version.file:
+            raise NotFoundError(
+                f"Version {version.version} of {project!r} held what was forgotten: it is "
+                "withdrawn.",
+                expected="a version made since",
+                do="Run the project again.",
+            )
         if not path.is_file():
             raise NotFoundError(
                 f"The file of version {version.version} of {project!r} is gone.",
