@@ -439,6 +439,18 @@ class Deck:
 
         return write_labels(self.ledger, self.folder, target)
 
+    def forget(self, candidate: str) -> dict[str, Any]:
+        """Remove a candidate with all that came of it, for good; the certificate.
+
+        Heads that learned from it go too, and the deck is off until it was retrained. Raises
+        `BusyError` while a turn is under way.
+        """
+        from tellapart.forgetting import Asked, forget
+
+        asked = Asked("candidate", self.ledger.candidate(candidate).id)
+        owner = self.settings.owner
+        return forget(self.settings, self._engine, asked, owner=owner).to_dict()
+
     # -- inside ---------------------------------------------------------------------------
 
     def _learning(self) -> Learning:

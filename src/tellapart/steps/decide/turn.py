@@ -47,7 +47,7 @@ from tellapart.policy import (
 )
 from tellapart.settings import Settings
 from tellapart.steps import fingerprint
-from tellapart.steps.decide.acting import Acting, out_until
+from tellapart.steps.decide.acting import Acting, UnclearError, out_until
 from tellapart.steps.decide.eyes import AgeModel, Album, Looking
 from tellapart.steps.decide.tasting import Judge
 
@@ -411,6 +411,8 @@ class _Turn:
             self.ledger.change(out_until=out_until(error), likes_left=0)
         if isinstance(error, ServiceError) and error.switch_off:
             self.ledger.switch("off", error.what, shape)
+        elif isinstance(error, UnclearError) and (self.deck.error or {}).get("code") == error.code:
+            self.ledger.switch("off", f"Twice in a row: {error.what}", shape)
         else:
             self.ledger.went_wrong(shape)
 
