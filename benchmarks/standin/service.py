@@ -112,7 +112,7 @@ class Standin:
         self._judged: dict[str, list[str]] = {}
         self._keys: dict[str, Reply | None] = {}
         self._matched: list[tuple[str, float]] = []
-        self._place = 0
+        self._shown: set[str] = set()
         self._faults: list[_Fault] = []
         self._drawn: dict[str, bytes] = {}
         self._lock = threading.RLock()
@@ -372,9 +372,10 @@ class Standin:
             return 200, {"meta": {"status": 200}, "data": {"matches": matches, **token}}
         if where != "next":
             return (200, {"user": {}}) if asked.path in ("/meta", "/profile") else (404, {})
-        left = [ref for ref in self.people if ref not in self._judged]
-        page = left[self._place : self._place + _BATCH]
-        self._place = self._place + _BATCH if page else 0
+        # Whoever is not judged comes again, once everybody has been shown.
+        left = [ref for ref in self.people if ref not in self._judged and ref not in self._shown]
+        page = left[:_BATCH]
+        self._shown = self._shown | set(page) if page else set()
         if not page:
             return 200, {"meta": {"status": 200}, "data": {}}
         recs = [
