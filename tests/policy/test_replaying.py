@@ -146,6 +146,16 @@ def stream() -> list[Recorded]:
     ]
 
 
+def test_pictures_that_nobody_could_look_at_are_not_asked_for() -> None:
+    """More were offered than a turn looks at: a pass then is a pass now."""
+    for data in ({}, {"model": {"group": "learned"}}):
+        policy = check(data)
+        facts = person(pictures=40)
+        record = turn(policy, True, facts, Kept([0.1, 0.2], together=0.3))
+        assert record.decision.action == "pass"
+        assert replay([record], policy, True).same == 1
+
+
 def test_differences_are_told() -> None:
     found = replay(stream(), check({"age": {"max": 40}, "model": {"threshold": 0.25}}), True)
     assert (found.total, found.unsure) == (5, ())

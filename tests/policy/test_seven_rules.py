@@ -25,17 +25,18 @@ def words() -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(WORDS), max_size=2, unique=True)
 
 
-def span(low: int, high: int) -> st.SearchStrategy[dict[str, Any]]:
-    limit = st.none() | st.integers(low, high)
-    return st.tuples(st.booleans(), limit, limit).map(
-        lambda drawn: {
-            "on": drawn[0],
-            "min": drawn[1],
-            "max": max(drawn[1], drawn[2])
-            if drawn[1] is not None and drawn[2] is not None
-            else drawn[2],
-        }
-    )
+#: Few, so that facts often lie on the limits themselves.
+AGES, DISTANCES = [18, 25, 26, 40, 41, 70], [0, 5, 5.5, 30, 31]
+
+
+def span(limits: list[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    def ordered(on: bool, least: Any, most: Any) -> dict[str, Any]:
+        if least is not None and most is not None:
+            least, most = min(least, most), max(least, most)
+        return {"on": on, "min": least, "max": most}
+
+    limit = st.none() | st.sampled_from(limits)
+    return st.builds(ordered, st.sampled_from([True, True, False]), limit, limit)
 
 
 POLICIES = st.just({}) | st.fixed_dictionaries(
@@ -43,8 +44,8 @@ POLICIES = st.just({}) | st.fixed_dictionaries(
     optional={
         "accept_all": st.sampled_from([False, False, True]),
         "pictures": st.fixed_dictionaries({"on": st.booleans(), "min": st.integers(1, 3)}),
-        "age": span(18, 60),
-        "distance": span(0, 60),
+        "age": span(AGES),
+        "distance": span(DISTANCES),
         "bio": st.fixed_dictionaries(
             {"required": st.booleans(), "ban": words(), "super_like": words(), "like": words()}
         ),
@@ -62,7 +63,6 @@ SCORES = st.none() | st.sampled_from([0.0, 0.1, 0.25, 0.399, 0.4, 0.5, 0.75, 0.9
 BIOS = st.lists(st.sampled_from([*WORDS, "WALKS", "catsuit", "I", "like"]), max_size=4).map(
     " ".join
 ) | st.sampled_from(["", "   "])
-AGES = st.none() | st.integers(18, 70)
 
 
 @st.composite
@@ -70,8 +70,8 @@ def candidates(draw: Any) -> tuple[Facts, list[float | None]]:
     scores = draw(st.lists(SCORES, max_size=4))
     facts = Facts(
         bio=draw(BIOS),
-        age=draw(AGES),
-        distance_km=draw(st.none() | st.integers(0, 70).map(float)),
+        age=draw(st.none() | st.sampled_from(AGES)),
+        distance_km=draw(st.none() | st.sampled_from(DISTANCES).map(float)),
         pictures=len(scores),
     )
     return facts, scores

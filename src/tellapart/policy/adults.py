@@ -19,9 +19,7 @@ ADULT = 18
 def declared_adult(facts: Facts) -> bool:
     """Whether the declared age is a number and 18 or more."""
     age: object = facts.age
-    if isinstance(age, bool) or not isinstance(age, int | float):
-        return False
-    return math.isfinite(age) and age >= ADULT
+    return isinstance(age, int | float) and math.isfinite(age) and age >= ADULT
 
 
 def refused(facts: Facts) -> Decision | None:
