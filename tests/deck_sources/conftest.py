@@ -120,7 +120,7 @@ def bench_of(tmp_path: Path, service: Standin) -> Callable[..., Bench]:
 
     def make(kind: str, **options: Any) -> Bench:
         people = list(service.people.values())
-        settings = service.settings(home=tmp_path / "home", fetch_timeout=1.0)
+        settings = service.settings(home=tmp_path / "home", fetch_timeout=30.0)
         if kind == "folder":
             path = write_folder(tmp_path / "deck", people)
             return Bench(kind, settings, {"path": str(path), **options})

@@ -1,4 +1,4 @@
-"""What every deck source keeps to, ours and (by the same file) a stranger's."""
+"""What every deck source keeps to."""
 
 from __future__ import annotations
 

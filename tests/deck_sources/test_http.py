@@ -70,10 +70,19 @@ def test_an_address_with_more_in_it_is_not_quoted(url: str) -> None:
     "url", ["http://10.0.0.1/d", "http://169.254.169.254/", "http://localhost/d"]
 )
 def test_the_guard_stands_before_the_service(bench: Bench, url: str) -> None:
-    bench.options = {"url": url}
+    bench.options, bench.secrets = {"url": url}, {}
     with pytest.raises(ServiceError) as caught:
         bench.work(everything)
     assert caught.value.reason == "private_address" and not caught.value.switch_off
+
+
+def test_a_token_never_crosses_the_internet_in_the_clear(bench: Bench) -> None:
+    bench.options = {"url": "http://flats.example/deck"}
+    with pytest.raises(InputError, match="without encryption"):
+        bench.work(everything)
+    bench.secrets = {}
+    with pytest.raises(ServiceError):  # no token, no secret: it may be asked (and is not there)
+        bench.work(everything)
 
 
 @pytest.mark.parametrize("about", [{}, {"protocol": 2}, {"protocol": "1"}, {"name": "other"}])

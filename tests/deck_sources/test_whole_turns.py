@@ -49,7 +49,7 @@ class Field:
 @pytest.fixture
 def field(tmp_path: Path) -> Iterator[Field]:
     with Standin(crowd(60, pictures=1), size=(48, 48)) as service:
-        settings = service.settings(home=tmp_path / "home", fetch_timeout=0.5)
+        settings = service.settings(home=tmp_path / "home", fetch_timeout=30.0)
         engine = open_database(settings)
         yield Field(service, settings, engine)
         engine.dispose()
@@ -107,6 +107,8 @@ def test_taking_the_confirmation_back_ends_it(
 def test_a_no_amid_the_acts(
     field: Field, monkeypatch: pytest.MonkeyPatch, fault: str, mode: str, acts: int
 ) -> None:
+    if fault == "hang":
+        field.settings = replace(field.settings, fetch_timeout=2.0)
     deck, service = field.ready(monkeypatch), field.service
     service.tell(fault, "act", after=2, done=acts == 3)
     report = deck.turn()
@@ -148,6 +150,8 @@ def test_a_no_amid_the_acts(
 def test_a_no_before_any_act(
     field: Field, monkeypatch: pytest.MonkeyPatch, fault: str, mode: str
 ) -> None:
+    if fault == "hang":
+        field.settings = replace(field.settings, fetch_timeout=2.0)
     deck, service = field.ready(monkeypatch), field.service
     service.tell(fault, "next")
     report = deck.turn()

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from tellapart.doors import DeckContext
 from tellapart.errors import (
@@ -21,6 +21,7 @@ from tellapart.errors import (
     ServiceError,
 )
 from tellapart.fetch import Sent
+from tellapart.fetch.guard import Guard
 from tellapart.fetch.politeness import retry_after
 
 #: Seconds that one request may take.
@@ -42,6 +43,8 @@ class Service:
         header: tuple[str, str] = ("authorization", "Bearer {}"),
         pause: float = 0.0,
     ) -> None:
+        if token:
+            _check_private(context, base)
         self.base = base.rstrip("/")
         self.name = name
         self._context = context
@@ -161,6 +164,18 @@ class Service:
             expected=error.expected,
             do=error.do,
             reason=error.reason,
+        )
+
+
+def _check_private(context: DeckContext, base: str) -> None:
+    """Raise `InputError` where a token would cross the internet in the clear."""
+    parts = urlsplit(base)
+    own = Guard(context.settings.allow_hosts).is_open(parts.hostname or "", parts.port or 80)
+    if parts.scheme != "https" and not own:
+        raise InputError(
+            "The deck's token would go to its service without encryption (http:).",
+            expected="an https: address, or a host of your own in TELLAPART_ALLOW_HOSTS",
+            do="Use the service's https: address.",
         )
 
 
