@@ -98,12 +98,15 @@ class Standin:
         log: Path | None = None,
         token: str = TOKEN,
         are_people: bool = True,
+        closed: bool = False,
         port: int = 0,
     ) -> None:
         self.people = {p.ref: p for p in (crowd(40) if people is None else people)}
         self.token, self.port = token, port
         self.likes_left, self.super_likes_left = likes, _SUPER_LIKES
         self.are_people = are_people
+        #: Crawlers are kept out by robots.txt, and pictures out of data sets by a header.
+        self.closed = closed
         #: Everything that it was asked, in order.
         self.log: list[Logged] = []
         #: Tokens and other headers that came with requests for pictures.
@@ -235,7 +238,8 @@ class Standin:
                 asked = await read(reader)
                 try:
                     status, value = await self._answer(asked)
-                    writer.write(written(status, value))
+                    headers = {"X-Robots-Tag": "noai, noimageai"} if self.closed else {}
+                    writer.write(written(status, value, headers))
                 except _CutError as cut:
                     writer.write(cut.sent)
                     await writer.drain()
@@ -251,6 +255,8 @@ class Standin:
     # -- answers ----------------------------------------------------------------------------
 
     async def _answer(self, asked: Asked) -> Reply:
+        if asked.path == "/robots.txt":
+            return 200, b"User-agent: *\nDisallow: /\n" if self.closed else b""
         if asked.path == "/log":
             with self._lock:
                 return 200, [asdict(entry) for entry in self.log]

@@ -30,13 +30,14 @@ async def read(reader: asyncio.StreamReader) -> Asked:
     return Asked(method, parts.path, query, headers, body)
 
 
-def written(status: int, value: Any) -> bytes:
+def written(status: int, value: Any, headers: Mapping[str, str] | None = None) -> bytes:
     is_bytes = isinstance(value, bytes)
     body = value if is_bytes else json.dumps(value).encode()
     kind = (
         "image/jpeg" if body[:2] == b"\xff\xd8" else "text/html" if is_bytes else "application/json"
     )
     lines = [f"HTTP/1.1 {status} Answer", f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if status == 429:
         lines.append("Retry-After: 600")
     if status == 302:

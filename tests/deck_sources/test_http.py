@@ -17,7 +17,7 @@ from benchmarks.standin import Person, Standin
 from benchmarks.standin.service import Reply
 from benchmarks.standin.wire import Asked
 from tellapart.doors import DeckSource
-from tellapart.errors import InputError, SchemaChangedError, ServiceError
+from tellapart.errors import InputError, RefusedError, SchemaChangedError, ServiceError
 from tellapart.plugins.decks.http import Http
 from tests.deck_sources.conftest import Bench, everything
 
@@ -190,6 +190,31 @@ def test_the_token_goes_to_its_own_origin_alone(bench: Bench) -> None:
         bench.work(task)
         assert service.picture_headers[0]["authorization"] == f"Bearer {service.token}"
         assert other.picture_headers and "authorization" not in other.picture_headers[0]
+
+
+def test_robots_and_opt_outs_hold_elsewhere_and_not_in_ones_own_account(
+    bench: Bench, bench_of: Callable[..., Bench]
+) -> None:
+    service = bench.service
+    assert service is not None
+    service.closed = True
+    with Standin([Person("far", words=("boat",))], closed=True) as other:
+        far = f"http://{other.host}/pictures/far/0.jpg"
+        service.people = {"p": Person("p", words=("apple",), elsewhere=(far,))}
+        for one in (bench, bench_of("tinder")):
+            one.settings = replace(one.settings, allow_hosts=(service.host, other.host))
+
+            async def task(source: DeckSource) -> None:
+                (found,) = await source.next(1)
+                assert await source.picture(found.pictures[0])
+                if source.name == "tinder":  # all of its pictures are of the account's own stream
+                    assert await source.picture(found.pictures[1])
+                else:
+                    with pytest.raises(RefusedError) as caught:
+                        await source.picture(found.pictures[1])
+                    assert caught.value.reason == "robots"
+
+            one.work(task)
 
 
 def test_keys_and_refs_that_would_be_paths(bench: Bench) -> None:

@@ -126,3 +126,9 @@ def test_a_host_that_asked_for_rest_is_not_waited_for(web: Any) -> None:
 
     asyncio.run(work())
     assert not web.requests
+
+
+def test_opt_outs_are_left_aside_only_on_request(web: Any) -> None:
+    web.page("/own.jpg", web.jpeg, X_Robots_Tag="noai")
+    assert web.reasons("/own.jpg") == ["opted_out"]
+    assert web.reasons("/own.jpg", opt_out=False) == ["ok"]
