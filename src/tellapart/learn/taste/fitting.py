@@ -17,7 +17,7 @@ from tellapart.errors import DataError
 from tellapart.learn import head
 from tellapart.learn.calibration import fit_temperature
 from tellapart.learn.refit import Refitter
-from tellapart.learn.taste.heads import PLAIN_WHOLE, Taste, sigmoid
+from tellapart.learn.taste.heads import Taste, sigmoid
 from tellapart.learn.taste.rows import Labelled, numbered
 from tellapart.learn.taste.wholes import fit_whole
 
@@ -26,7 +26,7 @@ CANDIDATES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 #: Before there are enough labels to choose by.
 _FIRST = 3.0
 _PATIENCE = 1
-_FOLDS = 5
+_FOLDS, _MOST_FOLDS = 5, 20
 #: Labelled candidates of each kind from which on they are held out in turn.
 _ENOUGH = 3
 #: Penalty and temperature are chosen anew when there are so many times the labels.
@@ -64,19 +64,28 @@ def fit(labelled: Labelled, *, base: str = "", start: Taste | None = None, seed:
     return replace(made, weight=weight, bias=bias)
 
 
-def held_out(labelled: Labelled, taste: Taste, *, seed: int = 0) -> NDArray[np.float64]:
+def held_out(
+    labelled: Labelled, taste: Taste, *, only: NDArray[np.bool_] | None = None, seed: int = 0
+) -> NDArray[np.float64]:
     """P(like) of each labelled candidate, in their order, from a head that had not seen it.
 
-    Penalty, temperature and rule are those of `taste`. NaN where the rest holds one kind only.
+    Penalty, temperature and rule are those of `taste`. `only` (n,): rows of the candidates asked
+    about; few are left out at once, for each that was chosen to learn from is missed. NaN for
+    the others, and where the rest holds one kind only.
     """
     solver = _Solver(labelled)
-    logits = solver.held_out(taste.C, seed) / taste.temperature
-    names = labelled.candidates
-    found = np.full(len(names), np.nan)
+    if only is None:
+        part = head.folds(solver.y, solver.numbers, _FOLDS, seed)
+    else:
+        part = np.full(len(solver.y), -1)
+        asked = np.unique(solver.numbers[only], return_inverse=True)[1]
+        part[only] = asked % _MOST_FOLDS
+    logits = solver.held_out(taste.C, part) / taste.temperature
+    found = np.full(len(labelled.candidates), np.nan)
     seen = ~np.isnan(logits)
     if seen.any():
         places, numbers = np.unique(solver.numbers[seen], return_inverse=True)
-        found[places] = sigmoid(taste._whole(logits[seen], numbers, len(places)))
+        found[places] = sigmoid(taste.whole_logits(logits[seen], numbers, len(places)))
     return found
 
 
@@ -122,8 +131,9 @@ class _Solver:
         """
         best: tuple[float, float, NDArray[np.float64]] | None = None
         lowest, since = np.inf, 0
+        part = head.folds(self.y, self.numbers, _FOLDS, seed)
         for candidate in CANDIDATES:
-            logits = self.held_out(candidate, seed)
+            logits = self.held_out(candidate, part)
             seen = ~np.isnan(logits)
             temperature = self._temperature(logits, seen)
             chances = np.where(self.y[seen] == 1, 1, -1) * logits[seen] / temperature
@@ -153,14 +163,16 @@ class _Solver:
             weights=np.concatenate([weights * (1 - doubt), weights * doubt]),
         )
 
-    def held_out(self, C: float, seed: int) -> NDArray[np.float64]:  # noqa: N803
-        """Each row's logit, not calibrated, from a head that saw none of its candidate's rows."""
+    def held_out(self, C: float, part: NDArray[np.int64]) -> NDArray[np.float64]:  # noqa: N803
+        """Each row's logit, not calibrated, from a head that saw no row of its part (n,).
+
+        Rows of a part below 0 are never held out.
+        """
         from threadpoolctl import threadpool_limits
 
-        part = head.folds(self.y, self.numbers, _FOLDS, seed)
         logits = np.full(len(self.y), np.nan)
         with threadpool_limits(1):
-            for fold in np.unique(part).tolist():
+            for fold in np.unique(part[part >= 0]).tolist():
                 rest, out = np.flatnonzero(part != fold), np.flatnonzero(part == fold)
                 if len(np.unique(self.y[rest])) < 2:
                     continue
@@ -168,6 +180,3 @@ class _Solver:
                 both = self._refitter.logits(found, out)
                 logits[out] = both[:, 1] - both[:, 0]
         return logits
-
-
-__all__ = ["CANDIDATES", "PLAIN_WHOLE", "fit", "held_out"]

@@ -30,8 +30,9 @@ from tellapart.learn.ladder.judging import flipped
 from tellapart.learn.taste.heads import Taste
 from tellapart.learn.taste.rows import Labelled
 
-#: Candidates held back before which nothing is decided.
+#: Candidates held back, and in the frozen test set, before which nothing is decided.
 LEAST = 30
+LEAST_FROZEN = 20
 #: Chance that a head no nearer to the person than the old one passes, over all looks.
 LEVEL = 0.05
 #: Chance that honest feedback, drawn like the test set, is taken for something else.
@@ -106,11 +107,12 @@ def gate(
     threshold: float = 0.4,
     asked: int = 0,
 ) -> Verdict:
-    """Decide whether `challenger` goes live in place of `champion` (None: what always passes).
+    """Decide whether `challenger` goes live in place of `champion`.
 
-    `frozen`: the deck's frozen test candidates. `held_back`: feedback that was never trained on,
-    drawn without regard to whether the champion was right (`Pick.by_chance`). Neither head may
-    have seen a candidate of either. `rule` and `threshold` are the deck's. `asked`: how many
+    Without a champion (None) it has to beat always passing and always liking. `frozen`: the
+    deck's frozen test candidates. `held_back`: feedback that was never trained on, drawn without
+    regard to whether the champion was right (`Pick.by_chance`). Neither head may have seen a
+    candidate of either. `rule` and `threshold` are the deck's. `asked`: how many
     challengers this champion has met before; each is one more chance to look better by luck, so
     the k-th is tested at `LEVEL` / (k (k + 1)), which add up to `LEVEL`. Raises `InputError` for
     candidates that are in both sets, and for features of another base.
@@ -124,11 +126,11 @@ def gate(
     def say(state: State, why: str, p: float | None = None) -> Verdict:
         return Verdict(state, why, TEST, level, p, now.n, was, now)
 
-    if was.n < LEAST or now.n < LEAST:
+    if was.n < LEAST_FROZEN or now.n < LEAST:
         return say(
             "shadow",
-            f"Too little to compare on: {was.n} candidates in the frozen test set and {now.n} of "
-            f"feedback held back, {LEAST} each needed.",
+            f"Too little to compare on: {was.n} candidates in the frozen test set, where "
+            f"{LEAST_FROZEN} are needed, and {now.n} of feedback held back, where {LEAST} are.",
         )
     if was.challenger < was.champion:
         return say(
@@ -183,8 +185,8 @@ class _Both:
         if not len(judged):
             return cls(np.empty(0, bool), np.empty(0), np.empty(0), threshold)
         new = challenger.judge(judged.pool, rule=rule)[1]
-        if champion is None:  # a deck without a head likes nobody
-            old = np.zeros(len(new))
+        if champion is None:  # a deck without a head: the same answer for all, the commoner one
+            old = np.full(len(new), float(judged.answers().mean() > 0.5))
         else:
             old = champion.judge(judged.pool, rule=rule)[1]
         return cls(judged.answers(), old, new, threshold)

@@ -75,7 +75,7 @@ class Taste:
         known = np.array([score for score in scores if score is not None], np.float64)
         if not len(known):
             return None
-        return float(sigmoid(self._whole(logit(known), np.zeros(len(known), np.int64), 1))[0])
+        return float(sigmoid(self.whole_logits(logit(known), np.zeros(len(known), np.int64), 1))[0])
 
     def judge(
         self, pool: Pool, *, rule: str = "learned"
@@ -90,11 +90,12 @@ class Taste:
             best = np.full(len(names), -np.inf)
             np.maximum.at(best, numbers, logits)
             return names, sigmoid(best)
-        return names, sigmoid(self._whole(logits, numbers, len(names)))
+        return names, sigmoid(self.whole_logits(logits, numbers, len(names)))
 
-    def _whole(
+    def whole_logits(
         self, logits: NDArray[np.float64], numbers: NDArray[np.int64], count: int
     ) -> NDArray[np.float64]:
+        """Logits (count,) of candidates from their pictures' (n,); `numbers` (n,): whose."""
         mean, most = summaries(logits, numbers, count)
         by_mean, by_most, bias = self.whole_weights
         return np.asarray(mean * by_mean + most * by_most + bias)

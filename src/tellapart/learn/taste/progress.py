@@ -12,6 +12,7 @@ from tellapart.errors import DataError
 from tellapart.learn.taste.fitting import fit, held_out
 from tellapart.learn.taste.heads import Taste
 from tellapart.learn.taste.rows import Labelled, Pool
+from tellapart.learn.taste.saving import saved
 
 #: Labelled candidates before which nothing is said about stopping.
 LEAST = 30
@@ -60,19 +61,21 @@ def progress(
     taste: Taste | None,
     *,
     threshold: float = 0.4,
+    compare: bool = True,
     seed: int = 0,
 ) -> Progress:
     """Estimate how far labelling has come.
 
     `pool`: unlabelled candidates of the stream; `labelled` in the order of labelling, with what
-    was drawn by chance marked; `taste` the head fitted to it. Takes some tenths of a second.
+    was drawn by chance marked; `taste` the head fitted to it. `compare`: estimate the labels
+    saved too, which takes most of the time (some tenths of a second).
     """
     n = 0 if labelled is None else len(labelled.candidates)
     if labelled is None or taste is None or not len(pool):
         return Progress(n, None, None, None, None, False, _before(n, taste))
     scores = taste.judge(pool)[1]
     accuracy, low, high = _accuracy(scores, labelled, taste, threshold, seed)
-    saved = _saved(pool, labelled, scores, seed)
+    fewer = saved(pool, taste, n, threshold, seed) if compare else None
     turned = _turned(pool, scores, labelled, taste, threshold)
     stop = n >= LEAST and turned <= _TURNED
     if n < LEAST:
@@ -84,7 +87,7 @@ def progress(
         )
     else:
         why = f"The last quarter of the labels still turned {turned:.1%} of the decisions."
-    return Progress(n, accuracy, low, high, saved, stop, why)
+    return Progress(n, accuracy, low, high, fewer, stop, why)
 
 
 def _before(n: int, taste: Taste | None) -> str:
@@ -104,10 +107,9 @@ def _accuracy(
     from scipy.stats import beta
 
     believed = float(np.where(scores >= threshold, scores, 1 - scores).mean())
-    chances = held_out(labelled, taste, seed=seed)
-    drawn = np.zeros(len(chances), bool)
-    drawn[_places(labelled)] = labelled.by_chance
-    counted = (drawn if drawn.any() else ~drawn) & ~np.isnan(chances)
+    only = labelled.by_chance if labelled.by_chance.any() else None
+    chances = held_out(labelled, taste, only=only, seed=seed)
+    counted = ~np.isnan(chances)
     right = (chances[counted] >= threshold) == labelled.answers()[counted]
     a = _OPINION * believed + float(right.sum())
     b = _OPINION * (1 - believed) + float((~right).sum())
@@ -135,7 +137,3 @@ def _turned(
     except DataError:
         return 1.0
     return float(((before.judge(pool)[1] >= threshold) != (scores >= threshold)).mean())
-
-
-def _saved(pool: Pool, labelled: Labelled, scores: NDArray[np.float64], seed: int) -> int | None:
-    return None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart import images
-from tellapart.errors import PictureError
+from tellapart.errors import PictureError, TellapartError
 from tellapart.learn.engine import Engine
 from tellapart.learn.taste import base as bases
 from tellapart.learn.taste.heads import Taste
@@ -88,6 +88,11 @@ class Sight:
         """Whether it can say where in a picture something spoke."""
         return "feature_map" in self._engine.outputs
 
+    @property
+    def keeps(self) -> bool:
+        """Whether features may be kept at rest: not where they tell of faces."""
+        return self._base.view not in images.FACE_VIEWS
+
     def look(self, pictures: Sequence[bytes]) -> list[Look]:
         """Decode pictures (files' bytes) and look at them, one outcome each, in their order.
 
@@ -118,7 +123,10 @@ class Sight:
         heat = self.map(picture, taste)
         if heat is None:
             return None
-        return why_overlay(images.decode(picture), heat, view=self.view)
+        if self.keeps:
+            return why_overlay(images.decode(picture), heat, view=self.view)
+        # A face was cut out and turned upright: the heat belongs on what the network saw.
+        return why_overlay(Image.fromarray(self._pixels(picture)), heat)
 
     def _pixels(self, picture: bytes) -> np.ndarray:
         return images.load(picture, self._base.size, self._base.view, self._base.color)
@@ -133,6 +141,8 @@ class Sight:
                 places.append(place)
             except PictureError as error:
                 looks[place] = Look(None, error.what, "picture")
+            except TellapartError as error:  # such as a detector of faces that is gone
+                looks[place] = Look(None, error.what, "model")
         if pixels:
             for place, found in zip(places, self._features(np.stack(pixels)), strict=True):
                 looks[place] = found
