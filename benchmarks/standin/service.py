@@ -8,6 +8,7 @@ import io
 import json
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -396,7 +397,7 @@ class Standin:
             person, number = self.people.get(ref), int(name.removesuffix(".jpg"))
             if person is None or number >= len(person.words):
                 return 404, {}
-            seed = int.from_bytes(path.encode()[-12:], "big") % 2**31
+            seed = zlib.crc32(path.encode()) % 2**31
             with io.BytesIO() as file:
                 draw(person.words[number], seed, self._size).save(file, "JPEG", quality=90)
                 self._drawn[path] = file.getvalue()

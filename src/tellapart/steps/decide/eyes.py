@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,6 +59,11 @@ class Album:
         if self._data is None:
             self._data = self._all()
         return self._data.get(position)
+
+    def take(self, given: Mapping[int, bytes]) -> None:
+        """Keep pictures that came with their candidate."""
+        for position, data in list(given.items())[:MOST_PICTURES]:
+            self._keep(position, data)
 
     def _all(self) -> dict[int, bytes]:
         found: dict[int, bytes] = {}

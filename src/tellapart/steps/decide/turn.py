@@ -207,6 +207,10 @@ class _Turn:
         self._done.add(candidate.ref)
         self._pictures[candidate.ref] = candidate.pictures
         seen = self.ledger.offer(_offered(candidate))
+        given = {at: one.data for at, one in enumerate(candidate.pictures) if one.data}
+        if given:  # they cannot be had again, should this turn be cut off
+            self._album(seen).take(given)
+            seen = self.ledger.seen(seen.id)
         if candidate.problem:
             self._keep(seen, unreadable(candidate.problem), {})
             return None
@@ -243,13 +247,15 @@ class _Turn:
             if decision.action == "stop":
                 self._stop(decision)
                 return False
-            if self.deck.mode == "dry":  # fetched to be reviewed, without any model
-                await asyncio.to_thread(_quietly, lambda: album.get(0))
             verdict = self._verdict(seen, decision, _recorded(standing, looking))
             self._keep_looks(seen, album, looking)
             outcome = await self._act(seen, verdict)
-            if outcome != "again":
-                return outcome == "on"
+            if outcome == "again":
+                continue
+            # Where a rule decided they are fetched all the same, to be shown and learned from
+            # when a person corrects it; no model looks at them.
+            await asyncio.to_thread(_quietly, lambda: album.get(0))
+            return outcome == "on"
         return True
 
     def _decide(self, seen: Seen, person: bool, standing: Standing, looking: Looking) -> Decision:
