@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tellapart.bundle import card_network as network
+from tellapart.bundle import card_people as people
 from tellapart.bundle import licenses
 from tellapart.bundle.card_network import plain as plain
 from tellapart.bundle.manifest import HEAD_OUTPUTS
@@ -32,6 +33,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         _head(manifest),
         _use(manifest),
         _figures(manifest),
+        *([people.section(manifest)] if people.section(manifest) else []),
         _may_i(manifest),
         _data(manifest),
         _made(manifest),
@@ -96,8 +98,13 @@ answer = tellapart.Bundle.load("{file}").predict("picture.jpg")
 print(answer.label, answer.probabilities)  # label is None for "none of these"
 ```
 
-With any ONNX runtime: `model.onnx` takes `image`, uint8 RGB, N×{manifest["input"]["size"]}×\
+With any ONNX runtime: `model.onnx` takes `image`, uint8 RGB, N×{_high(manifest["input"])}×\
 {manifest["input"]["size"]}×3, and gives {gives}. {network.with_weights(manifest)}"""
+
+
+def _high(given: Mapping[str, Any]) -> int:
+    """The height in pixels of what the model takes."""
+    return int(given["size"]) * (2 if given["view"] == "both" else 1)
 
 
 def _figures(manifest: Mapping[str, Any]) -> str:
@@ -248,7 +255,7 @@ def _made(manifest: Mapping[str, Any]) -> str:
     return (
         "## How it was made\n\n"
         f"Pictures are made upright, laid on white, and brought to {given['size']}×{given['size']} "
-        f"pixels (`{given['view']}`). {network.looks(backbone)} "
+        f"pixels (`{given['view']}`).{people.seen(given)} {network.looks(backbone)} "
         "the classes apart. Familiarity is the mean cosine to the nearest stored training "
         f"features. {abstain} `manifest.json` holds the recipe as it ran.\n"
     )

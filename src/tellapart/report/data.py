@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tellapart.report.ladder import Rung
 from tellapart.report.outlook import Outlook
+from tellapart.report.people import Faces
 from tellapart.report.reasons import Reasons
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class ReportData:
     outlook: Outlook | None = None
     #: What single answers rest on.
     because: Reasons | None = None
+    #: Faces in the pictures; None where nobody looked for them.
+    faces: Faces | None = None
     #: What a person should know, in plain words.
     notes: Sequence[str] = ()
     #: Words for the reasons that pictures are set aside for.

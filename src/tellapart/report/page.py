@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tellapart.bundle import card_people
 from tellapart.report import charts, curves, ladder, outlook, tuning
 from tellapart.report.data import Aside, Measured, ReportData, Shot
 from tellapart.report.layers import quantity
@@ -45,6 +46,7 @@ def render(data: ReportData) -> str:
         credits=credits(shots(data)),
         withheld=sum(not shot.uri for shot in shots(data)),
         words={**REASONS, **data.reasons},
+        not_for=card_people,
     )
 
 

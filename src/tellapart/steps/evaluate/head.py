@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart import images
 from tellapart.catalog import PictureRow
 from tellapart.catalog.catalog import count
 from tellapart.learn import backbone, features, measuring, metrics, trained
@@ -28,14 +29,14 @@ from tellapart.report.page import render
 from tellapart.report.plots import write_plots
 from tellapart.report.tuning import tuning
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.steps.evaluate import figures, outlook, reasons, showing, telling, writing
+from tellapart.steps.evaluate import faces, figures, outlook, reasons, showing, telling, writing
 from tellapart.steps.evaluate.writing import METRICS, PUBLIC_REPORT, REPORT
 from tellapart.steps.explaining import Explainer
 from tellapart.store.files import FileStore, write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same head and pictures would give another report.
-VERSION = 4
+VERSION = 5
 #: Figures of the summary; `metrics.json` holds all.
 _HEADLINE = (*metrics.HEADLINE, "with_doubtful")
 #: Verdicts that may take out a picture because the model finds it hard.
@@ -98,20 +99,27 @@ def _inputs(
             "recipe": canonical(context.recipe),
             "pictures": shown,
             "notes": writing.earlier_notes(context),
+            **({"detector": at_hand.sha256} if (at_hand := faces.detector(context)) else {}),
         }
     )
 
 
 def _features(
-    context: StepContext, net: backbone.Backbone, kept: Sequence[PictureRow]
+    context: StepContext,
+    net: backbone.Backbone,
+    kept: Sequence[PictureRow],
+    view: images.View | None = None,
 ) -> NDArray[np.float32]:
-    """The features of all kept pictures, from the cache as far as it holds them."""
+    """The features of all kept pictures, from the cache as far as it holds them.
+
+    `view`: another one than the recipe's.
+    """
     files = FileStore(context.settings.files_dir)
     items = [(row.sha256, measuring.reader(files, row.sha256, row.path)) for row in kept]
     vectors, errors = features.matrix(
         items,
         net,
-        context.recipe.train.view,
+        view or context.recipe.train.view,
         context.settings,
         lambda done: context.progress(Progress(STEP, done, len(items), "features")),
     )
@@ -151,6 +159,8 @@ def _measured(
     fair, note = figures.fairness(vectors, y, [row.group or row.id for row in kept])
     more = _outlook(context, model, net, kept, vectors)
     because, remarks = _reasons(context, model, net, kept, vectors)
+    context.progress(Progress(STEP, len(kept), len(kept), "faces"))
+    seen = faces.told(context, model, kept, lambda view: _features(context, net, kept, view))
     wanted = context.recipe.train.refuse
     shots = showing.Shots(context.settings)
     surest = found["confident_errors"] if found else []
@@ -175,6 +185,7 @@ def _measured(
             outlook=more,
             because=reasons.shown(show, because, remarks),
             tuning=tuning(model.facts, private=not only_free),
+            faces=seen,
             notes=[*writing.earlier_notes(context), *_spread_note(found)],
         )
 
@@ -249,6 +260,7 @@ def _table(
         "refusal": None if data.refusal is None else asdict(data.refusal),
         "grouping": None if data.grouping is None else asdict(data.grouping),
         "grouping_note": data.grouping_note,
+        "faces": None if data.faces is None else asdict(data.faces),
         "outlook": None if data.outlook is None else _plain(data.outlook),
         "classes": list(data.classes),
         "pictures": counts,

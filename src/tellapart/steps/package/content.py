@@ -171,6 +171,7 @@ def _facts(
         "golden": golden_items(golden, data.included),
         "metrics": {name: measured[name] for name in HEADLINE if name in measured},
         "data": data.summary,
+        **_people(measured),
         "recipe": canonical(recipe),
         "reasons": dict(sorted(reasons.items())),
         "licenses": {
@@ -185,6 +186,14 @@ def _facts(
         },
         **variants(work),
     }
+
+
+def _people(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """How many pictures were looked through for faces and had one, where that was done."""
+    found = measured.get("faces")
+    if not found:
+        return {}
+    return {"people": {key: found[key] for key in ("looked", "with_faces")}}
 
 
 def variants(work: Path) -> dict[str, Any]:
