@@ -133,9 +133,11 @@ def _search(order: Order, content: set[bytes]) -> tuple[dict[str, int], list[str
     needles |= {bytes.fromhex(sha) for sha in traces.own_shas} | content
     search = Search(sorted(needles))
     found = texts.remains(order)
-    mine = None if traces.scope is None else order.folder(traces.scope)
-    for path in search.below(home):
-        if mine is None or _is_of(path, mine, order):
+    # Whose rows are only somebody's: databases and folders of others are not theirs to be searched.
+    root = home if traces.scope is None else order.folder(traces.scope)
+    others = () if traces.scope is None else (home / "accounts",)
+    for path in search.below(root, others if root == home else ()):
+        if traces.scope is None or ".sqlite" not in path.name:
             found.append(str(path.relative_to(home)))
     if any(part.startswith("before-restore-") for part in found):
         order.notes.append(
@@ -147,14 +149,3 @@ def _search(order: Order, content: set[bytes]) -> tuple[dict[str, int], list[str
         "reach: see docs/forget.md."
     )
     return {"files": search.files, "bytes": search.bytes}, sorted(set(found))
-
-
-def _is_of(path: Path, folder: Path, order: Order) -> bool:
-    """Whether a file is of the owner whose folder this is, and no database of all."""
-    others = order.settings.home / "accounts"
-    database = ".sqlite" in path.name
-    return (
-        path.is_relative_to(folder)
-        and not database
-        and (folder.is_relative_to(others) or not path.is_relative_to(others))
-    )

@@ -42,9 +42,13 @@ class Search:
         self.files = 0
         self.bytes = 0
 
-    def below(self, root: Path) -> Iterator[Path]:
-        """Files that hold one, parts of zips unpacked; what cannot be read counts as holding it."""
-        for folder, _, names in os.walk(root):
+    def below(self, root: Path, left: Sequence[Path] = ()) -> Iterator[Path]:
+        """Files that hold one, parts of zips unpacked; what cannot be read counts as holding it.
+
+        The folders `left` are left out.
+        """
+        for folder, folders, names in os.walk(root):
+            folders[:] = sorted(name for name in folders if Path(folder) / name not in left)
             for name in sorted(names):
                 path = Path(folder) / name
                 if path.is_symlink():

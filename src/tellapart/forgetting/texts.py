@@ -25,6 +25,8 @@ _DIGESTS = frozenset(("forgotten", "attempts"))
 _DELETED = frozenset(("pictures", "deck_candidates", "deck_pictures"))
 #: Columns that say whose a row is.
 _OWNED = {"project_id": schema.projects, "deck_id": decks, "run_id": runs}
+#: Whose a row is: it goes whole, or stays.
+_WHOSE = frozenset(("owner", "account_id"))
 _ROWS = 2_000
 
 
@@ -65,6 +67,7 @@ def _scrub(order: Order, table: sa.Table, needles: list[str]) -> int:
         if isinstance(column.type, sa.String | sa.JSON)
         and not column.primary_key
         and not column.foreign_keys
+        and column.name not in _WHOSE
     ]
     mine = _of(table, order.traces.scope)
     if not texts or mine is None:
