@@ -278,6 +278,13 @@ def _deck_faults(figures: Figures) -> None:
     assert figures["tried"] == figures["right"] >= 10
 
 
+def _forgetting(figures: Figures) -> None:
+    for what in ("picture", "candidate"):
+        assert figures[what]["places_before"] >= 3 and figures[what]["places_after"] == 0
+        assert figures[what]["gone"] is True
+    assert figures["after_the_next_run"]["places"] == 0
+
+
 CLAIMS: dict[str, Callable[[Figures], None]] = {
     "app_downloads": _app_downloads,
     "app_kills": _app_kills,
@@ -296,6 +303,7 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "faces_sex_age": _faces_sex_age,
     "familiarity": _familiarity,
     "finetune_versus": _finetune_versus,
+    "forgetting": _forgetting,
     "imbalance": _imbalance,
     "kills": _kills,
     "ladder": _ladder,
