@@ -53,26 +53,27 @@ def register(house: House) -> None:
             DeckPage(visit, view)
 
 
+def _doing(now: DeckView) -> Any:
+    """What the part that tells what a deck does depends on."""
+    return now.counts, last_turn(now), until(now.next_turn), now.likes_left
+
+
 class DeckPage:
     """The parts that follow the deck while the page is open."""
 
     def __init__(self, visit: Visit, view: DeckView) -> None:
         self.visit, self.view, self.name = visit, view, view.name
+        #: Whether it is said that a turn is queued.
+        self.queued = False
         self.parts: list[tuple[ui.element, Callable[[], None], Callable[[DeckView], Any], Any]] = []
         with tag("div", classes="deck"):
             with tag("div", classes="stack stack-l"):
                 self._part(self._switch, lambda now: (now.mode, now.may_on, now.why, now.error))
-                self._part(
-                    self._now,
-                    lambda now: (
-                        now.counts,
-                        last_turn(now),
-                        until(now.next_turn),
-                        now.likes_left,
-                        now.busy,
-                        now.mode,
-                    ),
-                )
+                with tag("section", aria_label=words.NOW):
+                    self._now_head()
+                    self._part(self._now, _doing)
+                    self.ran = Notice()
+                    self.ran.box.style("margin-top: 1rem")
                 if view.needs or view.terms:
                     self._part(self._account, lambda now: (now.needs, now.confirmed))
             with tag("div", classes="side"):
@@ -96,6 +97,10 @@ class DeckPage:
                 with box:
                     draw()
                 self.parts[place] = (box, draw, seen, now)
+        self._ready()
+        if not view.busy and self.queued:
+            self.queued = False
+            self.ran.hide()
 
     async def _look(self) -> None:
         try:
@@ -161,14 +166,20 @@ class DeckPage:
 
     # -- what it does -----------------------------------------------------------------------
 
+    def _now_head(self) -> None:
+        """The button stays while what is below it changes, or it would lose the focus."""
+        with tag("div", classes="row between").style("margin-bottom: 1rem"):
+            tag("h2", words.NOW)
+            self.run = button(words.RUN, self._run)
+        self._ready()
+
+    def _ready(self) -> None:
+        idle = self.view.mode != "off" and not self.view.busy
+        set_attribute(self.run, "disabled", None if idle else True)
+
     def _now(self) -> None:
         view = self.view
-        with tag("section", classes="stack", aria_label=words.NOW):
-            with tag("div", classes="row between"):
-                tag("h2", words.NOW)
-                run = button(words.RUN, self._run)
-                if view.mode == "off" or view.busy:
-                    set_attribute(run, "disabled", True)
+        with tag("div", classes="stack"):
             with tag("dl", classes="facts"):
                 for name, told in (
                     (words.LAST_TURN, last_turn(view)),
@@ -194,7 +205,6 @@ class DeckPage:
                         shell.deck_url(self.name, "results") + "?outcome=unknown",
                         classes="small",
                     )
-            self.ran = Notice()
 
     async def _run(self) -> None:
         try:
@@ -203,7 +213,9 @@ class DeckPage:
             self.ran.fail(error)
             return
         self.show(await self.visit.ask(self.visit.desk.deck, self.name))
-        self.ran.say(words.RUN_QUEUED)
+        if self.view.busy:  # else it has ended already
+            self.queued = True
+            self.ran.say(words.RUN_QUEUED)
 
     def _eyes(self) -> None:
         """What waits for a person to look at."""
@@ -211,8 +223,13 @@ class DeckPage:
         waits, new = view.counts.get("to_review", 0), view.counts.get("new_looking", 0)
         with tag("section", classes="panel stack", aria_label=words.REVIEWED):
             tag("h2", words.REVIEWED)
-            told = words.REVIEW_WAITS.format(n=f"{waits:,}") if waits else words.REVIEW_NONE
-            tag("p", told)
+            open_ = view.counts.get("candidates", 0) - view.counts.get("labels", 0)
+            if waits:
+                tag("p", words.REVIEW_WAITS.format(n=f"{waits:,}"))
+            if open_ > 0:
+                tag("p", words.REVIEW_OPEN.format(n=f"{open_:,}"), classes="small")
+            else:
+                tag("p", words.REVIEW_NONE)
             if view.least_dry and view.mode != "on":
                 seen = view.counts.get("dry_reviewed", 0)
                 tag(
@@ -237,6 +254,8 @@ class DeckPage:
             if view.terms:
                 tag("h3", words.TERMS)
                 tag("p", view.terms, classes="terms")
+                if view.terms_url.startswith("https://"):
+                    link(words.TERMS_THERE, view.terms_url, classes="small", rel="noreferrer")
                 if view.confirmed:
                     day = datetime.fromisoformat(view.confirmed)
                     when = f"{day.day} {day:%B %Y}"
@@ -248,8 +267,14 @@ class DeckPage:
     def _secret(self, need: dict[str, Any]) -> None:
         title = str(need.get("title") or need["name"])
         have = bool(need.get("have"))
-        told = words.CREDENTIAL_HAVE if have else words.CREDENTIAL_NONE
-        tag("p", told.format(title=title.lower()), classes="" if have else "trouble")
+        needed = need.get("required", True)
+        missing = words.CREDENTIAL_NONE if needed else words.CREDENTIAL_MAY
+        told = words.CREDENTIAL_HAVE if have else missing
+        tag(
+            "p",
+            told.format(title=title.lower()),
+            classes="trouble" if needed and not have else "quiet",
+        )
 
         async def keep(given: dict[str, list[str]]) -> None:
             value = given.get("secret", [""])[0].strip()

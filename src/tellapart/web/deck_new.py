@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
 
 from tellapart.errors import TellapartError
 from tellapart.runtime.desk.deck_shapes import SourceView
@@ -15,8 +16,10 @@ from tellapart.runtime.desk.shapes import ProjectCard
 from tellapart.web import shell
 from tellapart.web import texts_decks as words
 from tellapart.web.elements import Field, Notice, choices, form, new_id, set_attribute, tag
+from tellapart.web.uploading import SCRIPT, Drop
 from tellapart.web.visit import House, Visit
 
+_FILES = ".zip,.jsonl"
 _KINDS = {"number": "number", "url": "url"}
 
 
@@ -27,7 +30,7 @@ def register(house: House) -> None:
     async def new_deck(visit: Visit) -> None:
         sources = await visit.ask(visit.desk.deck_sources)
         projects = (await visit.ask(visit.desk.projects, limit=100)).items
-        with shell.page(visit, words.ADD, here="decks", assets=("decks.css",)):
+        with shell.page(visit, words.ADD, here="decks", assets=("decks.css", SCRIPT)):
             tag("h1", words.ADD)
             tag("p", words.ADD_LEAD, classes="lead").style("margin: 1rem 0 2rem")
             Adding(visit, sources, projects)
@@ -44,6 +47,9 @@ class Adding:
         here = [one for one in sources if not one.install]
         self.source = here[0]
         self.fields: dict[str, Field] = {}
+        #: Of options that are paths: what was dropped, and where a missing one is told.
+        self.drops: dict[str, Drop] = {}
+        self.wrong: dict[str, TextElement] = {}
         with form(self._send).classes("stack-l adding"):
             options = [(one.name, one.title or one.name, one.description) for one in here]
             group = choices(words.SOURCE, "source", options, self.source.name)
@@ -73,7 +79,7 @@ class Adding:
 
     def _draw(self) -> None:
         source = self.source
-        self.fields = {}
+        self.fields, self.drops, self.wrong = {}, {}, {}
         with self.asked:
             for option in source.options:
                 self._option(option)
@@ -121,6 +127,9 @@ class Adding:
                     if option.get("description"):
                         tag("span", f" {option['description']}", classes="small quiet")
             return
+        if kind == "path":
+            self._place(name, title, option)
+            return
         self.fields[f"option:{name}"] = Field(
             title,
             f"option:{name}",
@@ -130,6 +139,17 @@ class Adding:
             autocomplete="off",
             spellcheck="false",
         )
+
+    def _place(self, name: str, title: str, option: dict[str, Any]) -> None:
+        """A path on one's own machine, or what is dropped here; on a shared server only that."""
+        if self.visit.single_user:
+            hint = str(option.get("description") or "")
+            self.fields[f"option:{name}"] = Field(
+                title, f"option:{name}", hint=hint, autocomplete="off", spellcheck="false"
+            )
+        self.drops[name] = Drop(words.DROP, words.DROP_HINT, accept=_FILES, folder=True)
+        if not self.visit.single_user:
+            self.wrong[name] = tag("p", classes="error", role="alert")
 
     def _project(self) -> None:
         if not self.projects:
@@ -154,27 +174,38 @@ class Adding:
         title = said("title")
         wrong = [(self.title, words.TITLE_EMPTY)] if not title else []
         options: dict[str, Any] = {}
+        missing = False
         for option in self.source.options:
-            name = str(option["name"])
+            name, kind = str(option["name"]), option.get("kind")
             field, value = self.fields.get(f"option:{name}"), said(f"option:{name}")
-            if field is None:
+            if kind == "path":
+                value = self._dropped(name) or value
+            if kind == "bool":
                 options[name] = value == "yes"
-                continue
-            if value:
-                options[name] = _number(value) if option.get("kind") == "number" else value
+            elif value:
+                options[name] = _number(value) if kind == "number" else value
             elif option.get("required"):
-                wrong.append((field, words.NEEDED))
+                missing = True
+                if field is not None:
+                    wrong.append((field, words.NEEDED))
+            if name in self.wrong:
+                self.wrong[name].text = words.NEEDED if not value else ""
         for field in (self.title, *self.fields.values()):
             field.error()
         for place, (field, text) in enumerate(wrong):
             field.error(text, focus=place == 0)
         if self.agreed is not None:
             self.agreed.text = "" if said("terms") else words.TERMS_NEEDED
-        if wrong or (self.agreed is not None and self.agreed.text):
+        if missing or wrong or (self.agreed is not None and self.agreed.text):
             return
         secrets = {need["name"]: said(f"secret:{need['name']}") for need in self.source.needs}
         people = said("people") == "people" if self.source.people is None else None
         await self._add(title, options, secrets, people, said("project"))
+
+    def _dropped(self, name: str) -> str:
+        """What was sent to the server for this option; empty: nothing, or not yet."""
+        got = self.drops[name].got if name in self.drops else None
+        return f"upload:{got['id']}" if got else ""
 
     async def _add(
         self,
@@ -212,7 +243,7 @@ class Adding:
 def slug(title: str) -> str:
     """A title as the short name that stands in addresses: `Flats in Köln` → `flats-in-koln`."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "deck"
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:40].strip("-") or "deck"
 
 
 def _number(value: str) -> float | int | str:

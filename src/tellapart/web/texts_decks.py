@@ -68,11 +68,14 @@ PROJECT_NONE = "Nothing yet: it learns from your answers"
 PROJECT_HINT = "A project with the classes like and pass. May stay empty."
 CREDENTIAL_HINT = "Kept encrypted on this server, and shown to nobody."
 TERMS = "Terms"
+TERMS_THERE = "The service's own terms"
 TERMS_READ = "I have read this, and it is my own account and my own risk."
 TERMS_NEEDED = "Read the terms first, and say so."
 ADD_DO = "Add the deck"
 ADD_AFTER = "It starts switched off. Nothing is sent to anybody before you switch it on."
 NEEDED = "This is needed."
+DROP = "Drop a zip, a folder or a list here"
+DROP_HINT = "One folder for each candidate, or one line for each. Or choose a file."
 
 # One deck
 SWITCH = "Switch"
@@ -116,13 +119,15 @@ UNKNOWN = "Of {n} nobody knows whether they arrived"
 UNKNOWN_HINT = "Sent, but the answer never came. They are asked about again, and never sent twice."
 REVIEWED = "For your eyes"
 REVIEW_DO = "Review"
-REVIEW_WAITS = "{n} candidates wait for your eyes."
+REVIEW_WAITS = "{n} candidates were left to you."
+REVIEW_OPEN = "{n} without your word so far. Each answer teaches it."
 REVIEW_NONE = "Nobody waits for review."
 NEW_LOOKING = "{n} candidates look unlike all it has learned from."
 NEW_LOOKING_DO = "Label these first"
 ACCOUNT = "Account at the service"
 CREDENTIAL_HAVE = "A {title} is kept here."
 CREDENTIAL_NONE = "No {title} is kept here: the deck cannot ask the service."
+CREDENTIAL_MAY = "No {title} is kept here. Give one if the service asks for it."
 CREDENTIAL_NEW = "New {title}"
 CREDENTIAL_SAVE = "Keep it"
 CREDENTIAL_SAVED = "It is kept."
@@ -199,6 +204,9 @@ SCRIPT = {
     "loading": "Drawing the heat map …",
     "explored": "Chosen to learn from, not by the score.",
     "new_looking": "Unlike all it has learned from.",
+    "because": {
+        "learn": "Your answer teaches it most.",
+    },
     "accuracy": "SHARE",
     "between": "95 % interval LOW to HIGH",
     "too_few": "after a few more answers",

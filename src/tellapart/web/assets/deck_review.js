@@ -124,7 +124,7 @@ class Review extends HTMLElement {
     tag.textContent = words.would[action];
     tag.className = `tag act-${action || "none"}`;
     this.text(".reason", verdict?.reason ?? "");
-    const notes = [verdict?.explored && words.explored, row.new_looking && words.new_looking];
+    const notes = [verdict?.explored && words.explored, row.new_looking && words.new_looking, words.because[row.because]];
     this.text(".note", notes.filter(Boolean).join(" "));
     this.film.replaceChildren(...row.pictures.map((one, at) => this.thumb(row, one, at)));
     this.film.hidden = !row.pictures.length;
@@ -221,8 +221,15 @@ class Review extends HTMLElement {
     button.setAttribute("aria-pressed", true);
     this.say(this.words.loading);
     this.heat.onload = () => this.row === row && row.at === at && (this.heat.hidden = false);
-    this.heat.onerror = () => this.row === row && this.cool();
+    this.heat.onerror = () => this.row === row && this.noHeat(row, at);
     this.heat.src = this.address(row, at, "/heat");
+  }
+
+  /** A picture that cannot be drawn says nothing of why: ask once more for the words. */
+  async noHeat(row, at) {
+    this.cool();
+    const { ok, error } = await tellapart.ask("GET", this.address(row, at, "/heat"));
+    if (!ok && this.row === row) this.fail(error);
   }
 
   progress(now) {
