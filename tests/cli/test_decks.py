@@ -7,15 +7,19 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks.standin import Standin, crowd
 from tellapart.cli.deck_client import VERBS
 from tellapart.cli.entry import main
 from tellapart.demo.drawing import write_folder
 from tellapart.settings import Settings
 from tests.rest.conftest import Served, serving
+
+if TYPE_CHECKING:
+    from benchmarks.running_app import App
 
 _EACH = 4
 
@@ -92,6 +96,8 @@ def test_a_deck_from_its_first_turn_to_its_end(
     listed = _text(capsys, "list")
     assert listed.splitlines()[0].split()[:3] == ["DECK", "SOURCE", "STATE"] and "dry" in listed
     assert "fruit: dry (a look)" in _text(capsys, "show", "fruit")
+    assert "a look" in _text(capsys, "log", "fruit", "--kind", "switch")
+    assert _json(capsys, "log", "fruit", "--kind", "sale", code=2)["error"]["do"]
     page = _json(capsys, "results", "fruit", "--limit", "3")
     assert page["total"] == 2 * _EACH and len(page["items"]) == 3 and page["next"]
     assert "more: --after" not in _text(capsys, "results", "fruit")
@@ -168,6 +174,48 @@ def test_a_server_is_asked_instead(
     assert _json(capsys, "off", "far", *at)["mode"] == "off"
     assert _json(capsys, "remove", "far", "--yes", *at) == {"removed": "far"}
     assert _json(capsys, "list", *at)["items"] == []
+
+
+def test_a_turn_is_followed_at_a_server(
+    own_app: App, stream: Path, home: Path, capsys: pytest.CaptureFixture[str], type_in: Any
+) -> None:
+    at = ("--server", own_app.url)
+    _json(capsys, "add", "followed", "folder", "-o", f"path={stream}", "--things", *at)
+    _json(capsys, "dry", "followed", *at)
+    done = _json(capsys, "run", "followed", "--limit", "2", "--follow", *at)
+    assert done["state"] == "done" and done["counts"]["judged"] == 2
+    one = _json(capsys, "results", "followed", *at)["items"][0]
+    out = home.parent / "out"
+    shown = _json(capsys, "candidate", "followed", one["id"], "-o", str(out), *at)
+    assert [Path(file).read_bytes()[:4] for file in shown["files"]]
+    _json(capsys, "remove", "followed", "--yes", *at)
+
+
+def test_the_list_says_what_went_wrong(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    type_in: Any,
+) -> None:
+    with Standin(crowd(3, words=("apple",), pictures=1)) as service:
+        monkeypatch.setenv("TELLAPART_ALLOW_HOSTS", service.host)
+        monkeypatch.setenv("TELLAPART_FETCH_TIMEOUT", "5")
+        _json(capsys, "add", "people", "http", "-o", f"url={service.deck_url}", "--people")
+        type_in(f"{service.token}\n")
+        _json(capsys, "credential", "people", "token")
+        _json(capsys, "dry", "people")
+        service.tell("token_dead", "next", times=1)
+        turn = _json(capsys, "run", "people")
+        assert turn["state"] == "failed" and turn["error"]["do"]
+        row = _json(capsys, "list")["items"][0]
+        assert row["mode"] == "off" and row["error"]["what"] == turn["error"]["what"]
+        said = _text(capsys, "list")
+        assert "off" in said and turn["error"]["what"][:40] in said
+        assert "do next:" in _text(capsys, "show", "people")
+        _json(capsys, "dry", "people")
+        assert _json(capsys, "run", "people")["counts"]["judged"] == 3
+        assert _json(capsys, "list")["items"][0]["error"] is None
+        assert service.acts() == []
 
 
 def test_secrets_come_by_standard_input_and_terms_are_shown(

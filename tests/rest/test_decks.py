@@ -310,10 +310,30 @@ def test_a_project_is_kept_while_a_deck_belongs_to_it(ada: httpx.Client, things:
     ada.post("/api/v1/projects", json={"recipe": {"classes": ["a", "b"], "name": "base"}})
     body = {"name": "based", "source": "folder", "options": {"path": things}, "people": False}
     assert ada.post(DECKS, json={**body, "project": "base"}).json()["project"] == "base"
+    assert ada.patch(f"{DECKS}/based", json={"project": "nosuch"}).status_code == 404
+    assert ada.patch(f"{DECKS}/based", json={"deeper": 30}).json()["deeper"] == 30
     refused = _error(ada.delete("/api/v1/projects/base"), 409)
     assert "based" in refused["what"]
-    ada.delete(f"{DECKS}/based")
+    assert ada.patch(f"{DECKS}/based", json={"project": ""}).json()["project"] == ""
     assert ada.delete("/api/v1/projects/base").status_code == 204
+    ada.delete(f"{DECKS}/based")
+
+
+def test_a_closed_accounts_decks_go_off(house: Served) -> None:
+    join(house, "una")
+    with house.client("una") as una:
+        path = Path(house.desks.of(house.people["una"]).uploads).parent / "made"
+        options = {"path": _bring(una, _stream(path, 1))}
+        body = {"name": "mine", "source": "folder", "options": options, "people": False}
+        una.post(DECKS, json=body)
+        assert una.post(f"{DECKS}/mine/dry").json()["mode"] == "dry"
+        house.desks.accounts.set_closed(house.people["una"], True)
+        assert una.get(f"{DECKS}/mine").status_code == 401
+        house.desks.accounts.set_closed(house.people["una"], False)
+        shown = una.get(f"{DECKS}/mine").json()
+        assert shown["mode"] == "off" and "closed" in shown["why"]
+        log = una.get(f"{DECKS}/mine/log", params={"kind": "switch"}).json()["items"]
+        assert [one["data"]["mode"] for one in log] == ["off", "dry"]
 
 
 def test_an_account_takes_its_decks_along_and_leaves_none(house: Served) -> None:

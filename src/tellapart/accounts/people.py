@@ -18,6 +18,8 @@ from tellapart.accounts.base import (
 )
 from tellapart.accounts.passwords import check, hashed
 from tellapart.accounts.rows import LOCAL, ROLES, Account, Quota, Role
+from tellapart.decks import listing
+from tellapart.decks.ledger import Ledger
 from tellapart.errors import InputError, NotFoundError
 from tellapart.mail.addresses import checked
 from tellapart.store import schema_accounts as schema
@@ -125,12 +127,18 @@ class People(Base):
             self._end_sessions(connection, account.id)
 
     def set_closed(self, account: Account, closed: bool) -> None:
-        """Let an account in no more (its sessions end), or again; its data stay."""
+        """Let an account in no more (its sessions end), or again; its data stay.
+
+        Its decks are switched off, and stay so: nobody acts for who may not come in.
+        """
         with writing(self.engine) as connection:
             if closed:
                 self._not_the_last_admin(connection, account)
                 self._end_sessions(connection, account.id)
             connection.execute(_table.update().where(_c.id == account.id).values(closed=closed))
+        for deck in listing.listed(self.engine, account.id) if closed else ():
+            if deck.mode != "off":
+                Ledger(self.engine, deck.id).switch("off", "the account was closed")
 
     @property
     def default_quota(self) -> Quota:

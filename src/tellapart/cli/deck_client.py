@@ -52,6 +52,7 @@ VERBS: dict[str, Verb] = {
     "off": Verb("POST", "{deck}/off", _mode("off")),
     "run": Verb("POST", "{deck}/run", _named("deck_run")),
     "turns": Verb("GET", "{deck}/turns", _named("deck_turns")),
+    "log": Verb("GET", "{deck}/log", _named("deck_log")),
     "confirm": Verb("POST", "{deck}/confirm", _named("deck_confirm")),
     "withdraw": Verb(
         "DELETE", "{deck}/confirm", lambda desk, deck, _: desk.deck_confirm(deck, False)

@@ -83,6 +83,12 @@ def turns(items: Sequence[Shape]) -> str:
     return table(rows, ("run", "state", "mode", "began", "ended by", "")) if rows else "no turns"
 
 
+def events(items: Sequence[Shape]) -> str:
+    """What happened, a line each."""
+    rows = [(_moment(one["at"]), one["kind"], one["text"]) for one in items]
+    return table(rows, ("when", "what", "")) if rows else "nothing yet"
+
+
 def candidates(items: Sequence[Shape]) -> str:
     """Candidates in a list: what was decided, why, what came of it, what a person said."""
     if not items:

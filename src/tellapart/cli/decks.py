@@ -29,6 +29,12 @@ Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most
 After = Annotated[
     str | None, typer.Option("--after", metavar="CURSOR", help="Go on where a list ended.")
 ]
+Deeper = Annotated[
+    int | None,
+    typer.Option(
+        "--deeper", metavar="DAYS", help="Days between deeper trainings on its labels; 0: none."
+    ),
+]
 PolicyFile = Annotated[
     Path | None,
     typer.Option("--file", "-f", metavar="FILE", help="A policy as YAML or JSON."),
@@ -76,6 +82,7 @@ def add(
         float | None, typer.Option("--every", metavar="MIN", help="Minutes between turns.")
     ] = None,
     title: Annotated[str, typer.Option("--title", metavar="TEXT", help="As people see it.")] = "",
+    deeper: Deeper = None,
     server: At = None,
     json: Json = False,
 ) -> None:
@@ -91,6 +98,7 @@ def add(
             policy=text_in(policy),
             every=every,
             title=title,
+            deeper=deeper,
         )
         _said(made, json)
 
@@ -114,6 +122,7 @@ def change(
     project: Annotated[
         str | None, typer.Option("--project", metavar="NAME", help="Whose model it begins with.")
     ] = None,
+    deeper: Deeper = None,
     server: At = None,
     json: Json = False,
 ) -> None:
@@ -122,7 +131,7 @@ def change(
         options = None
         if option:
             options = _options(decks, decks.ask("show", deck)["source"], option)
-        values = {"options": options, "people": people, "every": every}
+        values = {"options": options, "people": people, "every": every, "deeper": deeper}
         _said(decks.ask("change", deck, **values, title=title, project=project), json)
 
 
@@ -188,6 +197,21 @@ def turns(
     with opened(server) as decks:
         found = decks.ask("turns", deck, limit=min(limit, 200), after=after)
     listed(found, showing.turns(found["items"]), json)
+
+
+def log(
+    deck: Deck,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="WORD", help="switch, turn, error, head or policy.")
+    ] = "",
+    limit: Limit = 20,
+    server: At = None,
+    json: Json = False,
+) -> None:
+    """Show what happened to a deck, the newest first: switches, turns, errors, heads, policies."""
+    with opened(server) as decks:
+        found = decks.ask("log", deck, kind=kind, limit=min(limit, 200))
+    listed(found, showing.events(found["items"]), json)
 
 
 def confirm(

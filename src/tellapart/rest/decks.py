@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Response
 from pydantic import Field, StringConstraints
@@ -12,6 +12,7 @@ from tellapart.rest.paging import After, Limit, listed
 from tellapart.rest.runs import Key
 from tellapart.rest.shapes import Listed, Taken
 from tellapart.runtime.desk.deck_shapes import (
+    DeckEvent,
     DeckRow,
     DeckView,
     HeadRow,
@@ -33,6 +34,8 @@ _Policy = dict[str, Any] | Annotated[str, StringConstraints(max_length=1_000_000
 _Options = dict[Annotated[str, StringConstraints(max_length=64)], Any]
 #: Minutes between two turns.
 _Every = Annotated[float, Field(gt=0, le=10_080)]
+#: Days between two deeper trainings on its labels; 0: none.
+_Deeper = Annotated[int, Field(ge=0, le=365)]
 
 
 class DeckIn(Taken):
@@ -48,6 +51,7 @@ class DeckIn(Taken):
     title: _Word = ""
     policy: _Policy | None = None
     every: _Every | None = None
+    deeper: _Deeper | None = None
 
 
 class DeckChanges(Taken):
@@ -58,6 +62,9 @@ class DeckChanges(Taken):
     options: _Options | None = None
     #: A deck of people stays one.
     people: bool | None = None
+    #: Another project; empty: none.
+    project: Annotated[str, StringConstraints(max_length=64)] | None = None
+    deeper: _Deeper | None = None
 
 
 class WhyIn(Taken):
@@ -113,6 +120,7 @@ def add_deck(desk: Writing, given: DeckIn, response: Response) -> Any:
         title=given.title,
         policy=given.policy,
         every=given.every,
+        deeper=given.deeper,
     )
     response.headers["Location"] = f"/api/v1/decks/{made.name}"
     return made.to_dict()
@@ -127,9 +135,7 @@ def show_deck(desk: Reading, deck: Name) -> Any:
 @router.patch("/{deck}", response_model=DeckView)
 def change_deck(desk: Writing, deck: Name, given: DeckChanges) -> Any:
     """Change a deck. New options switch it off; a deck of people stays one."""
-    return desk.deck_change(
-        deck, title=given.title, every=given.every, options=given.options, people=given.people
-    ).to_dict()
+    return desk.deck_change(deck, **given.model_dump()).to_dict()
 
 
 @router.delete("/{deck}", status_code=204)
@@ -167,6 +173,17 @@ def list_turns(desk: Reading, deck: Name, limit: Limit = 50, after: After = None
     """Its turns, newest first."""
     page = desk.deck_turns(deck, limit=limit, after=after)
     return listed([row.to_dict() for row in page.items], page.next, page.total)
+
+
+@router.get("/{deck}/log", response_model=Listed[DeckEvent])
+def show_log(
+    desk: Reading,
+    deck: Name,
+    kind: Literal["", "switch", "turn", "error", "head", "policy"] = "",
+    limit: Limit = 50,
+) -> Any:
+    """What happened to it, newest first: switches, turns, errors, heads, policies."""
+    return listed([one.to_dict() for one in desk.deck_log(deck, kind=kind, limit=limit)], None)
 
 
 @router.post("/{deck}/confirm", response_model=DeckView)

@@ -79,7 +79,7 @@ class Desks:
         self.accounts = accounts
         self.residents = residents
         self.outbox = outbox
-        self.memory = Memory()
+        self.memory = Memory(apart=True)
 
     def of(self, account: Account) -> Desk:
         """The desk of one account: cheap, made for each request."""
@@ -119,7 +119,7 @@ class Desks:
 
     def close(self) -> None:
         """End what runs beside the desks."""
-        self.memory.thinker.close()
+        self.memory.close()
 
 
 def _stranger(address: str) -> str:

@@ -13,6 +13,8 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
+import sqlalchemy as sa
+
 from tellapart import telemetry
 from tellapart.errors import DataError, TellapartError, WorkerError
 from tellapart.project import Project
@@ -20,6 +22,7 @@ from tellapart.recipe import asked, check, with_changes
 from tellapart.runtime.thinker import settings_of
 from tellapart.settings import Settings
 from tellapart.steps import StepContext, open_context
+from tellapart.store.database import open_database
 from tellapart.store.lock import project_lock
 
 #: Pictures that changed sides and are named.
@@ -69,6 +72,24 @@ def explain(settings: Settings, *, project: str, picture: str, label: str | None
     return {"explanation": shape, "picture": base64.b64encode(out.getvalue()).decode()}
 
 
+def taste(settings: Settings, *, deck: str, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What looks or learns for a deck; see `runtime.desk.tasting`."""
+    from tellapart.runtime.desk.tasting import answer
+
+    return {"found": answer(_engine(settings), settings, deck, verb, values)}
+
+
+def _engine(settings: Settings) -> sa.Engine:
+    """The database, opened once for all requests."""
+    key = (str(settings.home), settings.database_url or "")
+    if key not in _engines:
+        _engines[key] = open_database(settings)
+    return _engines[key]
+
+
+_engines: dict[tuple[str, str], sa.Engine] = {}
+
+
 def _sides(context: StepContext) -> dict[str, bool | None]:
     from tellapart.catalog import looking
 
@@ -99,7 +120,11 @@ def _tried(context: StepContext) -> tuple[list[str], dict[str, Any], dict[str, b
     return notes, result, sides
 
 
-_TASKS: dict[str, Callable[..., dict[str, Any]]] = {"decide": decide, "explain": explain}
+_TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "decide": decide,
+    "explain": explain,
+    "taste": taste,
+}
 
 
 def main() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tellapart.catalog import Catalog
+from tellapart.errors import BusyError
 from tellapart.project import Project
 from tellapart.runtime.desk.memory import Memory
 from tellapart.settings import Settings
@@ -94,6 +96,19 @@ class Base:
     def mark(self, project: str) -> Path:
         """Touched whenever a person changes the pictures or the recipe of a project."""
         return self.settings.projects_dir / project / "changed"
+
+
+def when_free(do: Callable[[], object], seconds: float) -> None:
+    """Do it once whatever was cancelled has let go: within moments. Raises `BusyError`."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            do()
+            return
+        except BusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 def size_of(folder: Path) -> int:

@@ -100,7 +100,9 @@ class DeckLearning(DeckLooking):
         Raises `DataError` for too few labels.
         """
         deck = self._deck(name)
-        return self._learned(deck, deck.retrain())
+        id = self._tasted(deck, "retrain")
+        self._memory.forget(("deck", deck.ledger.id, "estimate"))
+        return self._learned(deck, next(one for one in deck.heads() if one.id == id))
 
     def deck_rollback(self, name: str) -> HeadRow:
         """Put the taste that was live before back. Raises `InputError` where there is none."""
@@ -114,7 +116,7 @@ class DeckLearning(DeckLooking):
         """
         deck = self._deck(name)
         deck.correct(candidate, label_of(label))
-        learned = deck.learn(candidate)
+        learned = self._tasted(deck, "learn", candidate=candidate)
         self._memory.forget(self._whose(deck))
         return Corrected(
             candidate=self.deck_candidate(name, candidate),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
 from collections.abc import Hashable, Sequence
-from io import BytesIO
+from typing import Any
 
 from tellapart import images
-from tellapart.bundle.overlay import why_overlay
 from tellapart.deck import Deck
 from tellapart.decks import shapes as ledger
-from tellapart.errors import InputError, NotFoundError, PictureError
+from tellapart.errors import InputError, NotFoundError, PictureError, TellapartError
 from tellapart.runtime.desk import deck_rows as rows
 from tellapart.runtime.desk import thumbs
 from tellapart.runtime.desk.deck_shapes import (
@@ -32,8 +33,8 @@ MOST_ON_A_PAGE, MOST_TO_REVIEW, MOST_SKIPPED = 200, 20, 200
 _STANDS = ("corrected", "confirmed", "none")
 #: An estimate of how far labelling is counts so many seconds, or until so many labels more.
 _SECONDS, _ANEW = 20.0, 5
-#: Longest side of a picture with its heat.
-_HEAT_SIDE = 512
+#: Candidates that wait for a label are counted up to here.
+_MOST_WAITING = 100_000
 
 
 class DeckLooking(Running):
@@ -42,13 +43,15 @@ class DeckLooking(Running):
     def deck_review(self, name: str, *, limit: int = 3, skip: Sequence[str] = ()) -> ReviewView:
         """What a person should look at next; `skip`: ids of candidates to be left out."""
         deck = self._deck(name)
-        found = deck.review_next(min(max(1, limit), MOST_TO_REVIEW), tuple(skip)[:MOST_SKIPPED])
+        values = {"limit": min(max(1, limit), MOST_TO_REVIEW), "skip": list(skip)[:MOST_SKIPPED]}
+        ids: list[str] = self._tasted(deck, "review", **values)
+        found = deck.ledger.candidates(ids)
         progress = self._progress(deck)
         items = [rows.candidate_view(row, because(row)) for row in found]
         return ReviewView(items=items, progress=progress, can_undo=progress.labels > 0)
 
     def deck_answer(self, name: str, candidate: str, label: Label | None) -> ProgressView:
-        """A person's word on a candidate; None takes it back. The next retraining learns it."""
+        """A person's word on a candidate; None takes it back. Learned from in the background."""
         deck = self._deck(name)
         if label is None:
             deck.candidate(candidate)
@@ -56,6 +59,7 @@ class DeckLooking(Running):
         else:
             deck.correct(candidate, label_of(label))
         self._memory.forget(self._whose(deck))
+        self._learn_soon(deck)
         return self._progress(deck)
 
     def deck_undo(self, name: str) -> ReviewView:
@@ -150,15 +154,10 @@ class DeckLooking(Running):
         """A candidate's picture with what spoke for a like laid over it."""
         deck = self._deck(name)
         one = _picture(deck, candidate, position)
-        data = deck.picture(candidate, position)
-        heat = deck.heat(candidate, position)
-        with self._memory.drawing:
-            image = images.decode(data, hint=_HEAT_SIDE)
-            image.thumbnail((_HEAT_SIDE, _HEAT_SIDE))
-            out = BytesIO()
-            why_overlay(image, heat).save(out, "JPEG", quality=85)
-        tag = hashlib.sha256(f"{one.sha256}".encode() + heat.tobytes()).hexdigest()[:32]
-        return Thumbnail(out.getvalue(), thumbs.MEDIA_TYPE, f'"heat-{tag}"')
+        found = self._tasted(deck, "heat", candidate=candidate, position=one.position)
+        data = base64.b64decode(found)
+        tag = hashlib.sha256(data).hexdigest()[:32]
+        return Thumbnail(data, thumbs.MEDIA_TYPE, f'"heat-{tag}"')
 
     # -- inside -----------------------------------------------------------------------------
 
@@ -168,6 +167,25 @@ class DeckLooking(Running):
     def _whose(self, deck: Deck) -> Hashable:
         return ("deck", deck.ledger.id)
 
+    def _tasted(self, deck: Deck, verb: str, **values: Any) -> Any:
+        """What takes a network or a fit: see `tasting`."""
+        return self._memory.tasting.ask(self.engine, self.settings, deck.name, verb, **values)
+
+    def _learn_soon(self, deck: Deck) -> None:
+        """Learn from the labels so far after every few; a deck that is on judges with it only
+        after the gate."""
+        number = len(deck.ledger.said())
+        if not number or number % _ANEW:
+            return
+
+        def learn() -> None:
+            # What cannot be learned now is learned with the next labels, or said when asked for.
+            with contextlib.suppress(TellapartError):
+                self._tasted(deck, "learn")
+            self._memory.forget(("deck", deck.ledger.id, "estimate"))
+
+        self._memory.tasting.learn_soon(deck.ledger.id, learn)
+
     def _progress(self, deck: Deck) -> ProgressView:
         """How far labelling is: labels as they stand, the estimate of some seconds ago.
 
@@ -176,7 +194,9 @@ class DeckLooking(Running):
         said, counts = deck.ledger.said(), deck.counts()
         words = [one.label for one in said]
         whose = ("deck", deck.ledger.id, "estimate")
-        found = self._memory.get(whose, len(words) // _ANEW, deck.progress, _SECONDS)
+        found = self._memory.get(
+            whose, len(words) // _ANEW, lambda: self._tasted(deck, "progress"), _SECONDS
+        )
         return ProgressView(
             labels=len(words),
             likes=words.count("like"),
@@ -188,7 +208,7 @@ class DeckLooking(Running):
             stop=found["stop"],
             why=found["why"],
             held_back=sum(one.part == "held" for one in said),
-            to_review=counts.to_review,
+            to_review=len(deck.ledger.unlabelled(_MOST_WAITING)),
             dry_reviewed=counts.reviewed_dry,
             least_dry=deck.source.least_dry,
         )

@@ -120,6 +120,8 @@ class DeckView(DeckRow):
     acts: bool = True
     #: Verdicts of dry turns that `on` asks to be looked at first.
     least_dry: int = 0
+    #: Days between two deeper trainings on its labels; 0: none.
+    deeper: int = 0
     #: What stands between it and `on`, in words; empty: it may be switched on.
     may_on: list[str] = field(default_factory=list)
     #: The taste that is live; None: none yet.
@@ -141,6 +143,17 @@ class TurnRow(Shape):
     #: Why it ended: `limit`, `exhausted`, `stop`, `switched off`, `error`, `time`, `cancelled`.
     why: str = ""
     error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class DeckEvent(Shape):
+    """Something that happened to a deck."""
+
+    at: str
+    #: `switch`, `turn`, `error`, `head` or `policy`.
+    kind: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -211,7 +224,7 @@ class CandidateView(Shape):
     url: str
     fields: dict[str, Any]
     pictures: list[CandidatePicture]
-    #: The candidate's score as a whole now, with the head that is live; None: not judged.
+    #: The best of its pictures' scores, by the head that looked last; None: none looked.
     score: float | None
     #: The last verdict; None: not judged yet.
     verdict: DeckVerdict | None

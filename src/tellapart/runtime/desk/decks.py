@@ -19,15 +19,27 @@ from tellapart.decks import shapes as ledger
 from tellapart.errors import InputError, NotFoundError, RequestError
 from tellapart.runtime import intake, uploads
 from tellapart.runtime.desk import deck_rows as rows
+from tellapart.runtime.desk.base import when_free
 from tellapart.runtime.desk.deck_learning import DeckLearning
-from tellapart.runtime.desk.deck_shapes import DeckRow, DeckView, Mode, SourceView, TurnRow
+from tellapart.runtime.desk.deck_shapes import (
+    DeckEvent,
+    DeckRow,
+    DeckView,
+    Mode,
+    SourceView,
+    TurnRow,
+)
 from tellapart.runtime.desk.shapes import Page
 from tellapart.runtime.shapes import Request, Run, State
 
 #: Decks of one account, secrets' length, minutes between turns, turns that may wait.
 MOST_DECKS, MOST_SECRET, MOST_ON_A_PAGE, MOST_TURNS = 100, 10_000, 200, 20
 _LEAST_EVERY, _MOST_EVERY, _FIVE_MINUTES = 1.0, 10_080.0, 300
+_A_WEEK, _MOST_DAYS = 7, 365
+#: Seconds for which a deletion waits for a cancelled turn.
+_LET_GO = 10.0
 _UNDER_WAY: tuple[State, ...] = ("queued", "running")
+_EVENTS = ("switch", "turn", "error", "head", "policy")
 #: Names that stand for something else in addresses.
 _TAKEN = frozenset({"sources", "new"})
 
@@ -73,11 +85,13 @@ class Decks(DeckLearning):
         title: str = "",
         policy: Mapping[str, Any] | str | None = None,
         every: float | None = None,
+        deeper: int | None = None,
     ) -> DeckView:
         """Make a deck, off. `people` must be said where its source does not know.
 
         `project`: one of the account's, whose model may be its base; empty: none. `every`:
-        minutes between turns; None: 5. Raises `InputError` for what cannot be used, `RecipeError`
+        minutes between turns; None: 5. `deeper`: days between deeper trainings on its labels;
+        None: 7, 0: none. Raises `InputError` for what cannot be used, `RecipeError`
         for a wrong policy, and `RequestError` (429) where the account has too many decks.
         """
         if name in _TAKEN:
@@ -102,6 +116,7 @@ class Decks(DeckLearning):
             people=people,
             policy=None if policy is None else self._parsed(policy, said),
             every_s=_FIVE_MINUTES if every is None else _seconds(every),
+            deeper_days=_A_WEEK if deeper is None else _days(deeper),
         )
         return self._shown_deck(made)
 
@@ -114,6 +129,7 @@ class Decks(DeckLearning):
         options: Mapping[str, Any] | None = None,
         people: bool | None = None,
         project: str | None = None,
+        deeper: int | None = None,
     ) -> DeckView:
         """Change what is given. A deck of people stays one; new options switch it off."""
         deck = self._deck(name)
@@ -122,6 +138,8 @@ class Decks(DeckLearning):
         changes: dict[str, Any] = {"title": title, "people": people, "project": project}
         if every is not None:
             changes["every_s"] = _seconds(every)
+        if deeper is not None:
+            changes["deeper_days"] = _days(deeper)
         if options is not None:
             changes["options"] = self._options(registry.load("deck", deck.row.source), options)
         deck.change(**{key: value for key, value in changes.items() if value is not None})
@@ -130,15 +148,15 @@ class Decks(DeckLearning):
     def deck_delete(self, name: str) -> None:
         """Forget a deck: candidates, pictures, verdicts, heads, secrets.
 
-        It is switched off first, and its turns are cancelled. Raises `BusyError` while one is
-        being made.
+        It is switched off first, and its turns are cancelled. Raises `BusyError` where one does
+        not let go.
         """
         deck = self._deck(name)
         self._memory.forget(self._whose(deck))
         deck.off("it is being deleted")
         for run in self._turn_runs(deck, states=_UNDER_WAY):
             self._runs.cancel(run.id)
-        deck.delete()
+        when_free(deck.delete, _LET_GO)
         for run in self._turn_runs(deck, limit=10_000):
             self._runs.delete(id=run.id)
 
@@ -187,6 +205,20 @@ class Decks(DeckLearning):
         found = self._turn_runs(self._deck(name), limit=limit + 1, after=after)
         following = found[limit - 1].id if len(found) > limit else None
         return Page([_turn(run) for run in found[:limit]], following)
+
+    def deck_log(self, name: str, *, kind: str = "", limit: int = 50) -> list[DeckEvent]:
+        """What happened to it, newest first; `kind`: `switch`, `turn`, `error`, `head`, `policy`.
+
+        Turns of this machine's command line stand here too.
+        """
+        if kind not in ("", *_EVENTS):
+            raise InputError(
+                f"There is no kind {kind[:40]!r} of events.",
+                expected=f"one of {', '.join(_EVENTS)}",
+                do="Correct the word.",
+            )
+        found = self._deck(name).log(min(max(1, limit), MOST_ON_A_PAGE), kind)
+        return [DeckEvent(one.at, one.kind, one.text, one.data) for one in found]
 
     def deck_confirm(self, name: str, confirmed: bool = True) -> DeckView:
         """Confirm the terms of its source for this account, or take that back (switches off)."""
@@ -244,6 +276,7 @@ class Decks(DeckLearning):
             needs=state["needs"],
             acts=kind.acts,
             least_dry=kind.least_dry,
+            deeper=row.deeper_days,
             may_on=list(state["may_on"]),
             head=rows.head_row(champion, []) if champion is not None else None,
         )
@@ -338,6 +371,16 @@ def _seconds(minutes: float) -> int:
             do="Choose such a number; a turn can also be asked for at any time.",
         )
     return round(minutes * 60)
+
+
+def _days(days: int) -> int:
+    if 0 <= days <= _MOST_DAYS:
+        return days
+    raise InputError(
+        f"A deeper training every {days} days was asked for.",
+        expected=f"1 to {_MOST_DAYS} days, or 0 for none",
+        do="Choose such a number.",
+    )
 
 
 def _turn(run: Run) -> TurnRow:

@@ -10,16 +10,18 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
 from tellapart.catalog import looking, owners
 from tellapart.decks import Filters, listing
-from tellapart.errors import BusyError, RequestError
+from tellapart.errors import RequestError
 from tellapart.project import Project
+from tellapart.runtime.desk.base import when_free
 from tellapart.runtime.desk.decks import Decks
 from tellapart.runtime.desk.shapes import Health, Usage
-from tellapart.runtime.shapes import iso
+from tellapart.runtime.shapes import CHAIN, TURN, iso
 
 _MB = 1_000_000
 #: A server that has just begun has workers that are still importing.
@@ -46,6 +48,7 @@ class Me(Decks):
             runs_active=self._runs.count(owner=owner, states=("queued", "running")),
             runs_today=self._runs.count(owner=owner, since=since),
             disk_mb=round((held["bytes"] + self._disk_bytes()) / _MB, 1),
+            decks=len(listing.listed(self.engine, owner)),
         )
 
     def export(self) -> Iterator[bytes]:
@@ -88,27 +91,21 @@ class Me(Decks):
             )
         self._accounts.check_password(self.account, password, address=address)
         owner = self.settings.owner
-        for run in self._runs.list(owner=owner, limit=1000, states=("queued", "running")):
+        active = self._runs.list(
+            owner=owner, limit=1000, states=("queued", "running"), kinds=(*CHAIN, *TURN)
+        )
+        for run in active:
             self._runs.cancel(run.id)
         for deck in listing.listed(self.engine, self.settings.owner):
             self.deck_delete(deck.name)
         for name in Project.names(self.settings):
-            self._delete_when_free(name)
+            when_free(partial(self._delete_named, name), _LET_GO)
         self._runs.delete(owner=owner)
         self._accounts.delete(self.account)
         shutil.rmtree(self.settings.owner_dir, ignore_errors=True)
 
-    def _delete_when_free(self, name: str) -> None:
-        """A cancelled run lets go of its project within moments."""
-        until = time.monotonic() + _LET_GO
-        while True:
-            try:
-                self._delete(self.open(name))
-                return
-            except BusyError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.2)
+    def _delete_named(self, name: str) -> None:
+        self._delete(self.open(name))
 
     def health(self) -> Health:
         """Disk, workers, queue and mail, in words for a banner."""

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import IO, Any, TypeVar, cast
 
+from tellapart.runtime.desk.tasting import Tasting
 from tellapart.runtime.thinker import Thinker
 
 T = TypeVar("T")
@@ -17,15 +18,23 @@ _MOST = 2048
 class Memory:
     """Values for some seconds, by a project's key and what they are. Threads may share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool = False) -> None:
+        """`apart`: networks of decks are loaded in a process of their own."""
         self._lock = threading.Lock()
         self._values: dict[tuple[Hashable, Hashable], tuple[float, Any]] = {}
         #: So many pictures are made small at once; the others wait, and pages are answered.
         self.drawing = threading.BoundedSemaphore(2)
         #: What takes a core for a second is done in a process of its own, one thing at a time.
         self.thinker = Thinker()
+        #: What looks at pictures or learns for decks.
+        self.tasting = Tasting(apart)
         #: Files of exports under way by account: they go with whoever reads them.
         self._exports: weakref.WeakValueDictionary[str, IO[bytes]] = weakref.WeakValueDictionary()
+
+    def close(self) -> None:
+        """End the processes."""
+        self.thinker.close()
+        self.tasting.close()
 
     def begin_export(self, owner: str, file: IO[bytes]) -> bool:
         """Note that `file` is the account's export; False where it has one that is open."""

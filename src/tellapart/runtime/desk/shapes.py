@@ -176,6 +176,7 @@ class Usage:
     runs_active: int
     runs_today: int
     disk_mb: float
+    decks: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
