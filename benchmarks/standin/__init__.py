@@ -10,7 +10,8 @@ prints its addresses as one line of JSON and serves until it is stopped; `GET /l
 `POST /tell` then do what the methods do.
 """
 
+from benchmarks.standin.habits import FAULTS
 from benchmarks.standin.people import Person, crowd
-from benchmarks.standin.service import FAULTS, TOKEN, Logged, Standin
+from benchmarks.standin.service import TOKEN, Logged, Standin
 
 __all__ = ["FAULTS", "TOKEN", "Logged", "Person", "Standin", "crowd"]

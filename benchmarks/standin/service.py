@@ -16,34 +16,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.standin import shapes
+from benchmarks.standin.habits import ENTRANCE, FAULTS, CutError, Fault, Reply, misbehave
 from benchmarks.standin.people import Person, crowd
 from benchmarks.standin.wire import Asked, read, understood, written
 from tellapart.demo.drawing import draw
 from tellapart.settings import Settings
 
 TOKEN = "standin-0d1e2c3b-4a59-4877-b6a5-c4d3e2f10918"
-#: What `tell` takes: instead of the right answer the service …
-FAULTS = {
-    "token_dead": "says 401",
-    "forbidden": "says 403",
-    "rate_limited": "says 429 with Retry-After",
-    "rate_limited_words": "says RATE_LIMITED with status 200",
-    "rate_limited_id": "offers a candidate whose id says that there are too many requests",
-    "exhausted": "has no more candidates, or no more likes",
-    "error": "says 500 and echoes the request's headers",
-    "gone": "says 404",
-    "garbage": "says 200 and sends a page that echoes the request's headers",
-    "empty": "says 200 and sends nothing",
-    "schema": "sends JSON of another shape",
-    "redirect": "sends the client elsewhere",
-    "half": "cuts the connection amid its answer",
-    "drop": "cuts the connection instead of an answer",
-    "hang": "never answers",
-    "slow": "answers rightly, after `seconds`",
-}
-_STATUS = {"token_dead": 401, "forbidden": 403, "rate_limited": 429, "gone": 404, "error": 500}
-#: Faults that come from an entrance before the service: it never does what it was asked.
-_ENTRANCE = ("token_dead", "forbidden", "rate_limited")
 _SUPER_LIKES, _BATCH = 1, 10
 _ACTIONS = ("like", "pass", "super_like")
 
@@ -64,27 +43,6 @@ class Logged:
     #: The service has done the act (not: has said so).
     done: bool = False
     fault: str = ""
-
-
-@dataclass
-class _Fault:
-    kind: str
-    where: str
-    times: int | None
-    after: int
-    done: bool
-    seconds: float
-
-
-class _CutError(Exception):
-    """End the connection after these bytes of the answer."""
-
-    def __init__(self, sent: bytes = b"") -> None:
-        super().__init__("cut")
-        self.sent = sent
-
-
-Reply = tuple[int, Any]
 
 
 class Standin:
@@ -117,7 +75,7 @@ class Standin:
         self._keys: dict[str, Reply | None] = {}
         self._matched: list[tuple[str, float]] = []
         self._shown: set[str] = set()
-        self._faults: list[_Fault] = []
+        self._faults: list[Fault] = []
         self._drawn: dict[str, bytes] = {}
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -160,7 +118,7 @@ class Standin:
         if kind not in FAULTS:
             raise ValueError(kind)
         with self._lock:
-            self._faults.append(_Fault(kind, where, times, after, done, seconds))
+            self._faults.append(Fault(kind, where, times, after, done, seconds))
 
     def mend(self) -> None:
         """Behave again."""
@@ -241,7 +199,7 @@ class Standin:
                     status, value = await self._answer(asked)
                     headers = {"X-Robots-Tag": "noai, noimageai"} if self.closed else {}
                     writer.write(written(status, value, headers))
-                except _CutError as cut:
+                except CutError as cut:
                     writer.write(cut.sent)
                     await writer.drain()
                     return
@@ -270,7 +228,7 @@ class Standin:
             fault = self._due(where)
             kind = fault.kind if fault is not None else ""
             does = where == "act" and (not kind or kind == "slow" or (fault and fault.done))
-            if kind in _ENTRANCE or not self._admitted(asked, where):
+            if kind in ENTRANCE or not self._admitted(asked, where):
                 does = False
             right = self._right(asked, where, ref, action, key, does)
             done = bool(does and right[0] < 300 and ref and self._last_done == ref)
@@ -279,7 +237,7 @@ class Standin:
             )
         if fault is None:
             return right
-        return await self._misbehave(fault, right, asked, where)
+        return await misbehave(fault, right, asked, where, self._over)
 
     def _right(
         self, asked: Asked, where: str, ref: str, action: str, key: str, does: bool
@@ -405,7 +363,7 @@ class Standin:
 
     # -- misbehaviour -----------------------------------------------------------------------
 
-    def _due(self, where: str) -> _Fault | None:
+    def _due(self, where: str) -> Fault | None:
         for fault in self._faults:
             if fault.where not in (where, "any") or (fault.where == "any" and where == "picture"):
                 continue
@@ -418,45 +376,6 @@ class Standin:
                     self._faults.remove(fault)
             return fault
         return None
-
-    async def _misbehave(self, fault: _Fault, right: Reply, asked: Asked, where: str) -> Reply:
-        kind = fault.kind
-        if kind in _STATUS:
-            return _STATUS[kind], f"no; you sent {dict(asked.headers)}".encode()
-        if kind == "drop":
-            raise _CutError
-        if kind == "half":
-            raise _CutError(written(*right)[:-1])
-        if kind == "hang":
-            await self._over.wait()
-            raise _CutError
-        if kind == "slow":
-            await asyncio.sleep(fault.seconds)
-            return right
-        if kind == "garbage":
-            return 200, f"<html><body>{dict(asked.headers)}</body></html>".encode()
-        if kind == "empty":
-            return 200, b""
-        if kind == "redirect":
-            return 302, b""
-        if kind == "schema":
-            return 200, {"v3": {"items": [{"uid": 7, "media": []}]}}
-        if kind == "rate_limited_words":
-            return 200, {"meta": {"status": 200}, "error": "RATE_LIMITED"}
-        if asked.path.startswith("/deck/v1/") and where == "act":
-            return 409, {"error": "exhausted", "retry_after": 3600, "likes_left": 0}
-        return 200, self._exhausted(kind, where, asked)
-
-    def _exhausted(self, kind: str, where: str, asked: Asked) -> Any:
-        if kind == "rate_limited_id":
-            user = {"_id": "tinder_rate_limited_id_1", "name": "Tinder", "photos": []}
-            return {"meta": {"status": 200}, "data": {"results": [{"type": "user", "user": user}]}}
-        if asked.path.startswith("/deck/v1/"):
-            return {"candidates": [], "next": None}
-        if where == "act":
-            until = int((time.time() + 3600) * 1000)
-            return {"match": False, "likes_remaining": 0, "rate_limited_until": until}
-        return {"meta": {"status": 200}, "data": {"message": "recs exhausted"}}
 
     def _note(self, entry: Logged) -> None:
         self.log.append(entry)
