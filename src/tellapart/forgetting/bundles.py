@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tellapart.catalog.base import chunks
 from tellapart.forgetting.certificate import Withdrawn
 from tellapart.forgetting.order import Order
+from tellapart.forgetting.searching import Search
 from tellapart.store import database, schema
 
 _v = schema.versions.c
@@ -22,7 +23,6 @@ _BLOCK = 1 << 20
 
 def withdraw(order: Order) -> dict[str, int]:
     """Remove the zips that had it. Their numbers stay taken: the version's row names no file."""
-    needles = [text.encode() for text in order.traces.needles()]
     gone = 0
     for project, (owner, name) in sorted(order.traces.projects.items()):
         folder = order.project(owner, name) / "versions"
@@ -31,7 +31,7 @@ def withdraw(order: Order) -> dict[str, int]:
             known = [(int(version), str(file)) for version, file in connection.execute(mine)]
         for version, file in sorted(known):
             path = folder / file
-            if order.traces.kind != "user" and not had(path, needles):
+            if order.traces.kind != "user" and not had(path, order.search):
                 continue
             digest = _sha256(path)
             order.withdrawn.append(Withdrawn(owner, name, version, file, digest))
@@ -66,20 +66,17 @@ def begin_anew(order: Order) -> dict[str, int]:
     return {key: number for key, number in (("folders", gone), ("steps", rows)) if number}
 
 
-def had(path: Path, needles: list[bytes]) -> bool:
-    """Whether a bundle names any of these; one that cannot be read is taken to."""
+def had(path: Path, search: Search) -> bool:
+    """Whether a bundle names what is looked for; one that cannot be read is taken to."""
     if not path.is_file():
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
-                name = member.filename.encode()
-                if any(needle in name for needle in needles):
+                if search.inside(member.filename.encode()):
                     return True
-                if member.filename.endswith(_NAMING):
-                    data = archive.read(member)
-                    if any(needle in data for needle in needles):
-                        return True
+                if member.filename.endswith(_NAMING) and search.inside(archive.read(member)):
+                    return True
     except (zipfile.BadZipFile, OSError, NotImplementedError):
         return True
     return False

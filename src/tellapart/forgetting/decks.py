@@ -79,9 +79,8 @@ def _files(order: Order) -> int:
 
 def _lists(order: Order) -> int:
     """Lines of lists that a deck wrote for a deeper training."""
-    needles = {text.encode() for text in order.traces.needles()}
     return sum(
-        shorten(path, needles)
+        shorten(path, order.search)
         for deck in order.traces.decks
         if folder(order, deck).is_dir()
         for path in folder(order, deck).rglob("*")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from tellapart.forgetting.certificate import Withdrawn
+from tellapart.forgetting.searching import Search
 from tellapart.forgetting.traces import Traces
 from tellapart.settings import Settings
 from tellapart.store import database
@@ -27,6 +29,11 @@ class Order:
     #: What cannot be reached, and what a person is to do.
     notes: list[str] = field(default_factory=list)
     watch: Callable[[str], None] = lambda place: None
+
+    @cached_property
+    def search(self) -> Search:
+        """Looks for the texts by which it is known."""
+        return Search([text.encode("utf-8", "surrogatepass") for text in self.traces.needles()])
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -6,7 +6,7 @@ somebody put where nobody expects one is found too.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,32 +34,27 @@ def forget(order: Order) -> dict[str, int]:
     """Overwrite it in every text of the tables that may be written; return how often."""
     needles = sorted(order.traces.needles(), key=len, reverse=True)
     changed = 0
-    for table in sorted(metadata.tables.values(), key=lambda one: one.name) if needles else ():
-        if table.name not in _DIGESTS | _DELETED:
-            changed += _scrub(order, table, needles)
+    for table in _tables(_DIGESTS | _DELETED) if needles else ():
+        changed += _scrub(order, table, needles)
     return {"texts": changed} if changed else {}
 
 
 def remains(order: Order) -> list[str]:
     """The tables in which something is found all the same."""
-    needles = sorted(order.traces.needles())
     found = []
-    for table in sorted(metadata.tables.values(), key=lambda one: one.name) if needles else ():
-        if table.name in _DIGESTS:
-            continue
+    for table in _tables(_DIGESTS) if order.traces.needles() else ():
         texts = [column for column in table.columns if isinstance(column.type, sa.String | sa.JSON)]
-        mine = _of(table, order.traces.scope)
-        if not texts or mine is None:
-            continue
-        with database.reading(order.engine) as connection:
-            query = sa.select(*texts).where(mine)
-            rows = connection.execution_options(yield_per=_ROWS).execute(query)
-            if any(_names(value, needles) for row in rows for value in row):
-                found.append(f"table {table.name}")
+        if any(True for _ in _naming(order, table, [], texts)):
+            found.append(f"table {table.name}")
     return found
 
 
-def _scrub(order: Order, table: sa.Table, needles: list[str]) -> int:
+def _tables(without: Collection[str]) -> list[sa.Table]:
+    known = sorted(metadata.tables.values(), key=lambda table: table.name)
+    return [table for table in known if table.name not in without]
+
+
+def _scrub(order: Order, table: sa.Table, needles: Sequence[str]) -> int:
     keys = list(table.primary_key)
     texts = [
         column
@@ -69,24 +64,56 @@ def _scrub(order: Order, table: sa.Table, needles: list[str]) -> int:
         and not column.foreign_keys
         and column.name not in _WHOSE
     ]
+    changes: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    for key, cells in _naming(order, table, keys, texts):
+        values = {
+            column.name: without
+            for column, value in zip(texts, cells, strict=True)
+            if (without := _without(value, needles)) != value
+        }
+        changes.append((key, values))
+    if changes:
+        with order.writing() as connection:
+            for key, values in changes:
+                which = [column == value for column, value in zip(keys, key, strict=True)]
+                connection.execute(table.update().where(*which).values(**values))
+    return sum(len(values) for _, values in changes)
+
+
+def _naming(
+    order: Order, table: sa.Table, keys: Sequence[Any], texts: Sequence[Any]
+) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """Rows with such a text: their keys and cells. Many rows are looked at together."""
     mine = _of(table, order.traces.scope)
     if not texts or mine is None:
-        return 0
-    changes: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        return
     with database.reading(order.engine) as connection:
         query = sa.select(*keys, *texts).where(mine)
-        for row in connection.execution_options(yield_per=_ROWS).execute(query):
-            values = {}
-            for column, value in zip(texts, row[len(keys) :], strict=True):
-                if _names(value, needles):
-                    values[column.name] = _without(value, needles)
-            if values:
-                changes.append((tuple(row[: len(keys)]), values))
-    with order.writing() as connection:
-        for key, values in changes:
-            which = [column == value for column, value in zip(keys, key, strict=True)]
-            connection.execute(table.update().where(*which).values(**values))
-    return sum(len(values) for _, values in changes)
+        result = connection.execution_options(yield_per=_ROWS).execute(query)
+        for part in result.partitions(_ROWS):
+            cells = [tuple(row[len(keys) :]) for row in part]
+            if not order.search.inside(_joined(cells)):
+                continue
+            for row, own in zip(part, cells, strict=True):
+                if order.search.inside(_joined([own])):
+                    yield tuple(row[: len(keys)]), own
+
+
+def _joined(rows: Sequence[tuple[Any, ...]]) -> bytes:
+    texts = (text for row in rows for cell in row for text in _strings(cell))
+    return "\0".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield str(key)
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
 
 
 def _of(table: sa.Table, owner: str | None) -> sa.ColumnElement[bool] | None:
@@ -101,17 +128,7 @@ def _of(table: sa.Table, owner: str | None) -> sa.ColumnElement[bool] | None:
     return table.c.account_id == owner if "account_id" in table.c else None
 
 
-def _names(value: Any, needles: Collection[str]) -> bool:
-    if isinstance(value, str):
-        return any(needle in value for needle in needles)
-    if isinstance(value, dict):
-        return any(_names(part, needles) for pair in value.items() for part in pair)
-    if isinstance(value, list):
-        return any(_names(part, needles) for part in value)
-    return False
-
-
-def _without(value: Any, needles: Collection[str]) -> Any:
+def _without(value: Any, needles: Sequence[str]) -> Any:
     if isinstance(value, str):
         for needle in needles:
             value = value.replace(needle, GONE)

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 from tellapart.forgetting.order import Order
+from tellapart.forgetting.searching import Search
 from tellapart.forgetting.traces import paths_in
 from tellapart.store.files import write_file
 
@@ -29,12 +30,11 @@ def forget(order: Order) -> dict[str, int]:
             f"{outside} of the files lie in folders of yours: they were left there and are refused "
             "from now on. Remove them yourself."
         )
-    needles = {text.encode() for text in traces.needles() if not text.startswith(str(home))}
     roots = [home / "uploads", *(home / "accounts").glob("*/uploads")]
     if traces.owner is not None:
         roots = [order.folder(traces.owner) / "uploads"]
     lines = sum(
-        shorten(path, needles)
+        shorten(path, order.search)
         for root in roots
         for path in root.rglob("*")
         if path.suffix.lower() in LISTS and path.is_file()
@@ -42,12 +42,12 @@ def forget(order: Order) -> dict[str, int]:
     return {key: number for key, number in (("files", gone), ("lines", lines)) if number}
 
 
-def shorten(path: Path, needles: set[bytes]) -> int:
-    """Take the lines out of a list that hold any of these; how many."""
+def shorten(path: Path, search: Search) -> int:
+    """Take the lines out of a list that name what is looked for; how many."""
     data = path.read_bytes()
-    if not any(needle in data for needle in needles):
+    if not search.inside(data):
         return 0
     lines = data.splitlines(keepends=True)
-    kept = [line for line in lines if not any(needle in line for needle in needles)]
+    kept = [line for line in lines if not search.inside(line)]
     write_file(path, b"".join(kept))
     return len(lines) - len(kept)
