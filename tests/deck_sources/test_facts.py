@@ -7,13 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tellapart.doors import Candidate
 from tellapart.plugins.decks import facts
 from tellapart.plugins.decks.tinder import age as tinder_age
 
+slowly = examples(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -76,6 +78,7 @@ def test_a_birthday_comes_when_it_is_one_everywhere_on_earth() -> None:
     assert facts.full_years(born, last_place) == 18
 
 
+@slowly
 @given(
     st.dates(min_value=date(1910, 1, 1), max_value=date(2026, 3, 1)),
     st.integers(min_value=0, max_value=3000),
@@ -111,6 +114,7 @@ def test_ages_by_the_unofficial_service(says: dict[str, Any], years: int | None)
     assert tinder_age(says, NOW) == years
 
 
+@slowly
 @given(st.dictionaries(st.sampled_from(["birth_date", "birth_date_info"]), anything))
 def test_no_date_brings_the_reading_down(user: dict[str, Any]) -> None:
     years = tinder_age(user, NOW)
@@ -120,6 +124,7 @@ def test_no_date_brings_the_reading_down(user: dict[str, Any]) -> None:
 KEYS = ["name", "bio", "age", "birth_date", "distance_km", "distance_mi", "url", "person", "fields"]
 
 
+@slowly
 @given(st.dictionaries(st.sampled_from(KEYS), anything))
 def test_whatever_is_said_a_candidate_is_clean(said: dict[str, Any]) -> None:
     found = facts.candidate(said, "r", NOW)
