@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -16,6 +16,8 @@ from tellapart.web.visit import House, Visit
 
 #: Candidates that stand in the page itself, so that the first one needs no second question.
 AHEAD = 6
+#: Seconds that the page waits for them.
+_PATIENCE = 0.7
 
 
 def register(house: House) -> None:
@@ -24,11 +26,24 @@ def register(house: House) -> None:
     @house.page("/decks/{name}/review")
     async def review(visit: Visit, name: str) -> None:
         deck = await visit.ask(visit.desk.deck, name)
-        first = await visit.ask(visit.desk.deck_review, name, limit=AHEAD)
+        first = await _soon(visit, name)
         with shell.deck_page(
             visit, name, deck.title or name, tab="review", assets=("deck_review.js",)
         ):
             html(frame(name, first))
+
+
+async def _soon(visit: Visit, name: str) -> ReviewView | None:
+    """The first candidates where they are quickly found; else the page asks for them itself.
+
+    The first question of all starts what puts them in order, and that may take seconds.
+    """
+    asked = asyncio.ensure_future(visit.ask(visit.desk.deck_review, name, limit=AHEAD))
+    done, _ = await asyncio.wait((asked,), timeout=_PATIENCE)
+    if done:
+        return asked.result()
+    asked.add_done_callback(lambda one: one.cancelled() or one.exception())  # heard, not raised
+    return None
 
 
 def api(name: str, *parts: str) -> str:
@@ -36,27 +51,24 @@ def api(name: str, *parts: str) -> str:
     return "/".join(("/api/v1/decks", quote(name, safe=""), *parts))
 
 
-def frame(name: str, first: ReviewView) -> Markup:
+def frame(name: str, first: ReviewView | None) -> Markup:
     """What the review's script fills; the first candidates come with it."""
     return Markup(
         '<ta-review class="review" data-url="{}" data-words="{}" data-first="{}">'
-        '<p class="sr-only" role="status"></p>{}<div class="told">{}{}</div>{}'
+        '<p class="sr-only" role="status"></p><p class="soon quiet">{}</p>{}'
+        '<div class="told">{}{}</div>{}'
         '<div class="toast-line"><p class="toast bad" role="alert" hidden></p></div>'
         "</ta-review>"
     ).format(
         api(name),
         json.dumps(words.SCRIPT),
-        json.dumps(_first(first)),
+        "" if first is None else json.dumps(first.to_dict()),
+        words.SOON_HERE,
         _stage(),
         _told(),
         _progress(),
         _empty(name),
     )
-
-
-def _first(first: ReviewView) -> dict[str, Any]:
-    found: dict[str, Any] = first.to_dict()
-    return found
 
 
 def _stage() -> Markup:

@@ -11,7 +11,7 @@ class Review extends HTMLElement {
   connectedCallback() {
     if (this.words) return;
     this.words = JSON.parse(this.dataset.words);
-    const first = JSON.parse(this.dataset.first);
+    const first = this.dataset.first ? JSON.parse(this.dataset.first) : null;
     this.stage = this.querySelector(".stage");
     this.face = this.querySelector(".face");
     this.frame = this.querySelector(".frame");
@@ -23,9 +23,8 @@ class Review extends HTMLElement {
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.queue = []; // the first one is shown
     this.past = []; // what was answered or skipped, newest last
-    this.canUndo = first.can_undo; // a word from before this page can be taken back there
-    this.take(first.items);
-    this.progress(first.progress);
+    this.canUndo = false; // whether a word from before this page can be taken back there
+    if (first) this.heard(first);
     this.keys.checked = localStorage.getItem("review-keys") !== "off";
     this.keys.addEventListener("change", () => localStorage.setItem("review-keys", this.keys.checked ? "on" : "off"));
     this.addEventListener("click", (event) => this.clicked(event));
@@ -34,9 +33,16 @@ class Review extends HTMLElement {
     for (const kind of ["down", "move", "up", "cancel"]) {
       this.face.addEventListener(`pointer${kind}`, (event) => this[`pointer${kind}`](event));
     }
+    this.more();
     this.draw();
     this.rest();
-    this.more();
+  }
+
+  /** What the server says is next, and how far it is. */
+  heard(data) {
+    if (!this.past.length) this.canUndo = data.can_undo;
+    this.progress(data.progress);
+    return this.take(data.items);
   }
 
   disconnectedCallback() {
@@ -73,9 +79,12 @@ class Review extends HTMLElement {
     for (const id of [...this.queue.map((row) => row.id), ...waiting.slice(-MOST_SKIPPED)]) query.append("skip", id);
     const { ok, data, error } = await tellapart.ask("GET", `${this.dataset.url}/review?${query}`);
     this.asking = false;
-    if (!ok) return this.fail(error, () => this.more());
+    if (!ok) {
+      if (!this.row) this.draw();
+      return this.fail(error, () => this.more());
+    }
     const before = this.queue.length;
-    this.take(data.items);
+    this.heard(data);
     if (!before) this.draw();
   }
 
