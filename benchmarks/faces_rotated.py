@@ -19,7 +19,7 @@ from benchmarks.faces_count import PHOTOS, opened, reader
 from tellapart.bundle.faces import FaceReader, cut
 
 #: Random angles a portrait.
-_ANGLES = 2
+_ANGLES = 1
 #: Degrees off which a face still counts as upright: people hold their heads by up to 15.
 UPRIGHT = 20.0
 #: How far the middle of the face may be from where it was, as a share of the face's side.

@@ -22,7 +22,6 @@ from benchmarks.faces_count import opened, reader
 from tellapart.bundle.faces import cut
 from tellapart.learn.faces.age_sex import KNOWN, MARGIN, SIDE, AgeSex
 from tellapart.learn.faces.errors import calibrated
-from tellapart.learn.faces.estimate import AgeEstimate
 from tellapart.learn.metrics import wilson
 
 _LIMIT = 50
@@ -68,9 +67,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
             name: spread([draw[name] for draw in draws]) for name in draws[0]
         },
         "clearly_adult": {
-            "of_these_adults": int(
-                sum(AgeEstimate(s, stated.error, stated.bias).clearly_adult for s in people.said)
-            ),
+            "of_these_adults": int(sum(stated.estimate(s).clearly_adult for s in people.said)),
             "all": n,
         },
     }
@@ -97,7 +94,7 @@ def _look(data: Path, model: AgeSex, step: int) -> _People:
 
 def _chances(people: _People, fit: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
     errors = calibrated(people.said[fit].tolist(), people.age[fit].tolist())
-    estimates = [AgeEstimate(s, errors.error, errors.bias) for s in people.said[rows]]
+    estimates = [errors.estimate(s) for s in people.said[rows]]
     chance = np.array([one.under(_LIMIT) for one in estimates])
     off = np.abs(people.age[rows] - np.array([one.likely for one in estimates])) / errors.error
     return errors, chance, off
@@ -127,6 +124,7 @@ def _checked(people: _People, fit: NDArray[np.int64], rows: NDArray[np.int64]) -
         "calibrated_on": len(fit),
         "checked_on": len(rows),
         "bias": round(errors.bias, 2),
+        "slope": round(errors.slope, 3),
         "error": round(errors.error, 2),
         "within_one_error": round(float((off <= 1).mean()), 3),
         "within_two_errors": round(float((off <= 2).mean()), 3),

@@ -63,8 +63,12 @@ def test_what_is_no_number_says_nothing() -> None:
 
 
 def test_errors_are_found_on_known_ages() -> None:
-    found = calibrated([20 + i for i in range(20)], [28 + i + (-1) ** i * 3 for i in range(20)])
-    assert found.bias == pytest.approx(8)
-    assert found.error == pytest.approx(3.078, abs=0.01)
+    said = list(range(20, 60))
+    found = calibrated(said, [14 + 0.8 * year + (-1) ** year * 3 for year in said])
+    assert found.bias == pytest.approx(14, abs=1)
+    assert found.slope == pytest.approx(0.8, abs=0.02)
+    assert found.error == pytest.approx(3.08, abs=0.02)
+    assert found.estimate(50).likely == pytest.approx(54, abs=0.5)
+    assert calibrated([30] * 10, list(range(40, 50))).slope == 1
     with pytest.raises(DataError, match="3 estimates"):
         calibrated([1, 2, 3], [1, 2, 3])

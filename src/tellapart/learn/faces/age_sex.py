@@ -31,11 +31,16 @@ class SexEstimate:
 class Errors:
     """How far a model's ages were off where it was checked."""
 
-    #: Years that people were older than said, on average, and the standard deviation around it.
+    #: People's likely age is `bias` + `slope` × what was said, with this standard deviation.
     bias: float
     error: float
     #: On what.
     checked: str
+    slope: float = 1.0
+
+    def estimate(self, years: float) -> AgeEstimate:
+        """What is made of the model's saying."""
+        return AgeEstimate(years, self.error, self.bias + (self.slope - 1) * years)
 
 
 #: SHA-256 of a model → how it erred (benchmarks/faces_sex_age.py).
@@ -77,7 +82,7 @@ class AgeSex:
         male = sexes.reshape(2, -1, 2).mean(0)[:, 0]
         return [
             (
-                AgeEstimate(float(year), self.errors.error, self.errors.bias),
+                self.errors.estimate(float(year)),
                 _sex(float(share)),
             )
             for year, share in zip(years, male, strict=True)
