@@ -143,6 +143,19 @@ class TestPeople:
         assert deck.turn().not_adult == 1
         assert ref not in {row.ref for row in deck.results().items}
         assert ref not in {one.ref for one in field.service.acts()}
+        for file in field.settings.home.rglob("*"):  # free pages and the database's log too
+            assert not file.is_file() or ref.encode() not in file.read_bytes()
+
+    def test_a_deck_that_turns_out_to_hold_people(self, fields: Fields) -> None:
+        things = [Person("aa11", birth_date=None), *crowd(2)]
+        field = fields(things, are_people=False)
+        deck = field.deck(mode="dry", people=False, policy={"age": {"min": 3}, "accept_all": True})
+        assert deck.turn().judged == 3
+        deck.change(people=True)
+        assert deck.counts().candidates == 2
+        assert deck.counts().not_adult == 1
+        assert deck.policy.age.min == 18
+        assert deck.turn().error is None
 
     def test_an_estimate_that_is_not_clear_asks_a_person(
         self, fields: Fields, monkeypatch: pytest.MonkeyPatch

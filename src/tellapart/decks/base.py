@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -34,6 +36,22 @@ class Base:
         done = connection.execute(table.update().where(table.c.id == self.id).values(**values))
         if not done.rowcount:
             raise missing(self.id)
+
+    def _erase(self, connection: sa.Connection, *which: Any) -> int:
+        """Delete candidates so that the file's free pages hold nothing of them; how many."""
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+        table = schema.deck_candidates
+        mine = table.c.deck_id == self.id
+        return connection.execute(table.delete().where(mine, *which)).rowcount
+
+    def settle(self) -> None:
+        """Leave nothing of what was erased in the database's log either (SQLite's)."""
+        if self.engine.dialect.name == "sqlite":
+            with contextlib.suppress(sqlite3.OperationalError), self.engine.connect() as connection:
+                raw = connection.connection.cursor()
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                raw.close()
 
     def _log(self, connection: sa.Connection, kind: str, text: str, **data: Any) -> None:
         table = schema.deck_log

@@ -151,14 +151,12 @@ class Stream(Base):
     def forget(self, candidate: str) -> None:
         """Drop a candidate with all that hangs on it, such as one who turns out to be no adult."""
         with self._writing() as connection:
-            which = (_c.id == candidate, _c.deck_id == self.id)
-            connection.execute(schema.deck_candidates.delete().where(*which))
+            self._erase(connection, _c.id == candidate)
 
-    def forget_ref(self, ref: str) -> None:
-        """The same by the source's own name."""
+    def forget_ref(self, ref: str) -> bool:
+        """The same by the source's own name; whether there was anything."""
         with self._writing() as connection:
-            which = (_c.ref == ref, _c.deck_id == self.id)
-            connection.execute(schema.deck_candidates.delete().where(*which))
+            return bool(self._erase(connection, _c.ref == ref))
 
     def guard(self, policy: Mapping[str, Any]) -> int:
         """From now on the deck is one of people, under `policy`: whoever of those kept is not
@@ -166,9 +164,7 @@ class Stream(Base):
         no_adult = sa.or_(_c.age.is_(None), _c.age < ADULT)
         with self._writing() as connection:
             self._update(connection, people=True, policy=dict(policy))
-            gone = connection.execute(
-                schema.deck_candidates.delete().where(_c.deck_id == self.id, no_adult)
-            ).rowcount
+            gone = self._erase(connection, no_adult)
             if gone:
                 self._count(connection, now()[:10], not_adult=gone)
             self._log(connection, "switch", "It is a deck of people from now on.", dropped=gone)

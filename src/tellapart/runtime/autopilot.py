@@ -18,7 +18,7 @@ from tellapart.deck import Deck
 from tellapart.decks import listing
 from tellapart.decks.ledger import Ledger
 from tellapart.decks.shapes import DeckRow, iso, now
-from tellapart.errors import TellapartError
+from tellapart.errors import BusyError, TellapartError
 from tellapart.recipe.naming import slug
 from tellapart.runtime.runs import Runs
 from tellapart.runtime.shapes import ENDED, TURN, Request, moment
@@ -101,8 +101,11 @@ def go_deeper(runs_: Runs) -> list[str]:
                 _offer(runs_, settings, row)
             elif row.mode != "off" and _is_due(runs_.engine, row):
                 begun.append(_train(runs_, settings, row))
-        except TellapartError as error:
-            Ledger(runs_.engine, row.id).note("head", f"No deeper training: {error.what}")
+        except BusyError:
+            continue  # the database is held by others: looked at again soon
+        except Exception as error:  # one deck must not keep the others from theirs
+            said = error.what if isinstance(error, TellapartError) else repr(error)
+            Ledger(runs_.engine, row.id).note("head", f"No deeper training: {said}")
             Ledger(runs_.engine, row.id).change(deeper_run="", deeper_at=now())
     return begun
 
@@ -163,8 +166,9 @@ def _offer(runs_: Runs, settings: Settings, row: DeckRow) -> None:
         ledger.note("head", f"The deeper training gave no version: {why}", run=run.id)
         return
     base = f"{run.project}/{version}"
-    ledger.change(deeper_run="", base=base)
+    ledger.change(base=base)
     ledger.note("head", f"The version {base} is offered as a base.", run=run.id)
-    deck = Deck(row.name, settings, runs_.engine)
-    if deck.retrain().state in ("champion", "refused"):
-        ledger.change(base="")  # a champion brings its own base
+    state = Deck(row.name, settings, runs_.engine).retrain().state
+    # A champion brings its own base; one that was refused is not tried again.
+    kept = {} if state not in ("champion", "refused") else {"base": ""}
+    ledger.change(deeper_run="", **kept)

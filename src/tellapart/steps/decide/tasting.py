@@ -56,15 +56,15 @@ def judge_of(engine: sa.Engine, settings: Settings, ledger: Ledger, deck: DeckRo
         if not taste.base or taste.base == sight.key:
             return Judge(sight, taste, head.id, head.base)
         ledger.note("head", "The features that the head learned on are gone: retrain the deck.")
-    base = base_of(engine, settings, deck)
-    path = bundle(engine, settings, base)
+    base = _newest(engine, settings, deck.project)
+    path = bundle(engine, settings, base) if _usable(engine, settings, base) else None
     sight = Sight.shared(settings, path)
     if path is not None and found is None:
         try:
             return Judge(sight, Taste.of_bundle(path), OF_PROJECT, base)
         except TellapartError:
             pass  # other classes than like and pass: its features serve all the same
-    return Judge(sight, None, "", base)
+    return Judge(sight, None, "", base if path is not None else "")
 
 
 def head_of(ledger: Ledger, deck: DeckRow) -> tuple[HeadRow, bytes] | None:

@@ -103,6 +103,8 @@ class _Turn:
         self._end = time.monotonic() + plan.seconds
         #: Whether another turn has taken the deck over.
         self._lost = False
+        #: Whether somebody was dropped of whom something had been kept.
+        self._erased = False
         self._known: set[str] = set()
         self._done: set[str] = set()
         self._acts = 0
@@ -221,7 +223,9 @@ class _Turn:
         if person and not self.deck.people:
             self.policy = self.policy.for_people()
             policy = self.policy.model_dump(mode="json")
-            self.report.not_adult += self.ledger.guard(policy)
+            gone = self.ledger.guard(policy)
+            self.report.not_adult += gone
+            self._erased = self._erased or gone > 0
             self.digest = fingerprint(policy)[:16]
             self.deck = replace(self.deck, people=True, policy=policy)
         return self.deck.people or self._source.people is True
@@ -230,7 +234,7 @@ class _Turn:
         """Nothing is kept but a count, also of what was kept before they were known to be none."""
         self.report.not_adult += 1
         self.ledger.count_not_adult()
-        self.ledger.forget_ref(ref)
+        self._erased = self.ledger.forget_ref(ref) or self._erased
 
     # -- judging ----------------------------------------------------------------------------
 
@@ -434,6 +438,8 @@ class _Turn:
         if self.report.error is None:
             left["error"] = None
         self.ledger.turned(self.report.to_dict(), **left)
+        if self._erased:
+            self.ledger.settle()
 
 
 def facts_of(seen: Seen) -> Facts:
