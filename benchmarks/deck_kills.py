@@ -168,7 +168,7 @@ def run(data: Path, small: bool) -> dict[str, Any]:
     kills = 3 if small else 50
     return {
         "http": measure("http", kills, 1),
-        "tinder": measure("tinder", 2 if small else 50, 2),
+        "tinder": measure("tinder", 2 if small else 25, 2),
     }
 
 
