@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,8 @@ _BLOCK, _TELLING = 1 << 22, 48
 _FEW = 12
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ANCHOR = 8
+#: Bytes of a needle at most.
+_LONGEST = 4096
 
 
 def telling(data: bytes) -> bytes:
@@ -27,18 +30,39 @@ def telling(data: bytes) -> bytes:
     return data if _ANCHOR <= len(data) <= _TELLING and len(set(data)) > 2 else b""
 
 
+def _short(needle: bytes) -> bytes:
+    """Of a whole picture written as an address its middle."""
+    if len(needle) <= _LONGEST:
+        return needle
+    middle = len(needle) // 2
+    return needle[middle : middle + _LONGEST // 8]
+
+
+def _rarest(needles: Sequence[bytes]) -> list[int]:
+    """In each needle the place of the part that fewest others have: addresses begin alike."""
+    counts: Counter[bytes] = Counter()
+    for needle in needles:
+        counts.update({needle[i : i + _ANCHOR] for i in range(len(needle) - _ANCHOR + 1)})
+    return [
+        min(range(len(one) - _ANCHOR + 1), key=lambda i, one=one: counts[one[i : i + _ANCHOR]])  # type: ignore[misc]
+        for one in needles
+    ]
+
+
 class Search:
     """Looks for any of many needles, at a speed that hardly depends on how many there are."""
 
     def __init__(self, needles: Sequence[bytes]) -> None:
-        self._needles = sorted({needle for needle in needles if len(needle) >= _ANCHOR})
+        self._needles = sorted({_short(needle) for needle in needles if len(needle) >= _ANCHOR})
         self._longest = max(map(len, self._needles), default=0)
-        anchors = [int.from_bytes(needle[:_ANCHOR], "little") for needle in self._needles]
+        #: By the part that is looked for: each needle with the place of that part in it.
+        self._by_anchor: dict[bytes, list[tuple[bytes, int]]] = {}
+        for needle, place in zip(self._needles, _rarest(self._needles), strict=True):
+            anchor = needle[place : place + _ANCHOR]
+            self._by_anchor.setdefault(anchor, []).append((needle, place))
+        anchors = [int.from_bytes(anchor, "little") for anchor in self._by_anchor]
         self._table = np.zeros(1 << 16, bool)
         self._table[self._slots(np.array(anchors, np.uint64))] = True
-        self._by_anchor: dict[bytes, list[bytes]] = {}
-        for needle in self._needles:
-            self._by_anchor.setdefault(needle[:_ANCHOR], []).append(needle)
         self.files = 0
         self.bytes = 0
 
@@ -104,8 +128,9 @@ class Search:
             for index in np.flatnonzero(self._table[self._slots(words)]):
                 place = shift + int(index) * _ANCHOR
                 found = self._by_anchor.get(data[place : place + _ANCHOR], ())
-                if any(data.startswith(needle, place) for needle in found):
-                    return True
+                for needle, inner in found:
+                    if place >= inner and data.startswith(needle, place - inner):
+                        return True
         return False
 
     @staticmethod
