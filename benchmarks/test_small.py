@@ -269,6 +269,17 @@ def _deck_kills(figures: Figures) -> None:
         assert each["acted_but_not_shown"] == each["done_but_not_by_the_service"] == 0
 
 
+def _deck_rules(figures: Figures) -> None:
+    for drawn in ("default policy", "any policy"):
+        found = figures[drawn]
+        assert found["same action, rule and reason"] == figures["cases"]
+        assert found["model calls where a rule decided"] == 0
+        assert found["replayed the same"] == figures["cases"]
+    people = figures["people"]
+    assert people["acts"] == people["looks at who is not declared an adult"] == 0
+    assert people["left to a person"] > 0
+
+
 def _deck_off(figures: Figures) -> None:
     assert figures["all_within_1_s"] is True and figures["stayed_off"] is True
     assert figures["acts_after_restart"] == figures["acted_twice"] == 0
@@ -297,6 +308,7 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "deck_faults": _deck_faults,
     "deck_kills": _deck_kills,
     "deck_off": _deck_off,
+    "deck_rules": _deck_rules,
     "export_parity": _export_parity,
     "faces_count": _faces_count,
     "faces_rotated": _faces_rotated,

@@ -1,35 +1,27 @@
-"""The seven rules against a table written from their description alone, for any policy.
+"""The seven rules against the table of `benchmarks.deck_rules`, for any policy.
 
-The table knows nothing of `tellapart.policy` but its shapes: it reads the policy as a mapping, and
-every row of it is a condition, an action and the sentence that must be given as the reason.
+The table was written from the rules' description alone; it shares no code with what it is held
+against.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.deck_rules import AGES, DISTANCES, WORDS, table
 from tellapart.policy import ACTS, Facts, Standing, check, decide
 from tests.policy.scene import NOON, Estimate, Told
-
-WORDS = ["walks", "smoker", "cats", "long way"]
-Row = tuple[str, str, str]
 
 
 def words() -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(WORDS), max_size=2, unique=True)
 
 
-#: Few, so that facts often lie on the limits themselves.
-AGES, DISTANCES = [18, 25, 26, 40, 41, 70], [0, 5, 5.5, 30, 31]
-
-
-def span(limits: list[Any]) -> st.SearchStrategy[dict[str, Any]]:
+def span(limits: tuple[float, ...]) -> st.SearchStrategy[dict[str, Any]]:
     def ordered(on: bool, least: Any, most: Any) -> dict[str, Any]:
         if least is not None and most is not None:
             least, most = min(least, most), max(least, most)
@@ -83,91 +75,6 @@ STANDINGS = st.builds(
     likes_left=st.none() | st.integers(0, 2),
     super_likes_left=st.none() | st.integers(0, 1),
 )
-
-
-def has(bio: str, word: str) -> bool:
-    """Whole words in any case, as a reader would look for them."""
-    return re.search(rf"\b{word}\b", bio, re.IGNORECASE) is not None
-
-
-def table(
-    policy: dict[str, Any], facts: Facts, standing: Standing, scores: list[float | None]
-) -> Iterator[Row]:
-    """What applies, in order: the first row is what must be decided."""
-    supers = policy["super_like"]["when"]
-    one_left = standing.super_likes_left != 0
-    # 1 no pictures -> pass
-    asked_for = policy["pictures"]["min"]
-    if policy["pictures"]["on"] and facts.pictures < asked_for:
-        yield "pass", "pictures", f"Fewer pictures than the {asked_for} asked for: {len(scores)}."
-    # 2 no likes left -> super-like if allowed, else stop
-    if standing.likes_left == 0:
-        if "out_of_likes" in supers and one_left:
-            yield "super_like", "likes", "No likes are left; a super like is used instead."
-        yield "stop", "likes", "No likes are left."
-    # 3 accept all -> like
-    if policy["accept_all"]:
-        yield "like", "accept_all", "Accept all is on."
-    # 4 age out of range -> pass; 5 distance out of range -> pass
-    age, far = policy["age"], policy["distance"]
-    if age["on"] and facts.age is not None:
-        if age["min"] is not None and facts.age < age["min"]:
-            yield "pass", "age", f"The declared age is below {age['min']}."
-        if age["max"] is not None and facts.age > age["max"]:
-            yield "pass", "age", f"The declared age is above {age['max']}."
-    if far["on"] and facts.distance_km is not None:
-        if far["min"] is not None and facts.distance_km < far["min"]:
-            yield "pass", "distance", f"Nearer than {far['min']:g} km."
-        if far["max"] is not None and facts.distance_km > far["max"]:
-            yield "pass", "distance", f"Farther than {far['max']:g} km."
-    # 6 bio: required and empty -> pass, banned -> pass, super-like word, like word
-    bio = policy["bio"]
-    if bio["required"] and not facts.bio.strip():
-        yield "pass", "bio", "There is no text, and one is required."
-    for word in bio["ban"]:
-        if has(facts.bio, word):
-            yield "pass", "bio", f"The text has the banned word '{word}'."
-    for word in bio["super_like"]:
-        if has(facts.bio, word):
-            said = f"The text has the super-like word '{word}'"
-            if "bio_words" in supers and one_left:
-                yield "super_like", "bio", f"{said}."
-            elif "bio_words" in supers:
-                yield "like", "bio", f"{said}; no super likes are left, so it is a like."
-            else:
-                yield "like", "bio", f"{said}; super likes for words are off, so it is a like."
-    for word in bio["like"]:
-        if has(facts.bio, word):
-            yield "like", "bio", f"The text has the word '{word}'."
-    yield by_model(policy, scores, "high_confidence" in supers and one_left)
-
-
-def by_model(policy: dict[str, Any], scores: list[float | None], may_super: bool) -> Row:
-    """7: the first at or above likes, none is a pass; a failure is `not judged`, never a like."""
-    least = policy["model"]["threshold"]
-    for number, score in enumerate(scores, start=1):
-        if score is not None and score >= least:
-            if may_super and score >= 0.9:
-                said = f"Picture {number} has {percent(score)}, at or above 90 %: a super like."
-                return "super_like", "model", said
-            said = f"Picture {number} has {percent(score)}, at or above {percent(least)}."
-            return "like", "model", said
-    seen = [score for score in scores if score is not None]
-    if None in scores:
-        what = f"picture {scores.index(None) + 1}: cannot be decoded"
-        if not seen:
-            return "leave", "model", f"Not judged: {what}."
-        none = f"no picture that could be judged reaches {percent(least)}, but {what}"
-        return "leave", "model", f"Not judged: {none}."
-    if not seen:
-        return "pass", "model", "There is no picture to judge."
-    number = scores.index(max(seen)) + 1
-    nearest = f"picture {number} comes nearest with {percent(max(seen))}"
-    return "pass", "model", f"No picture reaches {percent(least)}; {nearest}."
-
-
-def percent(value: float) -> str:
-    return {0.399: "39.9 %"}.get(value, f"{value * 100:.0f} %")
 
 
 @settings(max_examples=600, deadline=None)
