@@ -172,13 +172,13 @@ class Deck:
         row = self.row
         return check(row.policy, people=row.people)
 
-    def state(self) -> dict[str, Any]:
+    def state(self, counts: Counts | None = None) -> dict[str, Any]:
         """`deck` (a row), `counts`, `champion` (a row or None), `may_on` (what stands against
         `on`), `needs` (secrets: `name title have`), `confirmed` (when), `least_dry`, `busy`."""
         from tellapart.steps.decide import preparing
 
         champion = self.ledger.head("champion")
-        counts = self.counts()
+        counts = counts or self.counts()
         return {
             "deck": self.row,
             "counts": counts,

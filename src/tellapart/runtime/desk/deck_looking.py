@@ -33,6 +33,8 @@ MOST_ON_A_PAGE, MOST_TO_REVIEW, MOST_SKIPPED = 200, 20, 200
 _STANDS = ("corrected", "confirmed", "none")
 #: An estimate of how far labelling is counts so many seconds, or until so many labels more.
 _SECONDS, _ANEW = 20.0, 5
+#: Seconds for which counts are kept.
+_MOMENTS = 2.0
 #: Candidates that wait for a label are counted up to here.
 _MOST_WAITING = 100_000
 
@@ -58,7 +60,6 @@ class DeckLooking(Running):
             deck.undo(candidate)
         else:
             deck.correct(candidate, label_of(label))
-        self._memory.forget(self._whose(deck))
         self._learn_soon(deck)
         return self._progress(deck)
 
@@ -75,7 +76,6 @@ class DeckLooking(Running):
                 expected="a label that can be taken back",
                 do="Look at the next candidate.",
             )
-        self._memory.forget(self._whose(deck))
         following = self.deck_review(name, skip=[back.id])
         first = rows.candidate_view(deck.candidate(back.id), because(back))
         return ReviewView([first, *following.items], following.progress, following.can_undo)
@@ -167,6 +167,10 @@ class DeckLooking(Running):
     def _whose(self, deck: Deck) -> Hashable:
         return ("deck", deck.ledger.id)
 
+    def _deck_counts(self, deck: Deck) -> ledger.Counts:
+        """Its counts of some moments ago: of ten thousand candidates they take half a second."""
+        return self._memory.get(self._whose(deck), "counts", deck.counts, _MOMENTS)
+
     def _tasted(self, deck: Deck, verb: str, **values: Any) -> Any:
         """What takes a network or a fit: see `tasting`."""
         return self._memory.tasting.ask(self.engine, self.settings, deck.name, verb, **values)
@@ -191,7 +195,7 @@ class DeckLooking(Running):
 
         An estimate takes tenths of a second, and somebody who labels says a word a second.
         """
-        said, counts = deck.ledger.said(), deck.counts()
+        said, counts = deck.ledger.said(), self._deck_counts(deck)
         words = [one.label for one in said]
         whose = ("deck", deck.ledger.id, "estimate")
         found = self._memory.get(

@@ -65,7 +65,11 @@ class Decks(DeckLearning):
         shown = left[:limit]
         busy = self._busy()
         items = [
-            rows.deck_row(row, self._counted_deck(row), busy=f"deck:{row.id}" in busy)
+            rows.deck_row(
+                row,
+                self._deck_counts(Deck(row.name, self.settings, self.engine)),
+                busy=f"deck:{row.id}" in busy,
+            )
             for row in shown
         ]
         return Page(items, shown[-1].name if len(left) > len(shown) else None, len(everything))
@@ -251,17 +255,13 @@ class Decks(DeckLearning):
 
     # -- inside -----------------------------------------------------------------------------
 
-    def _counted_deck(self, row: ledger.DeckRow) -> ledger.Counts:
-        deck = Deck(row.name, self.settings, self.engine)
-        return self._memory.get(("deck", row.id), "counts", deck.counts, 1.0)
-
     def _changed_deck(self, deck: Deck) -> DeckView:
         self._memory.forget(self._whose(deck))
         return self._shown_deck(deck)
 
     def _shown_deck(self, deck: Deck) -> DeckView:
         """A deck with all its settings, as it stands now."""
-        state = deck.state()
+        state = deck.state(self._deck_counts(deck))
         row: ledger.DeckRow = state["deck"]
         kind = registry.load("deck", row.source)
         busy = state["busy"] or bool(self._turn_runs(deck, limit=1, states=_UNDER_WAY))
