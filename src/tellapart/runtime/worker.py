@@ -35,8 +35,9 @@ from tellapart.store.schema_runs import run_events, runs
 #: what is to be deleted, for what is too old; for decks whose turn is due, for deeper trainings.
 _LOOK_S, _RENEW_S, _BURY_S, _POST_S, _FORGET_S, _PRUNE_S = 0.4, 4.0, 1.0, 2.0, 10.0, 3600.0
 _DUE_S, _DEEPER_S = 2.0, 60.0
-#: Turns of decks that one worker takes at a time, beside its runs.
-_TURNS = 1
+#: Turns of decks that one worker takes at a time, beside its runs: one whose service is slow
+#: holds nobody up.
+_TURNS = 4
 #: Seconds in which a claimed run must have begun.
 _BEGIN_S = 60.0
 #: Days for which the events of an ended run are kept.

@@ -23,8 +23,8 @@ from tellapart.recipe.naming import is_name, slug
 from tellapart.settings import Settings
 from tellapart.steps.decide.eyes import AgeModel, Estimates
 from tellapart.steps.decide.learning import Learning
+from tellapart.steps.decide.plan import Plan
 from tellapart.steps.decide.tasting import Judge, base_of, bundle, head_of, judge_of
-from tellapart.steps.decide.turn import Plan
 
 
 def new(

@@ -10,7 +10,7 @@ from tellapart.decks.ledger import Ledger
 from tellapart.decks.shapes import ActionRow, DeckRow
 from tellapart.errors import DataError
 from tellapart.policy import Decision, Judged, Policy, Recorded, Replayed, Standing, replay, seed_of
-from tellapart.steps.decide.turn import facts_of
+from tellapart.steps.decide.plan import facts_of
 
 
 class _Blind:

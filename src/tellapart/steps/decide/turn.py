@@ -10,77 +10,33 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from tellapart import registry
-from tellapart.decks.ledger import Ledger
-from tellapart.decks.shapes import DeckRow, TurnReport, iso, now
-from tellapart.decks.stream import Offered, Seen
+from tellapart.decks.shapes import TurnReport, iso
+from tellapart.decks.stream import Seen
 from tellapart.decks.verdicts import ACTS, Limits, Verdict
-from tellapart.doors import Candidate, DeckContext, DeckPicture, DeckSource
+from tellapart.doors import DeckContext, DeckSource
 from tellapart.errors import (
     ExhaustedError,
     Interrupted,
     ServiceError,
     TellapartError,
-    WorkerError,
 )
 from tellapart.fetch import Fetcher
-from tellapart.forgetting import Refusals
 from tellapart.policy import (
     Decision,
-    Facts,
-    Policy,
     Standing,
-    check,
     decide,
     decide_as_told,
-    declared_adult,
     seed_of,
-    unreadable,
 )
-from tellapart.settings import Settings
-from tellapart.steps import fingerprint
 from tellapart.steps.decide.acting import Acting, UnclearError, out_until
-from tellapart.steps.decide.eyes import AgeModel, Album, Looking
-from tellapart.steps.decide.tasting import Judge
-
-#: Candidates asked for at a time; a turn's candidates and seconds at most; seconds that a source
-#: may take to give candidates, and to give a picture.
-BATCH, MOST, TURN_S, NEXT_S, PICTURE_S = 20, 500, 240.0, 90.0, 60.0
-#: Seconds between two signs of life.
-RENEW_S = 10.0
-#: Candidates without a judgement in a row after which the stream is taken for exhausted.
-_VAIN = 2_000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one turn works with."""
-
-    #: The owner's.
-    settings: Settings
-    engine: sa.Engine
-    deck: DeckRow
-    folder: Path
-    turn: str
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    confirmed: bool = False
-    limit: int | None = None
-    seconds: float = TURN_S
-    #: Made on first use: a turn that rules alone decide loads no model.
-    judge: Callable[[], Judge] = field(default=lambda: _nobody())
-    ages: Callable[[], AgeModel | None] = lambda: None
-    #: The id of the head that `judge` gives, known without loading anything.
-    head: str = ""
-    cancelled: Callable[[], bool] = lambda: False
-    progress: Callable[[int], None] = lambda judged: None
+from tellapart.steps.decide.eyes import Album, Looking
+from tellapart.steps.decide.intake import Intake
+from tellapart.steps.decide.plan import RENEW_S, Plan, facts_of, shape_of, unforeseen
 
 
 def take(plan: Plan) -> TurnReport:
@@ -91,27 +47,8 @@ def take(plan: Plan) -> TurnReport:
     return asyncio.run(_Turn(plan).run())
 
 
-class _Turn:
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.deck = plan.deck
-        self.ledger = Ledger(plan.engine, plan.deck.id)
-        self.policy: Policy = check(plan.deck.policy, people=plan.deck.people)
-        self.digest = fingerprint(plan.deck.policy)[:16]
-        self.refusals = Refusals(plan.settings, plan.engine, plan.deck.owner)
-        self.report = TurnReport(plan.turn, plan.deck.mode, now())
-        self._end = time.monotonic() + plan.seconds
-        #: Whether another turn has taken the deck over.
-        self._lost = False
-        #: Whether somebody was dropped of whom something had been kept.
-        self._erased = False
-        self._known: set[str] = set()
-        self._done: set[str] = set()
-        self._acts = 0
-        #: What the service has left, where it said so by an error only.
-        self._out: dict[str, int] = {}
-        self._source: DeckSource
-        self._pictures: dict[str, tuple[DeckPicture, ...]] = {}
+class _Turn(Intake):
+    """One turn, from its first question to its report."""
 
     async def run(self) -> TurnReport:
         start = time.perf_counter()
@@ -122,13 +59,13 @@ class _Turn:
                 await self._work()
         except Interrupted as error:
             self.report.end = self.report.end or "cancelled"
-            self.report.error = _shape(error)
+            self.report.error = shape_of(error)
             self._close(start)
             raise
         except TellapartError as error:
             self._met(error)
         except Exception as error:  # a stranger's source may fail with anything
-            self._met(_unforeseen(error))
+            self._met(unforeseen(error))
         finally:
             renewing.cancel()
         self._close(start)
@@ -173,68 +110,6 @@ class _Turn:
                 self.report.end = "limit"
                 return
         self.report.end = self.report.end or "exhausted"
-
-    # -- what comes -------------------------------------------------------------------------
-
-    async def _stream(self) -> AsyncIterator[tuple[Seen, bool]]:
-        """Candidates to be judged: first what an earlier turn left."""
-        for seen in self.ledger.pending(self.deck.mode, self.plan.head):
-            if not self._going():
-                return
-            self._done.add(seen.ref)
-            yield seen, False
-        vain = 0
-        while self._going() and vain < _VAIN:
-            async with asyncio.timeout(NEXT_S):
-                found = await self._source.next(BATCH)
-            if not found:
-                return
-            for candidate in found:
-                if not self._going():
-                    return
-                seen_or_none = self._take(candidate)
-                vain = vain + 1 if seen_or_none is None else 0
-                if seen_or_none is not None:
-                    yield seen_or_none, candidate.person is True
-
-    def _take(self, candidate: Candidate) -> Seen | None:
-        """Keep what may be kept of a candidate; None: it is not judged, or not again."""
-        if self.refusals and self.refusals.candidate(self.deck.source, candidate.ref):
-            return None
-        if self._people(candidate.person is True) and not declared_adult(_facts(candidate)):
-            self._no_adult(candidate.ref)
-            return None
-        if candidate.ref in self._known or candidate.ref in self._done:
-            return None
-        self._done.add(candidate.ref)
-        self._pictures[candidate.ref] = candidate.pictures
-        seen = self.ledger.offer(_offered(candidate))
-        given = {at: one.data for at, one in enumerate(candidate.pictures) if one.data}
-        if given:  # they cannot be had again, should this turn be cut off
-            self._album(seen).take(given)
-            seen = self.ledger.seen(seen.id)
-        if candidate.problem:
-            self._keep(seen, unreadable(candidate.problem), {})
-            return None
-        return seen
-
-    def _people(self, person: bool) -> bool:
-        """Whether the adult guard is on; once a deck has held a person it stays on."""
-        if person and not self.deck.people:
-            self.policy = self.policy.for_people()
-            policy = self.policy.model_dump(mode="json")
-            gone = self.ledger.guard(policy)
-            self.report.not_adult += gone
-            self._erased = self._erased or gone > 0
-            self.digest = fingerprint(policy)[:16]
-            self.deck = replace(self.deck, people=True, policy=policy)
-        return self.deck.people or self._source.people is True
-
-    def _no_adult(self, ref: str) -> None:
-        """Nothing is kept but a count, also of what was kept before they were known to be none."""
-        self.report.not_adult += 1
-        self.ledger.count_not_adult()
-        self._erased = self.ledger.forget_ref(ref) or self._erased
 
     # -- judging ----------------------------------------------------------------------------
 
@@ -282,31 +157,6 @@ class _Turn:
         today = self.ledger.acts_of(f"{at:%Y-%m-%d}")
         return Standing(now=at, session=self._acts, today=today, **left)
 
-    def _album(self, seen: Seen) -> Album:
-        loop = asyncio.get_running_loop()
-        offered = self._pictures.get(seen.ref) or tuple(
-            DeckPicture(file_url=url, path=Path(path) if path else None)
-            for _, _, url, path, _ in seen.pictures
-        )
-
-        def fetch(positions: Sequence[int]) -> Sequence[bytes | TellapartError]:
-            work = self._fetch([offered[position] for position in positions])
-            return asyncio.run_coroutine_threadsafe(work, loop).result()
-
-        return Album(self.ledger, self.plan.folder, seen, fetch, self.refusals)
-
-    async def _fetch(self, pictures: Sequence[DeckPicture]) -> list[bytes | TellapartError]:
-        async def one(picture: DeckPicture) -> bytes | TellapartError:
-            try:
-                async with asyncio.timeout(PICTURE_S):
-                    return await self._source.picture(picture)
-            except TellapartError as error:
-                return error
-            except Exception as error:
-                return _unforeseen(error)
-
-        return list(await asyncio.gather(*(one(picture) for picture in pictures)))
-
     def _keep_looks(self, seen: Seen, album: Album, looking: Looking) -> None:
         """Keep scores and features; features of faces never."""
         ids = {position: id for id, position, *_ in seen.pictures}
@@ -343,8 +193,8 @@ class _Turn:
 
     async def _act(self, seen: Seen, verdict: Verdict) -> str:
         """`on`: the turn goes on; `off`: it ends; `again`: the candidate is decided anew."""
-        if self.deck.mode == "on" and verdict.action in ACTS:
-            await self._source.pace()
+        if self.deck.mode == "on" and verdict.action in ACTS and not await self._paced():
+            return "off"
         limits = Limits(self.policy.limits.day, f"{datetime.now(UTC):%Y-%m-%d}")
         checked = time.monotonic()
         kept = self.ledger.keep(verdict, self.plan.turn, self.deck.mode, limits)
@@ -365,6 +215,19 @@ class _Turn:
             self.report.end = "switched off"
             return "off"
         return "on"
+
+    async def _paced(self) -> bool:
+        """Wait until the service may be asked again; False: the turn has ended meanwhile."""
+        pace = asyncio.ensure_future(self._source.pace())
+        try:
+            while not pace.done():
+                await asyncio.wait({pace}, timeout=0.5)
+                if not pace.done() and not self._going():
+                    return False
+            await pace
+            return True
+        finally:
+            pace.cancel()
 
     async def _send(self, verdict: Verdict, ref: str, kept: Any, checked: float) -> Any:
         try:
@@ -400,21 +263,9 @@ class _Turn:
 
     # -- the end ----------------------------------------------------------------------------
 
-    def _going(self) -> bool:
-        """Whether there is time, and nobody wants the turn to end."""
-        if self.plan.cancelled() or self._lost:
-            self.report.end = "cancelled"
-        elif time.monotonic() > self._end:
-            self.report.end = "time"
-        elif self.report.judged >= MOST:
-            self.report.end = "limit"
-        elif self.deck.mode != self.ledger.row().mode:
-            self.report.end = "switched off"
-        return not self.report.end
-
     def _met(self, error: TellapartError) -> None:
         """What a person is to be told of; a deck that only a person can help is switched off."""
-        shape = _shape(error)
+        shape = shape_of(error)
         self.report.error, self.report.end = shape, "error"
         if isinstance(error, ExhaustedError):
             self.report.end = "exhausted"
@@ -442,37 +293,6 @@ class _Turn:
             self.ledger.settle()
 
 
-def facts_of(seen: Seen) -> Facts:
-    """What a candidate says of itself, as a policy takes it."""
-    return Facts(
-        name=seen.name,
-        bio=seen.bio,
-        age=seen.age,
-        distance_km=seen.distance_km,
-        pictures=len(seen.pictures),
-        fields=seen.fields,
-    )
-
-
-def _facts(candidate: Candidate) -> Facts:
-    return Facts(age=candidate.age)
-
-
-def _offered(candidate: Candidate) -> Offered:
-    return Offered(
-        ref=candidate.ref,
-        name=candidate.name,
-        bio=candidate.bio,
-        age=candidate.age,
-        distance_km=candidate.distance_km,
-        fields=candidate.fields,
-        url=candidate.url,
-        pictures=tuple(
-            (one.file_url, str(one.path) if one.path else "") for one in candidate.pictures
-        ),
-    )
-
-
 def _recorded(standing: Standing, looking: Looking) -> dict[str, Any]:
     """What a replay needs of how it was decided."""
     return {
@@ -486,26 +306,6 @@ def _recorded(standing: Standing, looking: Looking) -> dict[str, Any]:
     }
 
 
-def _shape(error: TellapartError) -> dict[str, Any]:
-    shape: dict[str, Any] = error.to_dict()["error"]
-    return shape
-
-
-def _unforeseen(error: Exception) -> TellapartError:
-    if isinstance(error, TimeoutError):
-        return ServiceError(
-            "The deck's source gave no answer in time.",
-            expected=f"an answer within {NEXT_S:.0f} s",
-            do="Nothing: the next turn asks again. If it goes on, look at the service.",
-            reason="timeout",
-        )
-    return WorkerError(
-        f"The deck's source failed: {type(error).__name__}: {error}",
-        expected="candidates, or an error of the door's own kinds",
-        do="Report it to whoever wrote the source.",
-    )
-
-
 def _quietly(do: Callable[[], object]) -> None:
     """What nothing stands on may fail."""
     try:
@@ -514,7 +314,3 @@ def _quietly(do: Callable[[], object]) -> None:
         raise
     except Exception:  # noqa: S110 - its pictures are looked at when they are needed
         pass
-
-
-def _nobody() -> Judge:
-    raise RuntimeError("a turn without a judge")
