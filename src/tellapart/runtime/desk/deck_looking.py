@@ -33,6 +33,10 @@ MOST_ON_A_PAGE, MOST_TO_REVIEW, MOST_SKIPPED = 200, 20, 200
 _STANDS = ("corrected", "confirmed", "none")
 #: An estimate of how far labelling is counts so many seconds, or until so many labels more.
 _SECONDS, _ANEW = 20.0, 5
+#: Seconds for which the last estimate is told where nobody waits for a new one, and what is told
+#: where there is none.
+_LASTING = 86_400.0
+_UNKNOWN = {"accuracy": None, "low": None, "high": None, "saved": None, "stop": False, "why": ""}
 #: Seconds for which counts are kept.
 _MOMENTS = 2.0
 #: Candidates that wait for a label are counted up to here.
@@ -61,7 +65,7 @@ class DeckLooking(Running):
         else:
             deck.correct(candidate, label_of(label))
         self._learn_soon(deck)
-        return self._progress(deck)
+        return self._progress(deck, wait=False)
 
     def deck_undo(self, name: str) -> ReviewView:
         """Take the last word back; its candidate comes first again.
@@ -190,17 +194,23 @@ class DeckLooking(Running):
 
         self._memory.tasting.learn_soon(deck.ledger.id, learn)
 
-    def _progress(self, deck: Deck) -> ProgressView:
+    def _progress(self, deck: Deck, *, wait: bool = True) -> ProgressView:
         """How far labelling is: labels as they stand, the estimate of some seconds ago.
 
-        An estimate takes tenths of a second, and somebody who labels says a word a second.
+        An estimate takes tenths of a second, and somebody who labels says a word a second; not
+        to `wait` takes the last one there was.
         """
         said, counts = deck.ledger.said(), self._deck_counts(deck)
         words = [one.label for one in said]
         whose = ("deck", deck.ledger.id, "estimate")
-        found = self._memory.get(
-            whose, len(words) // _ANEW, lambda: self._tasted(deck, "progress"), _SECONDS
-        )
+        last: dict[str, Any] = self._memory.get((*whose, "last"), "last", dict, _LASTING)
+        if wait:
+            found = self._memory.get(
+                whose, len(words) // _ANEW, lambda: self._tasted(deck, "progress"), _SECONDS
+            )
+            last.update(found)
+        else:
+            found = {**_UNKNOWN, **last}
         return ProgressView(
             labels=len(words),
             likes=words.count("like"),
