@@ -66,7 +66,7 @@ class DeckPage:
         #: Whether it is said that a turn is queued.
         self.queued = False
         self.parts: list[tuple[ui.element, Callable[[], None], Callable[[DeckView], Any], Any]] = []
-        with tag("div", classes="deck"):
+        with tag("div", classes="deck") as self.root:
             with tag("div", classes="stack stack-l"):
                 self._part(self._switch, lambda now: (now.mode, now.may_on, now.why, now.error))
                 with tag("section", aria_label=words.NOW):
@@ -128,7 +128,7 @@ class DeckPage:
                 with tag("div", classes="notice bad"):
                     error_parts(view.error)
             elif view.why:
-                tag("p", view.why, classes="small quiet")
+                tag("p", view.why[:1].upper() + view.why[1:], classes="small quiet")
             if view.mode != "on" and view.may_on:
                 with tag("div", classes="notice"):
                     tag("strong", words.NOT_YET)
@@ -160,9 +160,10 @@ class DeckPage:
         except TellapartError as error:
             self.said.fail(error)
             return
-        self.show(view)
-        self.said.say(words.SWITCHED[mode], kind="good" if mode == "on" else "")
-        ui.run_javascript(f"document.querySelector('[name=mode][value={mode}]')?.focus()")
+        with self.root:  # what was pressed is drawn anew
+            self.show(view)
+            self.said.say(words.SWITCHED[mode], kind="good" if mode == "on" else "")
+            ui.run_javascript(f"document.querySelector('[name=mode][value={mode}]')?.focus()")
 
     # -- what it does -----------------------------------------------------------------------
 
@@ -306,8 +307,9 @@ class DeckPage:
         except TellapartError as error:
             self.kept.fail(error)
             return
-        self.show(view)
-        self.kept.say(words.CREDENTIAL_SAVED, kind="good", focus=True)
+        with self.root:
+            self.show(view)
+            self.kept.say(words.CREDENTIAL_SAVED, kind="good", focus=True)
 
     # -- the rest ---------------------------------------------------------------------------
 

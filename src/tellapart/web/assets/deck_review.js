@@ -5,6 +5,7 @@ const AHEAD = 6; // candidates to have ready
 const SIDE = 512; // pixels of a picture's longest side: what a phone shows sharp
 const FAR = 90; // pixels of a swipe that decides, or
 const FAST = 0.5; // pixels a millisecond of one that is short but quick
+const BUSY = [429, 503]; // answers of a server that has too much to do at the moment
 const MOST_SKIPPED = 100; // ids that a question may name
 
 class Review extends HTMLElement {
@@ -77,7 +78,7 @@ class Review extends HTMLElement {
     const query = new URLSearchParams({ limit: AHEAD });
     const waiting = this.past.filter((one) => !one.stored).map((one) => one.row.id);
     for (const id of [...this.queue.map((row) => row.id), ...waiting.slice(-MOST_SKIPPED)]) query.append("skip", id);
-    const { ok, data, error } = await tellapart.ask("GET", `${this.dataset.url}/review?${query}`);
+    const { ok, data, error } = await this.patiently("GET", `review?${query}`);
     this.asking = false;
     if (!ok) {
       if (!this.row) this.draw();
@@ -332,7 +333,16 @@ class Review extends HTMLElement {
 
   post(row, label) {
     // It arrives though the page is left meanwhile.
-    return tellapart.ask("POST", `${this.dataset.url}/candidates/${row.id}/label`, { label }, { keepalive: true });
+    return this.patiently("POST", `candidates/${row.id}/label`, { label }, { keepalive: true });
+  }
+
+  /** Ask again a few times where the server has too much to do at the moment. */
+  async patiently(method, path, ...more) {
+    for (let wait = 400; ; wait *= 2) {
+      const answer = await tellapart.ask(method, `${this.dataset.url}/${path}`, ...more);
+      if (answer.ok || !BUSY.includes(answer.status) || wait > 4000) return answer;
+      await new Promise((done) => setTimeout(done, wait));
+    }
   }
 
   fail(error, again = null) {
