@@ -145,6 +145,23 @@ def test_what_cannot_be_added_is_told(
     assert ada.get(f"{DECKS}/wrong").status_code == 404
 
 
+def test_a_list_is_a_stream_too(ada: httpx.Client, house: Served) -> None:
+    """A list of candidates comes as an upload; paths in it lead nowhere but beside it."""
+    rows = [{"id": "1", "name": "One", "pictures": ["/etc/passwd", "../../x.png"]}]
+    text = "\n".join(json.dumps(row) for row in rows)
+    made = ada.post("/api/v1/uploads", params={"name": "stream.jsonl"}, content=text.encode())
+    assert made.status_code == 201 and made.json()["kind"] == "list", made.text
+    options = {"path": made.json()["data"]}
+    body = {"name": "listed", "source": "jsonl", "options": options, "people": False}
+    assert ada.post(DECKS, json=body).status_code == 201
+    ada.post(f"{DECKS}/listed/dry")
+    _turn(house, "listed")
+    one = ada.get(f"{DECKS}/listed/results").json()["items"][0]
+    assert one["name"] == "One" and not any(each["kept"] for each in one["pictures"])
+    assert one["verdict"]["action"] in ("pass", "leave")
+    ada.delete(f"{DECKS}/listed")
+
+
 def test_a_deck_is_off_until_somebody_switches_it(
     ada: httpx.Client, things: str, house: Served
 ) -> None:

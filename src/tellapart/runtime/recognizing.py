@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
@@ -91,6 +92,8 @@ def recognized(
     place = DATA + suffix
     file.rename(folder / place)
     upload = replace(upload, place=place)
+    if suffix == ".jsonl" and _is_stream(folder / place):
+        return replace(upload, kind="list", data=SCHEME + upload.id)
     if suffix == ".parquet":
         return replace(upload, kind="table", data=SCHEME + upload.id)
     return _list(folder, upload)
@@ -128,6 +131,17 @@ def _list(folder: Path, upload: Upload) -> Upload:
         _text(path, upload.name)
         return replace(upload, kind="table", data=SCHEME + upload.id)
     return replace(_counted(folder, upload, path), kind="list")
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a list holds candidates of a deck, whose pictures stand in a list of their own."""
+    with path.open("rb") as stream:
+        first = stream.readline(MOST_RECIPE)
+    try:
+        row = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and isinstance(row.get("pictures"), list)
 
 
 def looked_through(folder: Path, upload: Upload) -> Upload:
