@@ -69,6 +69,13 @@ class Heads(Base):
             self._log(connection, "head", why, **{**evaluation, "head": head, "state": state})
             self._drop_old(connection)
 
+    def has_acted(self, head: str) -> bool:
+        """Whether a verdict of a live deck stands on this head."""
+        table = schema.deck_actions.c
+        mine = (table.deck_id == self.id, table.head == head, table.mode == "on")
+        with self._reading() as connection:
+            return connection.scalar(sa.select(table.id).where(*mine).limit(1)) is not None
+
     def roll_back(self) -> str:
         """Put the champion before the present one back; its id. Raises `InputError`."""
         with self._writing() as connection:

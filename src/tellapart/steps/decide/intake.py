@@ -52,6 +52,8 @@ class Intake:
         self._lost = False
         #: Whether somebody was dropped of whom something had been kept.
         self._erased = False
+        #: Who is no adult; forgotten with the turn.
+        self._turned_away: set[str] = set()
         self._known: set[str] = set()
         self._done: set[str] = set()
         self._acts = 0
@@ -118,8 +120,10 @@ class Intake:
 
     def _no_adult(self, ref: str) -> None:
         """Nothing is kept but a count, also of what was kept before they were known to be none."""
-        self.report.not_adult += 1
-        self.ledger.count_not_adult()
+        if ref not in self._turned_away:  # a source may offer somebody twice
+            self._turned_away.add(ref)
+            self.report.not_adult += 1
+            self.ledger.count_not_adult()
         self._erased = self.ledger.forget_ref(ref) or self._erased
 
     def _album(self, seen: Seen) -> Album:

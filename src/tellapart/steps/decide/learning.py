@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 #: Pictures looked at together where a new base needs all of them seen anew.
 _MANY = 32
+#: Why a head goes live that could not be compared.
+_NOBODY = "No head has acted yet that it would have to be better than."
+#: Labels to learn from with which a first head goes live by itself.
+_FIRST = 20
 #: Candidates of a stream that a list is made of.
 _POOL = 2_000
 
@@ -119,8 +123,8 @@ class Learning:
             "refused": "refused",
         }
         state, why = states[verdict.state], verdict.why
-        if state == "shadow" and self.ledger.head("champion") is None and champion is None:
-            state, why = "champion", f"The first head: there is none to be better than. {why}"
+        if state == "shadow" and verdict.p is None and not self._has_acted(champion):
+            state, why = "champion", f"{_NOBODY} {why}"
         evaluation = {**verdict.to_dict(), "against": self._live}
         self.ledger.decide(waiting[0].id, state, evaluation, why)
         return Lesson(waiting[0].id, state, why)
@@ -129,6 +133,13 @@ class Learning:
     def _live(self) -> str:
         live = self.ledger.head("champion")
         return "" if live is None else live[0].id
+
+    def _has_acted(self, champion: Taste | None) -> bool:
+        """Whether there is a head that a live deck has acted by: only such a one is to be beaten
+        before another may take its place."""
+        if champion is None:
+            return False
+        return not self._live or self.ledger.has_acted(self._live)
 
     def _asked(self) -> int:
         """How many challengers were really compared with this champion: each was a chance."""
@@ -298,8 +309,9 @@ class Learning:
 
 
 def keep_up(learning: Learning) -> Lesson | None:
-    """Mark what looks new. Where as much feedback is held back again as the gate asks for at
-    least, fit a challenger and gate it: gating after every label would let in by chance."""
+    """Mark what looks new, and learn from labels that no head has learned from yet. Where as much
+    feedback is held back again as the gate asks for at least, gate what was learned: gating after
+    every label would let in by chance."""
     from tellapart.learn.taste.gate import LEAST
 
     ledger = learning.ledger
@@ -307,11 +319,18 @@ def keep_up(learning: Learning) -> Lesson | None:
         return None
     learning.look_on()
     learning.mark_new()
-    held = sum(one.part == "held" for one in learning.said.values())
-    gated = [int(one.evaluation.get("n") or 0) for one in ledger.heads() if one.evaluation]
-    if held - max(gated, default=0) < LEAST:
-        return None
-    learning.refit()
+    parts = [one.part for one in learning.said.values()]
+    heads = ledger.heads()
+    learned = len(learning.labelled("train").candidates)
+    lesson = None
+    if learned != (heads[0].labels if heads else 0):
+        lesson = learning.refit()
+    gated = [int(one.evaluation.get("n") or 0) for one in heads if one.evaluation]
+    first = ledger.head("champion") is None and learned >= _FIRST
+    if parts.count("held") - max(gated, default=0) < LEAST and not (first and lesson):
+        return lesson
+    if ledger.head("challenger") is None:
+        learning.refit()
     return learning.gate()
 
 
