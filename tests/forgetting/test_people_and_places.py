@@ -198,3 +198,28 @@ def test_the_search_finds_whatever_stands_wherever(tmp_path: Path, many: int) ->
         assert list(Search(needles).below(tmp_path)) == [tmp_path / "file"], place
     (tmp_path / "file").write_bytes(blank)
     assert list(Search(needles).below(tmp_path)) == []
+
+
+def test_what_a_backup_brings_back_is_forgotten_again(settings: Settings, tmp_path: Path) -> None:
+    from tellapart.store.backup import back_up
+    from tellapart.store.restore import restore
+
+    engine = database.open_database(settings)
+    catalog = holding(settings, engine, "", "p", drawn(1), drawn(2), drawn(3))
+    row, other, third = catalog.pictures()
+    forget(settings, engine, Asked("picture", third.id))
+    back_up(settings, tmp_path / "backup.zip")
+    forget(settings, engine, Asked("picture", row.id))
+    engine.dispose()
+    done = restore(settings, tmp_path / "backup.zip")
+    assert done.refused == 2 and done.before is not None  # content and address
+    engine = database.open_database(settings)
+    there = Catalog.open(engine, "p")
+    assert {one.id for one in there.pictures()} == {row.id, other.id}
+    told = forget(settings, engine, Asked("again", ""))
+    assert told.removed["ledger"] == {"pictures": 1}
+    assert [one.id for one in there.pictures()] == [other.id]
+    # The home of before the restore is a person's: it is named.
+    assert told.gone or all(name.startswith("before-restore-") for name in told.remains)
+    assert forget(settings, engine, Asked("again", "")).removed.keys() == {"databases"}
+    engine.dispose()

@@ -68,6 +68,11 @@ def restore(
         emit(done.to_dict())
         return
     write(f"restored: {done.home}, as it was at {done.created}")
+    if done.refused:
+        tell(
+            f"{done.refused} contents, addresses or people were forgotten since that backup was "
+            "written: run `tellapart forget --again` to forget them in it too"
+        )
     if done.before is not None:
         tell(f"what was there lies in {done.before}; remove it when all is well")
 

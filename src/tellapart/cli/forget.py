@@ -42,6 +42,12 @@ def forget(
         str | None,
         typer.Option("--user", metavar="NAME", help="An account with everything that is its own."),
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="All that was forgotten before and has come back in a backup."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Also write the certificate there."),
@@ -58,7 +64,7 @@ def forget(
     from tellapart.forgetting import forget as forgetting
     from tellapart.store.database import open_database
 
-    wanted = _asked(picture, creator, candidate, user)
+    wanted = _asked(picture, creator, candidate, user, again)
     if deck is not None and wanted.kind != "candidate":
         raise InputError(
             "--deck was given without a candidate.",
@@ -72,7 +78,8 @@ def forget(
             expected="a place outside of it",
             do="Choose another folder.",
         )
-    ask(f"Forget this {wanted.kind} everywhere? It cannot be brought back.", yes)
+    what = "all of it again" if again else f"this {wanted.kind} everywhere"
+    ask(f"Forget {what}? It cannot be brought back.", yes)
     engine = open_database(settings)
     try:
         found = forgetting(
@@ -111,15 +118,21 @@ def forget(
 
 
 def _asked(
-    picture: str | None, creator: str | None, candidate: str | None, user: str | None
+    picture: str | None,
+    creator: str | None,
+    candidate: str | None,
+    user: str | None,
+    again: bool,
 ) -> Asked:
     from tellapart.forgetting import Asked
 
     given = [one for one in (picture, creator, candidate, user) if one is not None]
-    if len(given) != 1:
+    if again and not given:
+        return Asked("again", "")
+    if again or len(given) != 1:
         raise InputError(
-            f"forget was given {len(given)} things.",
-            expected="one: a picture, --creator, --candidate or --user",
+            f"forget was given {len(given) + again} things.",
+            expected="one: a picture, --creator, --candidate, --user or --again",
             do="Run it once for each.",
         )
     if creator is not None:

@@ -12,11 +12,12 @@ from tellapart.catalog.base import now
 from tellapart.errors import InputError
 from tellapart.forgetting import cleaning, texts
 from tellapart.forgetting.certificate import Certificate
+from tellapart.forgetting.finding import find
 from tellapart.forgetting.order import Order
 from tellapart.forgetting.places import PLACES
 from tellapart.forgetting.refusals import Refusals, named
 from tellapart.forgetting.searching import Search, telling
-from tellapart.forgetting.traces import Asked, find
+from tellapart.forgetting.traces import Asked
 from tellapart.settings import Settings
 from tellapart.store import database, schema, schema_accounts, schema_decks, schema_runs
 from tellapart.store.files import FileStore

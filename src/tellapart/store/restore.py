@@ -10,7 +10,7 @@ import sqlite3
 import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,8 +30,11 @@ from tellapart.store.backup import (
     run_tool,
     tool,
 )
-from tellapart.store.database import exists, open_database, reading, url_of
+from tellapart.store.database import exists, open_database, reading, url_of, writing
+from tellapart.store.inserting import insert_new
 from tellapart.store.migrations import REVISIONS
+from tellapart.store.schema_decks import decks
+from tellapart.store.schema_forgetting import forgotten
 
 _BLOCK = 1 << 20
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows' alone
@@ -46,6 +49,8 @@ class Restored:
     created: str
     entries: int
     before: Path | None
+    #: Digests of what was forgotten here and is not in the backup's list: refused all the same.
+    refused: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         before = None if self.before is None else str(self.before)
@@ -54,6 +59,7 @@ class Restored:
             "created": self.created,
             "entries": self.entries,
             "before": before,
+            "refused": self.refused,
         }
 
 
@@ -85,7 +91,9 @@ def restore(
         try:
             manifest = unpack(source, draft, watch)
             _fits(manifest, settings)
-            return _take(settings, draft, manifest)
+            refused = _refused(settings)
+            done = _take(settings, draft, manifest)
+            return replace(done, refused=_refuse(settings, refused))
         except OSError as error:
             raise StorageError(
                 f"The backup could not be put into {str(home)!r} ({error.strerror or error}).",
@@ -258,12 +266,51 @@ def _tables(settings: Settings) -> list[str]:
         engine.dispose()
 
 
+def _refused(settings: Settings) -> list[dict[str, Any]]:
+    """What was forgotten here: a backup of before does not know it."""
+    url = url_of(settings)
+    if not exists(settings) or (url.get_backend_name() == "sqlite" and not url.database):
+        return []
+    engine = sa.create_engine(url)
+    try:
+        if not sa.inspect(engine).has_table(forgotten.name):
+            return []
+        with engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(sa.select(forgotten))]
+    except sa.exc.SQLAlchemyError:
+        return []  # a database that cannot be read is no reason not to restore it
+    finally:
+        engine.dispose()
+
+
+def _refuse(settings: Settings, rows: list[dict[str, Any]]) -> int:
+    """Take the list over; how many are new to the backup."""
+    if not rows:
+        return 0
+    engine = open_database(settings)
+    try:
+        with writing(engine) as connection:
+            return sum(insert_new(connection, forgotten, row) for row in rows)
+    finally:
+        engine.dispose()
+
+
+def _land(engine: sa.Engine) -> None:
+    """Switch off every deck: the backup does not know what was sent after it was made."""
+    why = "Restored from a backup: what was sent since then is not known here."
+    flying = decks.c.mode != "off"
+    with writing(engine) as connection:
+        values = {"mode": "off", "why": why, "next_turn": "", "holder": ""}
+        connection.execute(decks.update().where(flying).values(**values))
+
+
 def _sound(settings: Settings) -> None:
     """Migrate the database to this program's revision, and read it once."""
     engine = open_database(settings)
     try:
         with reading(engine) as connection:
             connection.execute(sa.text("SELECT count(*) FROM projects"))
+        _land(engine)
     except sqlite3.Error as error:  # pragma: no cover - its bytes were compared
         raise StorageError(
             f"The restored database cannot be read ({error}).",
