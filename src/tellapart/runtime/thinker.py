@@ -36,15 +36,17 @@ class Thinker:
         self._child: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
 
-    def ask(self, what: str, settings: Settings, **values: Any) -> dict[str, Any]:
+    def ask(
+        self, what: str, settings: Settings, *, patience: float = _PATIENCE, **values: Any
+    ) -> dict[str, Any]:
         """What the child answers; raises what was raised there, as `TellapartError`.
 
-        Raises `OverloadedError` where others' requests take too long.
+        Raises `OverloadedError` where others' requests take longer than `patience` (seconds).
         """
-        if not self._turn.acquire(timeout=_PATIENCE):
+        if not self._turn.acquire(timeout=patience):
             raise OverloadedError(
                 "Others are having pictures decided on or explained.",
-                expected="a turn within half a minute",
+                expected=f"a turn within {patience:g} s",
                 do="Ask again in a moment.",
                 retry_after=5.0,
             )

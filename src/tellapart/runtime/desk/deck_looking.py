@@ -11,7 +11,14 @@ from typing import Any
 from tellapart import images
 from tellapart.deck import Deck
 from tellapart.decks import shapes as ledger
-from tellapart.errors import InputError, NotFoundError, PictureError, TellapartError
+from tellapart.errors import (
+    InputError,
+    NotFoundError,
+    OverloadedError,
+    PictureError,
+    TellapartError,
+    WorkerError,
+)
 from tellapart.runtime.desk import deck_rows as rows
 from tellapart.runtime.desk import thumbs
 from tellapart.runtime.desk.deck_shapes import (
@@ -37,6 +44,8 @@ _SECONDS, _ANEW = 20.0, 5
 #: where there is none.
 _LASTING = 86_400.0
 _UNKNOWN = {"accuracy": None, "low": None, "high": None, "saved": None, "stop": False, "why": ""}
+#: Seconds for which somebody who labels waits for the best order and a new estimate.
+_SOON = 2.0
 #: Seconds for which counts are kept.
 _MOMENTS = 2.0
 #: Candidates that wait for a label are counted up to here.
@@ -49,8 +58,13 @@ class DeckLooking(Running):
     def deck_review(self, name: str, *, limit: int = 3, skip: Sequence[str] = ()) -> ReviewView:
         """What a person should look at next; `skip`: ids of candidates to be left out."""
         deck = self._deck(name)
-        values = {"limit": min(max(1, limit), MOST_TO_REVIEW), "skip": list(skip)[:MOST_SKIPPED]}
-        ids: list[str] = self._tasted(deck, "review", **values)
+        limit, left_out = min(max(1, limit), MOST_TO_REVIEW), list(skip)[:MOST_SKIPPED]
+        ids: list[str]
+        try:
+            ids = self._tasted(deck, "review", _SOON, limit=limit, skip=left_out)
+        except (OverloadedError, WorkerError):  # nobody waits for the best order
+            waiting = deck.ledger.unlabelled(limit + len(left_out))
+            ids = [id for id in waiting if id not in left_out][:limit]
         found = deck.ledger.candidates(ids)
         progress = self._progress(deck)
         items = [rows.candidate_view(row, because(row)) for row in found]
@@ -175,9 +189,10 @@ class DeckLooking(Running):
         """Its counts of some moments ago: of ten thousand candidates they take half a second."""
         return self._memory.get(self._whose(deck), "counts", deck.counts, _MOMENTS)
 
-    def _tasted(self, deck: Deck, verb: str, **values: Any) -> Any:
+    def _tasted(self, deck: Deck, verb: str, patience: float = 30.0, **values: Any) -> Any:
         """What takes a network or a fit: see `tasting`."""
-        return self._memory.tasting.ask(self.engine, self.settings, deck.name, verb, **values)
+        asked = (self.engine, self.settings, deck.name, verb, values)
+        return self._memory.tasting.ask(*asked, patience=patience)
 
     def _learn_soon(self, deck: Deck) -> None:
         """Learn from the labels so far after every few; a deck that is on judges with it only
@@ -190,7 +205,8 @@ class DeckLooking(Running):
             # What cannot be learned now is learned with the next labels, or said when asked for.
             with contextlib.suppress(TellapartError):
                 self._tasted(deck, "learn")
-            self._memory.forget(("deck", deck.ledger.id, "estimate"))
+                self._memory.forget(("deck", deck.ledger.id, "estimate"))
+                self._progress(deck)
 
         self._memory.tasting.learn_soon(deck.ledger.id, learn)
 
@@ -205,12 +221,14 @@ class DeckLooking(Running):
         whose = ("deck", deck.ledger.id, "estimate")
         last: dict[str, Any] = self._memory.get((*whose, "last"), "last", dict, _LASTING)
         if wait:
-            found = self._memory.get(
-                whose, len(words) // _ANEW, lambda: self._tasted(deck, "progress"), _SECONDS
-            )
-            last.update(found)
-        else:
-            found = {**_UNKNOWN, **last}
+            with contextlib.suppress(OverloadedError, WorkerError):
+                last |= self._memory.get(
+                    whose,
+                    len(words) // _ANEW,
+                    lambda: self._tasted(deck, "progress", _SOON),
+                    _SECONDS,
+                )
+        found = {**_UNKNOWN, **last}
         return ProgressView(
             labels=len(words),
             likes=words.count("like"),

@@ -20,6 +20,7 @@ from tellapart.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+_SLOW = frozenset({"learn", "retrain"})
 #: Longest side of a picture with its heat, and its quality.
 _SIDE, _QUALITY = 512, 85
 
@@ -28,20 +29,34 @@ class Tasting:
     """Asks a child, or (`apart` false, as on the command line) works here. Threads may share it."""
 
     def __init__(self, apart: bool) -> None:
-        self._child = Thinker() if apart else None
+        #: What a person waits for, and what takes its time: learning holds up no order.
+        self._quick = Thinker() if apart else None
+        self._slow = Thinker() if apart else None
         self._lock = threading.Lock()
         self._learning: set[str] = set()
 
-    def ask(self, engine: Engine, settings: Settings, deck: str, verb: str, **values: Any) -> Any:
-        """What `_VERBS[verb]` gives for a deck of the settings' owner, JSON-able."""
-        if self._child is None:
+    def ask(
+        self,
+        engine: Engine,
+        settings: Settings,
+        deck: str,
+        verb: str,
+        values: Mapping[str, Any],
+        patience: float = 30.0,
+    ) -> Any:
+        """What `_VERBS[verb]` gives for a deck of the settings' owner, JSON-able.
+
+        Raises `OverloadedError` where others' take longer than `patience` (seconds).
+        """
+        child = self._slow if verb in _SLOW else self._quick
+        if child is None:
             return answer(engine, settings, deck, verb, values)
-        found = self._child.ask("taste", settings, deck=deck, verb=verb, values=values)
-        return found["found"]
+        asked = {"deck": deck, "verb": verb, "values": dict(values)}
+        return child.ask("taste", settings, patience=patience, **asked)["found"]
 
     def learn_soon(self, deck: str, learn: Callable[[], None]) -> None:
         """Call `learn` once the caller has been answered; once for a deck at a time."""
-        if self._child is None:
+        if self._slow is None:
             learn()
             return
         with self._lock:
@@ -58,9 +73,10 @@ class Tasting:
                 self._learning.discard(deck)
 
     def close(self) -> None:
-        """End the child."""
-        if self._child is not None:
-            self._child.close()
+        """End the children."""
+        for child in (self._quick, self._slow):
+            if child is not None:
+                child.close()
 
 
 def answer(
