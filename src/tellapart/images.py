@@ -35,9 +35,10 @@ from PIL import (
 from tellapart.errors import NotFoundError, PictureError
 
 View = Literal["squash", "crop", "pad", "face", "both"]
-VIEWS: tuple[str, ...] = get_args(View)
 #: Views for which a face is looked for: `use_faces` says how.
 FACE_VIEWS = frozenset(("face", "both"))
+#: Views of the picture as it is.
+VIEWS: tuple[str, ...] = tuple(view for view in get_args(View) if view not in FACE_VIEWS)
 Color = Literal["RGB", "gray"]
 COLORS: tuple[str, ...] = get_args(Color)
 #: What a model sees: the side of a square, or (height, width), in pixels.
@@ -129,8 +130,8 @@ def prepare(
     BT.601 weighs it; a gray picture of the wanted size comes back unchanged. Raises `ValueError`
     for other words, `NotFoundError` for a view of faces without a detector (see `use_faces`).
     """
-    if view not in VIEWS:
-        raise ValueError(f"view is {view!r}, expected one of {', '.join(VIEWS)}")
+    if view not in get_args(View):
+        raise ValueError(f"view is {view!r}, expected one of {', '.join(get_args(View))}")
     if color not in COLORS:
         raise ValueError(f"color is {color!r}, expected one of {', '.join(COLORS)}")
     if image.mode != "RGB":
