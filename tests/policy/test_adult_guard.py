@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import Interrupted
@@ -68,7 +68,7 @@ def test_who_is_not_declared_an_adult_is_not_judged(policy: Policy, age: Any) ->
     assert eyes.asked == [], "not even looked at"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     age=st.none() | st.integers(max_value=17) | st.floats(max_value=17.999),
     share=st.floats(0, 0.5),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import Interrupted, PictureError
@@ -158,7 +158,7 @@ def test_vetoes(rule: dict[str, Any], holds: bool) -> None:
     assert (left.action == "leave" and left.person) is holds
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     fields=st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5),
@@ -205,7 +205,7 @@ def test_words_are_found_whole_however_they_are_written(word: str, text: str, fo
     assert (made({"bio": {"ban": [word]}}, bio=text).rule == "bio") is found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(word=st.text(min_size=1, max_size=12), text=st.text(max_size=40))
 def test_any_word_and_any_text_can_be_compared(word: str, text: str) -> None:
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -110,7 +110,7 @@ def test_the_file_to_begin_with_is_the_default_and_names_every_key(people: bool)
     assert all(len(line) <= 90 for line in text.splitlines())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=POLICIES,
     words=st.lists(st.text(min_size=1, max_size=9), max_size=3),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import InputError, NotFoundError, PolicyError, RecipeError
@@ -217,7 +217,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=ANY, people=st.booleans())
 def test_anything_is_a_policy_or_an_error_in_three_parts(data: Any, people: bool) -> None:
     try:
@@ -230,7 +230,7 @@ def test_anything_is_a_policy_or_an_error_in_three_parts(data: Any, people: bool
     assert all(isinstance(line, str) and line.endswith(".") for line in describe(policy, people))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(text=st.text(max_size=60) | st.text(alphabet="age:{}[],-'\"\n mi1&*!#\t", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for form in ("yaml", "json"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.deck_rules import AGES, DISTANCES, WORDS, table
@@ -77,7 +77,7 @@ STANDINGS = st.builds(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=POLICIES, candidate=candidates(), standing=STANDINGS)
 def test_every_decision_is_the_tables(
     data: dict[str, Any], candidate: tuple[Facts, list[float | None]], standing: Standing
@@ -97,7 +97,7 @@ def test_every_decision_is_the_tables(
     assert made.person is False and made.explored is False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=POLICIES,
     candidate=candidates(),
