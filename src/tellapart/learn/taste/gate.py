@@ -2,7 +2,8 @@
 
 Three questions, each a candidate once:
 
-1. *Frozen test set*: does the new head decide no fewer of them right than the old one?
+1. *Frozen test set*: does the new head decide no fewer of them right than the old one, and is it
+   no further from the answers on average?
 2. *Feedback held back*: is it nearer to what the person said? The difference of both heads'
    |P(like) - answer| is tested with random signs, one-sided (a paired randomization test: Fisher,
    The Design of Experiments, 1935). Absolute error and not log loss, because labels flipped by
@@ -137,6 +138,13 @@ def gate(
             "refused",
             f"On the frozen test set it decides {was.challenger} of {was.n} right, the champion "
             f"{was.champion}.",
+        )
+    nearer = float(on_frozen.nearer().mean())
+    if nearer < 0:
+        return say(
+            "refused",
+            f"On the frozen test set it is further from the answers by {-nearer:.3f} a candidate, "
+            f"though it decides no fewer right ({was.challenger} of {was.n}).",
         )
     strange = _fails_more(now, was) if champion is not None else 1.0
     if strange <= STRANGE:
