@@ -16,6 +16,7 @@ the person's other candidates.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ _LOOKS = (40, 70, 100)
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
-    streams = {"grocery_10": 6} if small else STREAMS
+    streams = {"grocery_10": 3} if small else STREAMS
     rows = chains.Rows("deck_gate", small)
     figures: dict[str, Any] = {}
     for name, people in streams.items():
@@ -81,7 +82,7 @@ def _person(shown: tastes.Stream, name: str, kind: str, seed: int) -> dict[str, 
     was, now = person.right(champion, rest), person.right(challenger, rest)
     return {
         "states": [verdict.state for verdict in verdicts],
-        "why": [verdict.why.split(":")[0] for verdict in verdicts],
+        "why": [re.sub(r"[\d.]+", "…", verdict.why.split(":")[0]) for verdict in verdicts],
         "champion": round(was, 5),
         "challenger": round(now, 5),
         "swapped": _swapped(champion, challenger, judged, seed),

@@ -285,6 +285,28 @@ def _deck_off(figures: Figures) -> None:
     assert figures["acts_after_restart"] == figures["acted_twice"] == 0
 
 
+def _deck_active(figures: Figures) -> None:
+    found = figures["mixed"]
+    assert found["accuracy"]["50"]["chosen"] > found["accuracy"]["50"]["random"]
+    assert found["the page"]["truth within the 90 % interval"] >= 0.7
+
+
+def _deck_correction(figures: Figures) -> None:
+    assert figures["corrected ones that moved the right way"] >= 0.9
+    assert all(figures["a live deck's head before and after"].values())
+
+
+def _deck_gate(figures: Figures) -> None:
+    found = figures["grocery_10"]
+    assert found["30 % flipped"]["people"] == 3 and found["30 % flipped"]["live"] == 0
+
+
+def _deck_users(figures: Figures) -> None:
+    assert figures["memory"]["with all heads, MB"] < 300
+    assert figures["people whose scores moved when one's labels were turned round"] == 1
+    assert figures["others among them"] == 0
+
+
 def _deck_faults(figures: Figures) -> None:
     assert figures["tried"] == figures["right"] >= 10
 
@@ -305,9 +327,13 @@ CLAIMS: dict[str, Callable[[Figures], None]] = {
     "budget": _budget,
     "collecting": _collecting,
     "curation": _curation,
+    "deck_active": _deck_active,
+    "deck_correction": _deck_correction,
     "deck_faults": _deck_faults,
+    "deck_gate": _deck_gate,
     "deck_kills": _deck_kills,
     "deck_off": _deck_off,
+    "deck_users": _deck_users,
     "deck_rules": _deck_rules,
     "export_parity": _export_parity,
     "faces_count": _faces_count,
