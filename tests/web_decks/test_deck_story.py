@@ -211,10 +211,8 @@ def _switch_on(page: Page, service: Standin) -> None:
 def _results(page: Page, service: Standin) -> None:
     _tab(page, "Results")
     page.locator("select[name=outcome]").select_option("done")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.result .came')].every("
-        "(one) => one.textContent.includes('Sent')) && document.querySelector('.result')"
-    )
+    page.locator('.results[data-shown="outcome=done"] .result').first.wait_for()
+    assert "Sent" in page.locator(".result .came").first.inner_text()
     result = page.locator(".result").first
     result.locator("summary").click()
     result.locator(".shots img").first.wait_for()

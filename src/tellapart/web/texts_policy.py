@@ -71,7 +71,7 @@ SCRIPT = {
     "none": "There is nothing to compare with yet. It can be applied.",
     "changed": "N of M decisions change.",
     "changed_one": "1 of M decisions changes.",
-    "unsaid": "N cannot be said: a score was never asked for, and the pictures are gone.",
+    "unsaid": "Of N it cannot be said.",
     "applied": "It counts from the next decision on.",
     "edited": "Changed. Compare to see what it does.",
     "and_more": "and N more",

@@ -46,6 +46,7 @@ class Results extends HTMLElement {
     const rows = data.items.map((row) => this.row(row));
     if (after) this.list.append(...rows);
     else this.list.replaceChildren(...rows);
+    this.list.dataset.shown = this.asked;
     if (after) rows[0]?.querySelector("summary").focus();
     this.after = data.next;
     this.next.hidden = !data.next;
