@@ -1,14 +1,14 @@
-"""Decks of an account: adding, switching, turns, secrets.
+"""Decks of an account: adding, switching, secrets.
 
-Whatever a person can do with a deck is a method here or in `deck_looking` and `deck_learning`;
-pages, REST and the command line call it by the same words. What people are owed is kept below, by
-policy and turn; no method leads around it.
+Whatever a person can do with a deck is a method here or in `deck_turns`, `deck_learning` and
+`deck_looking`; pages, REST and the command line call it by the same words. What people are owed is
+kept below, by policy and turn; no method leads around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +20,22 @@ from tellapart.errors import InputError, NotFoundError, RequestError
 from tellapart.runtime import intake, uploads
 from tellapart.runtime.desk import deck_rows as rows
 from tellapart.runtime.desk.base import when_free
-from tellapart.runtime.desk.deck_learning import DeckLearning
-from tellapart.runtime.desk.deck_shapes import (
-    DeckEvent,
-    DeckRow,
-    DeckView,
-    Mode,
-    SourceView,
-    TurnRow,
-)
+from tellapart.runtime.desk.deck_shapes import DeckRow, DeckView, Mode, SourceView
+from tellapart.runtime.desk.deck_turns import MOST_ON_A_PAGE, UNDER_WAY, DeckTurns
 from tellapart.runtime.desk.shapes import Page
-from tellapart.runtime.shapes import Request, Run, State
 
-#: Decks of one account, secrets' length, minutes between turns, turns that may wait.
-MOST_DECKS, MOST_SECRET, MOST_ON_A_PAGE, MOST_TURNS = 100, 10_000, 200, 20
+#: Decks of one account, and letters of a secret.
+MOST_DECKS, MOST_SECRET = 100, 10_000
+#: Minutes between turns, and seconds where none are said.
 _LEAST_EVERY, _MOST_EVERY, _FIVE_MINUTES = 1.0, 10_080.0, 300
 _A_WEEK, _MOST_DAYS = 7, 365
 #: Seconds for which a deletion waits for a cancelled turn.
 _LET_GO = 10.0
-_UNDER_WAY: tuple[State, ...] = ("queued", "running")
-_EVENTS = ("switch", "turn", "error", "head", "policy")
 #: Names that stand for something else in addresses.
 _TAKEN = frozenset({"sources", "new"})
 
 
-class Decks(DeckLearning):
+class Decks(DeckTurns):
     """The decks of one account. Every method raises `NotFoundError` for what is not its own."""
 
     def deck_sources(self) -> list[SourceView]:
@@ -158,7 +149,7 @@ class Decks(DeckLearning):
         deck = self._deck(name)
         self._memory.forget(self._whose(deck))
         deck.off("it is being deleted")
-        for run in self._turn_runs(deck, states=_UNDER_WAY):
+        for run in self._turn_runs(deck, states=UNDER_WAY):
             self._runs.cancel(run.id)
         when_free(deck.delete, _LET_GO)
         for run in self._turn_runs(deck, limit=10_000):
@@ -179,50 +170,6 @@ class Decks(DeckLearning):
         deck = self._deck(name)
         switches[mode](deck, why.strip()[:500])
         return self._changed_deck(deck)
-
-    def deck_run(self, name: str, *, limit: int | None = None, key: str | None = None) -> TurnRow:
-        """Queue one turn now; `limit`: candidates at most. A deck that is off makes none."""
-        deck = self._deck(name)
-        if deck.row.mode == "off":
-            raise InputError(
-                f"The deck {name!r} is off.",
-                expected="a deck that is dry or on",
-                do="Switch it to dry first: it then decides, and sends nothing.",
-            )
-        if key and (known := self._runs.find(self.settings.owner, key)) is not None:
-            return _turn(known)
-        self._room_for_a_turn()
-        run = self._runs.submit(
-            Request(
-                kind="turn",
-                owner=self.settings.owner,
-                project=_project_of(deck),
-                recipe={"deck": deck.name, "limit": limit},
-                key=key or "",
-            )
-        )
-        return _turn(run)
-
-    def deck_turns(self, name: str, *, limit: int = 50, after: str | None = None) -> Page[TurnRow]:
-        """Its turns, newest first."""
-        limit = min(max(1, limit), MOST_ON_A_PAGE)
-        found = self._turn_runs(self._deck(name), limit=limit + 1, after=after)
-        following = found[limit - 1].id if len(found) > limit else None
-        return Page([_turn(run) for run in found[:limit]], following)
-
-    def deck_log(self, name: str, *, kind: str = "", limit: int = 50) -> list[DeckEvent]:
-        """What happened to it, newest first; `kind`: `switch`, `turn`, `error`, `head`, `policy`.
-
-        Turns of this machine's command line stand here too.
-        """
-        if kind not in ("", *_EVENTS):
-            raise InputError(
-                f"There is no kind {kind[:40]!r} of events.",
-                expected=f"one of {', '.join(_EVENTS)}",
-                do="Correct the word.",
-            )
-        found = self._deck(name).log(min(max(1, limit), MOST_ON_A_PAGE), kind)
-        return [DeckEvent(one.at, one.kind, one.text, one.data) for one in found]
 
     def deck_confirm(self, name: str, confirmed: bool = True) -> DeckView:
         """Confirm the terms of its source for this account, or take that back (switches off)."""
@@ -264,7 +211,7 @@ class Decks(DeckLearning):
         state = deck.state(self._deck_counts(deck))
         row: ledger.DeckRow = state["deck"]
         kind = registry.load("deck", row.source)
-        busy = state["busy"] or bool(self._turn_runs(deck, limit=1, states=_UNDER_WAY))
+        busy = state["busy"] or bool(self._turn_runs(deck, limit=1, states=UNDER_WAY))
         shown = rows.deck_row(row, state["counts"], busy=busy)
         champion = state["champion"]
         return DeckView(
@@ -279,23 +226,6 @@ class Decks(DeckLearning):
             deeper=row.deeper_days,
             may_on=list(state["may_on"]),
             head=rows.head_row(champion, []) if champion is not None else None,
-        )
-
-    def _busy(self) -> set[str]:
-        owner = self.settings.owner
-        found = self._runs.list(owner=owner, kinds=("turn",), states=_UNDER_WAY, limit=1000)
-        return {run.project for run in found}
-
-    def _turn_runs(
-        self, deck: Deck, *, limit: int = 100, after: str | None = None, states: Any = ()
-    ) -> Sequence[Run]:
-        return self._runs.list(
-            owner=self.settings.owner,
-            project=_project_of(deck),
-            kinds=("turn",),
-            states=states,
-            limit=limit,
-            after=after,
         )
 
     def _options(self, kind: Any, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,32 +266,6 @@ class Decks(DeckLearning):
             )
         self._room_on_the_disk()
 
-    def _room_for_a_turn(self) -> None:
-        """A turn fetches pictures: it needs the room, and a place in the queue."""
-        waiting = len(
-            self._runs.list(
-                owner=self.settings.owner, kinds=("turn",), states=("queued",), limit=MOST_TURNS
-            )
-        )
-        if waiting >= MOST_TURNS:
-            raise RequestError(
-                f"{waiting} turns of this account are waiting.",
-                expected=f"at most {MOST_TURNS}",
-                do="Wait for some to end, or cancel some.",
-                status=429,
-                retry_after=60,
-            )
-        self._room_on_the_disk()
-
-    def _room_on_the_disk(self) -> None:
-        if self.account.quota.disk_mb is not None:
-            self.account.quota.check("disk_mb", self._disk_bytes() / 1e6, 0)
-
-
-def _project_of(deck: Deck) -> str:
-    """Under which name the queue keeps a deck's turns."""
-    return f"deck:{deck.ledger.id}"
-
 
 def _seconds(minutes: float) -> int:
     if not _LEAST_EVERY <= minutes <= _MOST_EVERY:
@@ -381,10 +285,3 @@ def _days(days: int) -> int:
         expected=f"1 to {_MOST_DAYS} days, or 0 for none",
         do="Choose such a number.",
     )
-
-
-def _turn(run: Run) -> TurnRow:
-    """A run of the kind `turn`, with its report where it has one."""
-    report = {"turn": run.id, "started": run.started, "ended": run.ended, **(run.result or {})}
-    shown = rows.turn_row(report, run.state)
-    return replace(shown, run=run.id, error=shown.error or run.error)
