@@ -79,12 +79,19 @@ def start(settings: Settings, service: Standin) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def kill_amid_a_turn(process: subprocess.Popen[str], rng: random.Random, within: float) -> bool:
-    """Kill it at a random moment after its turn began; whether it was amid one."""
+def kill_amid_a_turn(
+    process: subprocess.Popen[str], service: Standin, rng: random.Random, within: float
+) -> bool:
+    """Kill it at a random moment after its turn began, every second time after its first act;
+    whether it was amid one."""
     assert process.stdout is not None
+    before = len(service.asked("act"))
     if not process.stdout.readline().startswith("begins"):
         _, said = process.communicate()
         raise RuntimeError(f"the turn never began:\n{said}")
+    if rng.random() < 0.5:
+        while len(service.asked("act")) == before and process.poll() is None:
+            time.sleep(0.002)
     time.sleep(rng.uniform(0.0, within))
     amid = process.poll() is None
     process.kill()
@@ -95,10 +102,12 @@ def kill_amid_a_turn(process: subprocess.Popen[str], rng: random.Random, within:
 def measure(kind: str, kills: int, seed: int) -> dict[str, Any]:
     """Kill so many times, let it come to its end, and compare."""
     rng = random.Random(seed)
-    within = 0.5
+    within = 0.4
     with (
         tempfile.TemporaryDirectory() as folder,
-        Standin(crowd(kills * 30, seed=seed, pictures=1), likes=100_000, size=(32, 32)) as service,
+        Standin(
+            crowd(30 + kills * 6, seed=seed, pictures=1), likes=100_000, size=(32, 32)
+        ) as service,
     ):
         service.tell("slow", "act", seconds=0.08)
         settings = service.settings(home=Path(folder) / "home", fetch_timeout=5.0)
@@ -108,7 +117,7 @@ def measure(kind: str, kills: int, seed: int) -> dict[str, Any]:
         while done < kills and time.monotonic() < end:
             tries += 1
             process = start(settings, service)
-            if not kill_amid_a_turn(process, rng, within):
+            if not kill_amid_a_turn(process, service, rng, within):
                 continue
             done += 1
             cut = ledger.counts().states.get("intended", 0)

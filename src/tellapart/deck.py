@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two turns at least.
 LEAST_EVERY_S = 60
+#: Seconds in which a turn of a deck that was switched off has ended.
+_TURN_ENDS_S = 60.0
 
 
 class Deck:
@@ -127,7 +130,7 @@ class Deck:
         if people is False and row.people:
             raise preparing.stays_people(self.name)
         if people and not row.people:
-            self.ledger.guard(preparing.for_people(row.policy))
+            self._become_people(preparing.for_people(row.policy))
         if options is not None and dict(options) != row.options:
             self.source.check(options)
             self.off("its options were changed")
@@ -457,6 +460,30 @@ class Deck:
         from tellapart.steps.decide import preparing
 
         return preparing.learning(self._engine, self.settings, self.ledger, self.row, self.folder)
+
+    def _become_people(self, policy: Mapping[str, Any]) -> None:
+        """The deck is off, and nobody is kept who is not declared an adult.
+
+        A turn under way ends at its next candidate; what it may still have kept goes after it.
+        """
+        from tellapart.steps.decide import preparing
+
+        self.off("it is a deck of people from now on")
+        preparing.guard(self._engine, self.settings, self.ledger, self.row, self.folder, policy)
+        until = time.monotonic() + _TURN_ENDS_S
+        while True:
+            try:
+                with self._held():
+                    preparing.guard(
+                        self._engine, self.settings, self.ledger, self.row, self.folder, policy
+                    )
+                    preparing.tidy(self.ledger, self.folder)
+                    self.ledger.settle()
+                    return
+            except BusyError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
 
     @contextlib.contextmanager
     def _held(self) -> Any:

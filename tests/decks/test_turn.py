@@ -151,11 +151,46 @@ class TestPeople:
         field = fields(things, are_people=False)
         deck = field.deck(mode="dry", people=False, policy={"age": {"min": 3}, "accept_all": True})
         assert deck.turn().judged == 3
+        young = next(row for row in deck.results().items if row.ref == "aa11")
+        assert deck.picture(young.id, 0)
+        deck.correct(young.id, "like")
+        deck.ledger.decide(deck.ledger.challenge(b"learned from it", "", 1), "champion", {}, "")
         deck.change(people=True)
+        assert deck.row.mode == "off"
         assert deck.counts().candidates == 2
         assert deck.counts().not_adult == 1
         assert deck.policy.age.min == 18
+        assert deck.heads() == []
+        kept = {one.sha256 for row in deck.results().items for one in row.pictures}
+        assert {file.name for file in (deck.folder / "pictures").iterdir()} == kept
+        deck.dry()
         assert deck.turn().error is None
+
+    def test_a_turn_under_way_hears_that_it_holds_people(self, fields: Fields) -> None:
+        field = fields([*crowd(3), Person("zz", birth_date=None)], are_people=False)
+        deck = field.deck(mode="on", people=False)
+
+        def told(judged: int) -> None:
+            deck.ledger.guard(deck.row.policy)
+
+        report = deck.turn(progress=told)
+        assert (report.end, len(field.service.acts())) == ("switched off", 1)
+
+    def test_who_was_acted_upon_and_is_no_adult_is_never_acted_upon_again(
+        self, fields: Fields
+    ) -> None:
+        field = fields(2)
+        deck = field.deck(mode="on")
+        deck.turn()
+        ref = next(iter(field.service.people))
+        birth = field.service.people[ref].birth_date
+        field.service._judged.clear()  # it would take another act
+        field.service._matched.clear()
+        field.service.change(ref, birth_date=None)
+        assert deck.turn().not_adult == 1
+        field.service.change(ref, birth_date=birth)
+        assert deck.turn().judged == 0
+        assert field.service.twice() == []
 
     def test_an_estimate_that_is_not_clear_asks_a_person(
         self, fields: Fields, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,16 @@ from tellapart.store import schema_decks as schema
 
 #: Rows of a deck's log that are kept.
 _LOG = 2_000
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was deleted for good: how many, the service's names of those acted upon, and whether
+    one of them had been labelled."""
+
+    number: int = 0
+    acted: tuple[str, ...] = ()
+    learned: bool = False
 
 
 class Base:
@@ -37,13 +48,28 @@ class Base:
         if not done.rowcount:
             raise missing(self.id)
 
-    def _erase(self, connection: sa.Connection, *which: Any) -> int:
-        """Delete candidates so that the file's free pages hold nothing of them; how many."""
+    def _erase(self, connection: sa.Connection, *which: Any) -> Erased:
+        """Delete candidates so that the file's free pages hold nothing of them.
+
+        Heads that may have learned from them go too, and the deck is off until it is retrained.
+        """
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA secure_delete=ON")
-        table = schema.deck_candidates
-        mine = table.c.deck_id == self.id
-        return connection.execute(table.delete().where(mine, *which)).rowcount
+        table, acts, said = schema.deck_candidates, schema.deck_actions.c, schema.deck_feedback.c
+        mine = (table.c.deck_id == self.id, *which)
+        acted = sa.select(acts.id).where(acts.candidate_id == table.c.id, acts.intent == "act")
+        refs = list(connection.scalars(sa.select(table.c.ref).where(*mine, acted.exists())))
+        taught = sa.select(said.id).where(said.candidate_id == table.c.id)
+        learned = connection.scalar(sa.select(table.c.id).where(*mine, taught.exists()).limit(1))
+        if learned is not None:
+            heads = schema.deck_heads
+            connection.execute(heads.delete().where(heads.c.deck_id == self.id))
+            why = "Somebody that its heads may have learned from is gone: retrain it."
+            change = {"mode": "off", "why": why, "switched_at": now(), "next_turn": ""}
+            self._update(connection, corrected=schema.decks.c.corrected + 1, **change)
+            self._log(connection, "switch", why, mode="off")
+        number = connection.execute(table.delete().where(*mine)).rowcount
+        return Erased(number, tuple(refs), learned is not None)
 
     def settle(self) -> None:
         """Leave nothing of what was erased in the database's log either (SQLite's)."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tellapart.decks.base import Base, missing
+from tellapart.decks.base import Base, Erased, missing
 from tellapart.decks.shapes import iso, new_id, now
 from tellapart.store import schema_decks as schema
 from tellapart.store.inserting import insert_new
@@ -153,21 +153,22 @@ class Stream(Base):
         with self._writing() as connection:
             self._erase(connection, _c.id == candidate)
 
-    def forget_ref(self, ref: str) -> bool:
-        """The same by the source's own name; whether there was anything."""
+    def forget_ref(self, ref: str) -> Erased:
+        """The same by the source's own name."""
         with self._writing() as connection:
-            return bool(self._erase(connection, _c.ref == ref))
+            return self._erase(connection, _c.ref == ref)
 
-    def guard(self, policy: Mapping[str, Any]) -> int:
+    def guard(self, policy: Mapping[str, Any]) -> Erased:
         """From now on the deck is one of people, under `policy`: whoever of those kept is not
-        declared an adult is dropped and counted; how many."""
-        no_adult = sa.or_(_c.age.is_(None), _c.age < ADULT)
-        with self._writing() as connection:
+        declared an adult is erased and counted. May be called again."""
+        no_adult = sa.and_(sa.or_(_c.age.is_(None), _c.age < ADULT), _c.state != "emptied")
+        with self._writing(durable=True) as connection:
             self._update(connection, people=True, policy=dict(policy))
             gone = self._erase(connection, no_adult)
-            if gone:
-                self._count(connection, now()[:10], not_adult=gone)
-            self._log(connection, "switch", "It is a deck of people from now on.", dropped=gone)
+            if gone.number:
+                self._count(connection, now()[:10], not_adult=gone.number)
+            told = "It is a deck of people from now on."
+            self._log(connection, "switch", told, dropped=gone.number)
         return gone
 
     def count_not_adult(self) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tellapart.decks.holding import Holding
 from tellapart.decks.shapes import Mode, State, new_id, now
+from tellapart.errors import Interrupted
 from tellapart.store import schema_decks as schema
 
 _a, _d, _c = schema.deck_actions.c, schema.decks.c, schema.deck_candidates.c
@@ -74,17 +75,29 @@ class Unknown:
 class Verdicts(Holding):
     """What was decided, sent and answered."""
 
-    def keep(self, verdict: Verdict, turn: str, mode: Mode, limits: Limits | None = None) -> Kept:
+    def keep(
+        self,
+        verdict: Verdict,
+        turn: str,
+        mode: Mode,
+        limits: Limits | None = None,
+        *,
+        people: bool = True,
+    ) -> Kept:
         """Store a verdict, and the intent to act on it where the deck is on, in one transaction.
 
-        `mode`: in which the turn began; a deck that is in another one now acts no more. Raises
-        `Interrupted` where the turn was taken over.
+        `mode`: in which the turn began; a deck that is in another one now acts no more. `people`:
+        whether the turn judges people. Raises `Interrupted` where the turn was taken over, or the
+        deck has become one of people meanwhile.
         """
         limits = limits or Limits()
         id, at = new_id("a"), now()
         with self._writing(durable=mode == "on") as connection:
             self._renew(connection, turn)  # locks the deck's row, which the switch waits for
-            current = connection.scalar(sa.select(_d.mode).where(_d.id == self.id))
+            now_is = sa.select(_d.mode, _d.people).where(_d.id == self.id)
+            current, guarded = connection.execute(now_is).one()
+            if guarded and not people:
+                raise _other_now()
             state, intent = self._may(connection, verdict, mode, str(current), limits)
             row = {
                 "id": id,
@@ -112,7 +125,7 @@ class Verdicts(Holding):
             connection.execute(change.values(state="judged", judged_at=at))
             numbers = {verdict.action: 1, "judged": 1} | ({"acts": 1} if intent else {})
             self._count(connection, limits.day or at[:10], **numbers)
-        return Kept(id, state, intent, current)  # type: ignore[arg-type]
+        return Kept(id, state, intent, current)
 
     def _may(
         self,
@@ -228,3 +241,11 @@ class Verdicts(Holding):
         with self._writing() as connection:
             change = schema.deck_actions.update().where(*which)
             return bool(connection.execute(change.values(match=match)).rowcount)
+
+
+def _other_now() -> Interrupted:
+    return Interrupted(
+        "The deck has become one of people amid the turn.",
+        expected="a deck that is what it was when the turn began",
+        do="Nothing: the next turn judges people.",
+    )

@@ -140,6 +140,7 @@ def _train(runs_: Runs, settings: Settings, row: DeckRow) -> str:
             kind="deeper",
             owner=row.owner,
             key=f"deeper {row.id} {now()}",
+            at_once=1,
             recipe={
                 "name": slug(f"deck {row.name}"),
                 "data": str(file),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tellapart.decks.base import Erased
 from tellapart.decks.ledger import Ledger
 from tellapart.decks.shapes import TurnReport, now
 from tellapart.decks.stream import Seen
@@ -28,6 +29,7 @@ from tellapart.steps.decide.plan import (
     PICTURE_S,
     Plan,
     declared,
+    never_again,
     offered,
     unforeseen,
 )
@@ -112,8 +114,8 @@ class Intake:
             self.policy = self.policy.for_people()
             policy = self.policy.model_dump(mode="json")
             gone = self.ledger.guard(policy)
-            self.report.not_adult += gone
-            self._erased = self._erased or gone > 0
+            self.report.not_adult += gone.number
+            self._gone(gone)
             self.digest = fingerprint(policy)[:16]
             self.deck = replace(self.deck, people=True, policy=policy)
         return self.deck.people or self._source.people is True
@@ -124,7 +126,14 @@ class Intake:
             self._turned_away.add(ref)
             self.report.not_adult += 1
             self.ledger.count_not_adult()
-        self._erased = self.ledger.forget_ref(ref) or self._erased
+        self._gone(self.ledger.forget_ref(ref))
+
+    def _gone(self, gone: Erased) -> None:
+        """Those acted upon are never looked at again, known by a keyed digest alone."""
+        never_again(self.refusals, self.deck.source, gone)
+        self._erased = self._erased or gone.number > 0
+        if gone.learned:
+            (self.plan.folder / "labels.csv").unlink(missing_ok=True)
 
     def _album(self, seen: Seen) -> Album:
         loop = asyncio.get_running_loop()
@@ -159,8 +168,10 @@ class Intake:
             self.report.end = "time"
         elif self.report.judged >= MOST:
             self.report.end = "limit"
-        elif self.deck.mode != self.ledger.row().mode:
-            self.report.end = "switched off"
+        else:
+            row = self.ledger.row()
+            if row.mode != self.deck.mode or row.people > self.deck.people:
+                self.report.end = "switched off"
         return not self.report.end
 
     def _keep(self, seen: Seen, decision: Decision, recorded: Mapping[str, Any]) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tellapart.decks.base import Erased
 from tellapart.decks.shapes import DeckRow
 from tellapart.decks.stream import Offered, Seen
 from tellapart.doors import Candidate
 from tellapart.errors import ServiceError, TellapartError, WorkerError
+from tellapart.forgetting.refusals import Refusals, named
 from tellapart.policy import Facts
 from tellapart.settings import Settings
 from tellapart.steps.decide.eyes import AgeModel
@@ -46,6 +48,12 @@ class Plan:
     head: str = ""
     cancelled: Callable[[], bool] = lambda: False
     progress: Callable[[int], None] = lambda judged: None
+
+
+def never_again(refusals: Refusals, source: str, gone: Erased) -> None:
+    """Refuse from now on who was acted upon and is kept no more: nobody is acted upon twice."""
+    if gone.acted:
+        refusals.add("candidate", [named(source, ref) for ref in gone.acted])
 
 
 def facts_of(seen: Seen) -> Facts:

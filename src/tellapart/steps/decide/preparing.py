@@ -18,12 +18,13 @@ from tellapart.decks.ledger import Ledger
 from tellapart.decks.shapes import DeckRow
 from tellapart.doors import DeckSource
 from tellapart.errors import InputError, NotFoundError, TellapartError
+from tellapart.forgetting import Refusals
 from tellapart.policy import check
 from tellapart.recipe.naming import is_name, slug
 from tellapart.settings import Settings
 from tellapart.steps.decide.eyes import AgeModel, Estimates
 from tellapart.steps.decide.learning import Learning
-from tellapart.steps.decide.plan import Plan
+from tellapart.steps.decide.plan import Plan, never_again
 from tellapart.steps.decide.tasting import Judge, base_of, bundle, head_of, judge_of
 
 
@@ -244,6 +245,22 @@ def learning(
         sight = Sight.shared(settings, bundle(engine, settings, base))
         judge = Judge(sight, None, "", base)
     return Learning(ledger, judge, folder, check(deck.policy, people=deck.people))
+
+
+def guard(
+    engine: sa.Engine,
+    settings: Settings,
+    ledger: Ledger,
+    deck: DeckRow,
+    folder: Path,
+    policy: Mapping[str, Any],
+) -> None:
+    """Make a deck one of people: whoever is not declared an adult goes, with what learned from
+    them; those acted upon are known by a keyed digest alone."""
+    gone = ledger.guard(policy)
+    never_again(Refusals(settings, engine, deck.owner), deck.source, gone)
+    if gone.learned:
+        (folder / "labels.csv").unlink(missing_ok=True)
 
 
 def tidy(ledger: Ledger, folder: Path) -> None:

@@ -197,7 +197,9 @@ class _Turn(Intake):
             return "off"
         limits = Limits(self.policy.limits.day, f"{datetime.now(UTC):%Y-%m-%d}")
         checked = time.monotonic()
-        kept = self.ledger.keep(verdict, self.plan.turn, self.deck.mode, limits)
+        kept = self.ledger.keep(
+            verdict, self.plan.turn, self.deck.mode, limits, people=self.deck.people
+        )
         self._count(verdict)
         state: str = kept.state
         if kept.send:
@@ -253,7 +255,7 @@ class _Turn(Intake):
 
     def _keep(self, seen: Seen, decision: Decision, recorded: Mapping[str, Any]) -> None:
         verdict = self._verdict(seen, decision, recorded)
-        self.ledger.keep(verdict, self.plan.turn, self.deck.mode)
+        self.ledger.keep(verdict, self.plan.turn, self.deck.mode, people=self.deck.people)
         self._count(verdict)
 
     def _count(self, verdict: Verdict) -> None:
