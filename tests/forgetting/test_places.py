@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
 from fnmatch import fnmatch
+from operator import attrgetter
 from pathlib import Path
 
 import tellapart
@@ -26,6 +28,8 @@ FOLDERS = [*NOTHING_THERE, *(folder for place in PLACES for folder in place.fold
 _NAMED = re.compile(
     r'\b(home|owner_dir|projects_dir|cache_dir|cache)(?:\.absolute\(\))? / "([a-z][\w.-]*)"'
 )
+#: The same by a constant: `settings.cache_dir / FOLDER`.
+_BY_CONSTANT = re.compile(r"\b(home|owner_dir|cache_dir) / ((?:\w+\.)?[A-Z_]{3,})\b")
 _ROOTS = {"home": "", "owner_dir": "", "cache_dir": "cache/", "cache": "cache/"}
 
 
@@ -72,10 +76,23 @@ def test_every_folder_that_the_sources_name_has_its_place() -> None:
         for root, name in _NAMED.findall(path.read_text(encoding="utf-8")):
             if root in _ROOTS:
                 named[f"{_ROOTS[root]}{name}"] = str(path.relative_to(SOURCES))
-    assert {"runs", "outbox", "cache/members", "cache/thumbs"} <= set(named)
+        for root, constant in _BY_CONSTANT.findall(path.read_text(encoding="utf-8")):
+            named[f"{_ROOTS[root]}{_value(path, constant)}"] = str(path.relative_to(SOURCES))
+    assert {"runs", "outbox", "cache/members", "cache/thumbs", "cache/backbones"} <= set(named)
     whole = {"accounts", "cache", "projects", "files"}
     lacking = {n: at for n, at in named.items() if n not in whole and not declared(n)}
     assert lacking == {}, "say in forgetting/places.py what lies there"
+
+
+def _value(path: Path, constant: str) -> str:
+    """What a constant is in that file, or in the module that it imports it from on use."""
+    name = path.relative_to(SOURCES.parent).with_suffix("").as_posix().replace("/", ".")
+    module = importlib.import_module(name.removesuffix(".__init__"))
+    if not hasattr(module, constant.split(".")[0]):
+        found = re.search(rf"from ([\w.]+) import .*\b{constant}\b", path.read_text("utf-8"))
+        assert found, (path, constant)
+        module = importlib.import_module(found[1])
+    return str(attrgetter(constant)(module))
 
 
 def test_a_place_says_what_it_is() -> None:

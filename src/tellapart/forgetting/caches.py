@@ -38,7 +38,8 @@ def files(order: Order) -> dict[str, int]:
     partial = _remove(store.root.glob("??/.partial-*")) if here else 0
     home = order.settings.home
     copies = _remove(home.glob(f"{order.settings.database_path.name}.before-*"))
-    removed = {"files": here, "partial": partial, "old_databases": copies}
+    drafts = _tree(home / ".restoring")  # of a restore that was cut off
+    removed = {"files": here, "partial": partial, "old_databases": copies, "drafts": drafts}
     return {name: number for name, number in removed.items() if number}
 
 

@@ -21,7 +21,7 @@ from tellapart.forgetting.traces import Asked
 from tellapart.settings import Settings
 from tellapart.store import database, schema, schema_accounts, schema_decks, schema_runs
 from tellapart.store.files import FileStore
-from tellapart.store.lock import project_lock
+from tellapart.store.lock import home_lock, project_lock
 
 
 def forget(
@@ -92,6 +92,8 @@ def _alone(order: Order, held: str) -> Iterator[None]:
         order.folder(owner) / "decks" / id for id, (owner, _) in traces.decks.items() if id != held
     }
     with contextlib.ExitStack() as locks:
+        # Beside servers and workers, never beside a restore.
+        locks.enter_context(home_lock(order.settings.home))
         for folder in sorted(folders):
             if folder.is_dir():
                 locks.enter_context(project_lock(folder))

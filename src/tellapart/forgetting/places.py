@@ -56,7 +56,7 @@ PLACES: tuple[Place, ...] = (
         (),
         ("cache/features-v1.*", "cache/thumbs", "cache/members", "cache/exports"),
     ),
-    Place("files", caches.files, (), ("files", "tellapart.sqlite.before-*")),
+    Place("files", caches.files, (), ("files", "tellapart.sqlite.before-*", ".restoring")),
     Place(
         "decks",
         decks.forget,
@@ -99,6 +99,7 @@ NOTHING_THERE: dict[str, str] = {
     "tmp": "of running processes",
     "projects/*/project.lock": "a lock",
     "cache/backbones": "pretrained networks",
+    "cache/faces": "networks that find faces",
     "cache/weights": "pretrained networks",
     "cache/openvino": "compiled networks",
     "cache/matplotlib": "a list of fonts",
