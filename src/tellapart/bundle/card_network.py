@@ -16,9 +16,9 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from tellapart.images import load  # the bundle's own decoder
+{faces}from tellapart.images import load  # the bundle's own decoder
 
-manifest = json.loads(Path("manifest.json").read_text(encoding="utf-8"))
+{provide}manifest = json.loads(Path("manifest.json").read_text(encoding="utf-8"))
 labels = manifest["labels"]
 model = timm.create_model({backbone!r}, num_classes=len(labels){args})
 model.load_state_dict(load_file("weights.safetensors"), strict=True)
@@ -31,6 +31,9 @@ probabilities = dict(zip(labels, logits.softmax(1)[0].tolist(), strict=True))
 print(probabilities)
 """
 
+#: What finds the faces that it sees.
+_FACES = "from tellapart.bundle import faces\n"
+_PROVIDE = 'faces.provide(Path("faces.onnx").read_bytes())\n'
 #: The network that comes with the program.
 _EMBEDDED = "tf_efficientnet_lite0"
 _UNKNOWN = "unknown"
@@ -51,13 +54,23 @@ def with_weights(manifest: Mapping[str, Any]) -> str:
             f"`weights.safetensors` holds the tensors{inner}, and the head as `{last}.weight` and "
             f"`{last}.bias`; `manifest.json` says how they belong together.\n"
         )
+    view = manifest["input"]["view"]
+    if view == "both":
+        last = backbone.get("classifier") or "classifier"
+        return (
+            "`weights.safetensors` holds the network's tensors, and the head as "
+            f"`{last}.weight` and `{last}.bias`: its first {backbone['dim']:,} columns are for the "
+            "features of the whole picture, the others for those of the face.\n"
+        )
     snippet = _SNIPPET.format(
+        faces=_FACES if view == "face" else "",
+        provide=_PROVIDE if view == "face" else "",
         backbone=backbone["timm"] if "args" in backbone else backbone["name"],
         args="".join(f", {key}={value!r}" for key, value in backbone.get("args", {}).items()),
         prepared=_prepared(backbone),
         picture=manifest["golden"][0]["file"],
         size=manifest["input"]["size"],
-        view=manifest["input"]["view"],
+        view=view,
     )
     return (
         "With timm (`pip install timm safetensors`), in the unpacked bundle:\n\n"

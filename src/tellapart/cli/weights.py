@@ -17,6 +17,11 @@ from tellapart.errors import TellapartError
 if TYPE_CHECKING:
     from tellapart.learn.weights import Weights
 
+#: Beside the license of a model of ages and sexes.
+_ASK = (
+    "Ask also what it learned from: the known models of ages and sexes learned from sets of "
+    "pictures that were gathered for research only (docs/people.md)."
+)
 _MORE = "Any network of timm: `tellapart weights get NAME` (from {hub})."
 
 
@@ -120,6 +125,7 @@ def _get_faces(
 
     def accept(text: str) -> bool:
         tell(text.strip() + "\n")
+        tell(_ASK)
         if yes:
             return True
         if not sys.stdin.isatty():

@@ -70,6 +70,8 @@ def _of_head(bundle: Bundle, archive: Archive) -> dict[str, bytes]:
             do="Package the project again: `tellapart package NAME`.",
         )
     why = _not_timm(bundle.manifest["backbone"])
+    if bundle.manifest["input"]["view"] == "both":
+        why = "it sees two pictures at once, the whole and the face"
     if why:
         raise DataError(
             f"The bundle {bundle.path.name!r} has no Core ML model: {why}.",
