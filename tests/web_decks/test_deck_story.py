@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
 pytestmark = pytest.mark.slow
+axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 DESKTOP = {
     "viewport": {"width": 1440, "height": 900},
@@ -271,8 +273,8 @@ def _switch_off(page: Page) -> None:
 
 
 def _fits(page: Page, note: str = "") -> None:
-    """Nothing makes the page wider than the screen; a picture of it is kept where one is asked
-    for (TELLAPART_TEST_SHOTS names the folder)."""
+    """Nothing makes the page wider than the screen, and axe finds nothing against WCAG 2 AA; a
+    picture of it is kept where one is asked for (TELLAPART_TEST_SHOTS names the folder)."""
     assert page.viewport_size is not None
     if folder := os.environ.get("TELLAPART_TEST_SHOTS"):
         name = page.url.split("/", 3)[3].split("?")[0].replace("/", "-")
@@ -280,3 +282,11 @@ def _fits(page: Page, note: str = "") -> None:
         page.screenshot(path=path, full_page="review" not in name)
     wide = page.evaluate("document.documentElement.scrollWidth") - page.viewport_size["width"]
     assert wide <= 0, f"{page.url} is {wide} px too wide"
+    page.evaluate(axe.AXE_SCRIPT)
+    result = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+    found = [
+        f"{one['id']}: {node['html'][:200]}"
+        for one in result["violations"]
+        for node in one["nodes"][:3]
+    ]
+    assert not found, page.url + "\n" + "\n".join(found)
