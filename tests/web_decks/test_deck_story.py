@@ -3,14 +3,19 @@ switch on, results, correct, retrain, roll back."""
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.running_app import App
 from benchmarks.standin import Standin
+from tellapart.demo.drawing import draw
 from tests.web_decks.conftest import PATIENCE, WORDS
 
 if TYPE_CHECKING:
@@ -67,6 +72,35 @@ def test_the_whole_story(
     _switch_off(page)
     assert faults == []
     assert service.twice() == []
+    context.close()
+
+
+def test_a_folder_of_candidates_is_dropped_onto_the_page(
+    app: App, chromium: Browser, tmp_path: Path
+) -> None:
+    archive = tmp_path / "bikes.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for n in range(3):
+            data = io.BytesIO()
+            draw("boat", n).save(data, "JPEG")
+            packed.writestr(f"bike{n}/1.jpg", data.getvalue())
+            packed.writestr(f"bike{n}/profile.json", json.dumps({"name": f"Bike {n}"}))
+    context = chromium.new_context(base_url=app.url)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto("/new/deck")
+    page.wait_for_function("window.did_handshake")
+    page.get_by_label("Name", exact=True).fill("Bikes")
+    page.get_by_label("Drop a zip, a folder or a list here").set_input_files(archive)
+    page.locator(".drop .bar.hidden").wait_for(state="attached")
+    page.wait_for_function("!document.querySelector('.drop .notice:not(.hidden)')")
+    page.get_by_role("button", name="Add the deck").click()
+    page.get_by_role("heading", name="Bikes").wait_for()
+    page.wait_for_function("window.did_handshake")
+    _choose(page, "mode", "dry")
+    page.get_by_text("It is on dry run.").wait_for()
+    _take_turn(page)
+    assert page.locator('.numbers div:has(dt:text-is("Candidates")) dd').inner_text() == "3"
     context.close()
 
 

@@ -88,7 +88,7 @@ class Adding:
                     need.get("title") or need["name"],
                     f"secret:{need['name']}",
                     kind="password",
-                    hint=words.CREDENTIAL_HINT,
+                    hint=_sentence(need.get("description")) + words.CREDENTIAL_HINT,
                     autocomplete="off",
                 )
             if source.people is None:
@@ -134,7 +134,7 @@ class Adding:
             title,
             f"option:{name}",
             kind=_KINDS.get(kind, "text"),
-            hint=str(option.get("description") or ""),
+            hint=_sentence(option.get("description")),
             value="" if default is None else str(default),
             autocomplete="off",
             spellcheck="false",
@@ -143,7 +143,7 @@ class Adding:
     def _place(self, name: str, title: str, option: dict[str, Any]) -> None:
         """A path on one's own machine, or what is dropped here; on a shared server only that."""
         if self.visit.single_user:
-            hint = str(option.get("description") or "")
+            hint = _sentence(option.get("description"))
             self.fields[f"option:{name}"] = Field(
                 title, f"option:{name}", hint=hint, autocomplete="off", spellcheck="false"
             )
@@ -238,6 +238,12 @@ class Adding:
             self.notice.fail(error)
             return
         ui.navigate.to(shell.deck_url(made.name))
+
+
+def _sentence(text: Any) -> str:
+    """What a source says of an option, as a sentence: `seconds, at least 1` → `Seconds, …. `."""
+    plain = str(text or "").replace("`", "").strip().rstrip(".")
+    return f"{plain[:1].upper()}{plain[1:]}. " if plain else ""
 
 
 def slug(title: str) -> str:

@@ -41,6 +41,7 @@ class TastePage:
             words.ROLLBACK_SURE, words.ROLLBACK_TEXT, words.ROLLBACK_DO, self._rollback
         )
         self.said = Notice()
+        self.said.box.style("margin-bottom: 1rem")
         self.list = tag("div")
         self._draw(heads)
 
