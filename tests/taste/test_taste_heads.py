@@ -11,7 +11,7 @@ from tellapart.errors import DataError, InputError, VerificationError
 from tellapart.learn.taste import Labelled, Pool, Taste, anew, fit
 from tellapart.learn.taste.fitting import held_out
 from tellapart.learn.taste.wholes import fit_whole
-from tests.taste.conftest import DIM, Stream
+from tests.taste.conftest import DIM, Stream, stream
 
 NUMBERS = st.floats(-50, 50, width=32)
 
@@ -119,6 +119,13 @@ def test_another_label_goes_on_from_the_last_head(made: Stream) -> None:
     assert fit(made.labelled(np.arange(130)), start=first).tuned_at == 130
     # A head on other features is no beginning.
     assert fit(made.labelled(np.arange(101)), start=first, base="other").tuned_at == 101
+
+
+def test_many_labels_are_tuned_by_some_of_them() -> None:
+    made = stream(700)  # some 1,400 pictures
+    head = fit(made.labelled(np.arange(600)))
+    assert (head.labels, head.tuned_at) == (600, 600)
+    assert made.right(head, np.arange(600, 700)) > 0.9
 
 
 def test_a_candidate_counts_once_however_many_pictures() -> None:

@@ -31,6 +31,8 @@ _FOLDS, _MOST_FOLDS = 5, 20
 _ENOUGH = 3
 #: Penalty and temperature are chosen anew when there are so many times the labels.
 _MORE = 1.25
+#: … by so many pictures at most, which take half a second.
+_MOST_TUNED = 600
 _TOLERANCE = 1e-5
 
 
@@ -55,8 +57,10 @@ def fit(labelled: Labelled, *, base: str = "", start: Taste | None = None, seed:
         return replace(start, weight=weight, bias=bias, likes=likes, passes=passes)
     made = Taste(np.zeros(0, np.float32), 0.0, base=base, C=_FIRST, likes=likes, passes=passes)
     if min(likes, passes) >= _ENOUGH:
-        C, temperature, logits = solver.choose(seed)  # noqa: N806 - the field's name for it
-        whole = fit_whole(logits / temperature, solver.numbers, labelled.answers())
+        some = _some(labelled, seed)
+        tuner = solver if some is labelled else _Solver(some)
+        C, temperature, logits = tuner.choose(seed)  # noqa: N806 - the field's name for it
+        whole = fit_whole(logits / temperature, tuner.numbers, some.answers())
         made = replace(
             made, C=C, temperature=temperature, tuned_at=likes + passes, whole_weights=whole
         )
@@ -89,12 +93,23 @@ def held_out(
     return found
 
 
+def _some(labelled: Labelled, seed: int) -> Labelled:
+    """The candidates to choose penalty and temperature by: all, or as many as is quick."""
+    if len(labelled) <= _MOST_TUNED:
+        return labelled
+    names, numbers = numbered(labelled.groups)
+    drawn = np.random.default_rng(seed).permutation(len(names))
+    size = np.bincount(numbers, minlength=len(names))[drawn]
+    kept = drawn[np.cumsum(size) <= _MOST_TUNED]
+    part = labelled.only(np.isin(numbers, kept))
+    return part if min(part.counts()) >= _ENOUGH else labelled
+
+
 class _Solver:
     """The rows of one person, turned once, solved for many penalties and parts."""
 
     def __init__(self, labelled: Labelled) -> None:
         import scipy.optimize  # noqa: F401 - brings a BLAS of its own, which limits must hold
-        import sklearn.linear_model  # noqa: F401
         from threadpoolctl import threadpool_limits
 
         names, self.numbers = numbered(labelled.groups)

@@ -193,4 +193,6 @@ def _read(facts: Mapping[str, Any], weight: NDArray[np.float32]) -> Taste:
     numbers = [taste.bias, taste.C, taste.temperature, *taste.whole_weights]
     if not (np.isfinite(weight).all() and np.isfinite(numbers).all()):
         raise ValueError("it holds values that are no finite numbers")
+    if min(taste.C, taste.temperature) <= 0 or min(taste.tuned_at, taste.likes, taste.passes) < 0:
+        raise ValueError("it holds numbers below their least")
     return taste

@@ -21,6 +21,8 @@ from tellapart.settings import Settings
 
 #: Pictures that go through the network together; see `learn.features.BATCH`.
 BATCH = 4
+#: Bundles that stay loaded: each takes the memory of a network.
+_MOST_BUNDLES = 4
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,21 @@ class Sight:
 
     @classmethod
     def shared(cls, settings: Settings, base: Path | None = None) -> Sight:
-        """The one of this process for this base and these settings, loaded on first use."""
+        """The one of this process for this base and these settings, loaded on first use.
+
+        Of bundles the last few stay loaded; one in use stays as long as it is used.
+        """
         written = base.stat().st_mtime_ns if base and base.exists() else 0
         key = (str(settings.cache_dir), settings.worker_threads, str(base or ""), written)
         with _lock:
-            found = _shared.get(key)
+            found = _shared.pop(key, None)
             if found is None:
                 for other in [k for k in _shared if k[:3] == key[:3]]:
                     del _shared[other]  # the bundle was written anew
-                found = _shared[key] = cls(settings, base)
+                found = cls(settings, base)
+            _shared[key] = found  # as the one used last
+            for other in [k for k in _shared if k[2]][:-_MOST_BUNDLES]:
+                del _shared[other]
             return found
 
     @property
