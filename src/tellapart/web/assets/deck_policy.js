@@ -116,7 +116,7 @@ class PolicyForm extends HTMLElement {
     this.sums.hidden = !moves.length;
     // Of those that stay what they were for another reason, nothing needs to be looked at.
     const others = data.rows.filter((row) => row.problem || row.after?.action !== row.before.action);
-    const rows = others.slice(0, 200).map((row) => this.row(row));
+    const rows = others.slice(0, 40).map((row) => this.row(row));
     const more = others.length - rows.length + data.more;
     if (more > 0) rows.push(this.make("li", "quiet small", words.and_more.replace("N", number(more))));
     this.list.replaceChildren(...rows);
