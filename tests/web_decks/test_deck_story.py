@@ -95,6 +95,9 @@ def test_a_folder_of_candidates_is_dropped_onto_the_page(
     page.locator(".drop .bar.hidden").wait_for(state="attached")
     page.wait_for_function("!document.querySelector('.drop .notice:not(.hidden)')")
     page.get_by_role("button", name="Add the deck").click()
+    page.get_by_text("Say which: of people only").wait_for()  # nobody is a thing by default
+    _choose(page, "people", "things")
+    page.get_by_role("button", name="Add the deck").click()
     page.get_by_role("heading", name="Bikes").wait_for()
     page.wait_for_function("window.did_handshake")
     _choose(page, "mode", "dry")

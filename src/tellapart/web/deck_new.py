@@ -50,6 +50,8 @@ class Adding:
         #: Of options that are paths: what was dropped, and where a missing one is told.
         self.drops: dict[str, Drop] = {}
         self.wrong: dict[str, TextElement] = {}
+        #: Where a missing word on people or things is told; None: the source knows.
+        self.judged: TextElement | None = None
         with form(self._send).classes("stack-l adding"):
             options = [(one.name, one.title or one.name, one.description) for one in here]
             group = choices(words.SOURCE, "source", options, self.source.name)
@@ -91,8 +93,12 @@ class Adding:
                     hint=_sentence(need.get("description")) + words.CREDENTIAL_HINT,
                     autocomplete="off",
                 )
+            self.judged = None
             if source.people is None:
-                choices(words.PEOPLE, "people", words.PEOPLE_OPTIONS, "things").classes("two")
+                # Nothing is chosen beforehand: a deck of people that nobody said so has no guard.
+                with tag("div", classes="stack stack-s"):
+                    choices(words.PEOPLE, "people", words.PEOPLE_OPTIONS, "").classes("two")
+                    self.judged = tag("p", classes="error", role="alert")
             elif source.people:
                 tag("p", words.PEOPLE_ALWAYS, classes="notice")
             self._project()
@@ -196,10 +202,13 @@ class Adding:
             field.error(text, focus=place == 0)
         if self.agreed is not None:
             self.agreed.text = "" if said("terms") else words.TERMS_NEEDED
+        if self.judged is not None:
+            self.judged.text = "" if said("people") else words.PEOPLE_NEEDED
+            missing = missing or not said("people")
         if missing or wrong or (self.agreed is not None and self.agreed.text):
             return
         secrets = {need["name"]: said(f"secret:{need['name']}") for need in self.source.needs}
-        people = said("people") == "people" if self.source.people is None else None
+        people = said("people") != "things" if self.source.people is None else None
         await self._add(title, options, secrets, people, said("project"))
 
     def _dropped(self, name: str) -> str:

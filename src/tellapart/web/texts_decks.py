@@ -53,9 +53,10 @@ TITLE_HINT = "What the deck is called."
 TITLE_EMPTY = "Give the deck a name."
 PEOPLE = "What is judged"
 PEOPLE_OPTIONS = (
+    ("people", "People", "Profiles of persons: only adults are judged"),
     ("things", "Things", "Flats, goods, pets"),
-    ("people", "People", "Profiles of persons"),
 )
+PEOPLE_NEEDED = "Say which: of people only those who are said to be adults are judged."
 OF_PEOPLE = "People"
 OF_THINGS = "Things"
 PEOPLE_ALWAYS = (
