@@ -14,8 +14,10 @@ import httpx
 import pytest
 
 from benchmarks.standin import Standin, crowd
+from tellapart import registry
 from tellapart.deck import Deck
 from tellapart.demo.drawing import write_folder
+from tellapart.errors import MissingExtraError
 from tests.rest.conftest import PASSWORD, Served, join, serving
 
 DECKS = "/api/v1/decks"
@@ -143,6 +145,29 @@ def test_what_cannot_be_added_is_told(
     assert answer.status_code in (404, 422) and said in answer.text
     assert bool(error.get("problems")) == (said == "modell")
     assert ada.get(f"{DECKS}/wrong").status_code == 404
+
+
+def test_a_deck_outlives_its_source(
+    ada: httpx.Client, things: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"name": "orphan", "source": "folder", "options": {"path": things}, "people": False}
+    ada.post(DECKS, json=body)
+    ada.post(f"{DECKS}/orphan/dry")
+    load = registry.load
+
+    def gone(door: Any, name: str) -> Any:
+        if door == "deck":
+            raise MissingExtraError("It is gone.", expected="it", do="Install it.")
+        return load(door, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, "load", gone)
+        shown = ada.get(f"{DECKS}/orphan").json()
+        assert shown["mode"] == "dry" and "not installed" in shown["may_on"][0]
+        assert ada.get(DECKS).status_code == 200
+        assert ada.post(f"{DECKS}/orphan/off").json()["mode"] == "off"
+        assert ada.get(f"{DECKS}/orphan/progress").json()["least_dry"] == 0
+    assert ada.delete(f"{DECKS}/orphan").status_code == 204
 
 
 def test_a_list_is_a_stream_too(ada: httpx.Client, house: Served) -> None:

@@ -36,6 +36,11 @@ class Thinker:
         self._child: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
 
+    @property
+    def awake(self) -> bool:
+        """Whether the child is there: the first request waits some seconds for its imports."""
+        return self._child is not None and self._child.poll() is None
+
     def ask(
         self, what: str, settings: Settings, *, patience: float = _PATIENCE, **values: Any
     ) -> dict[str, Any]:

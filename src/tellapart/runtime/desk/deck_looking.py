@@ -8,11 +8,13 @@ import hashlib
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from tellapart import images
+from tellapart import images, registry
 from tellapart.deck import Deck
 from tellapart.decks import shapes as ledger
+from tellapart.doors import DeckSource
 from tellapart.errors import (
     InputError,
+    MissingExtraError,
     NotFoundError,
     OverloadedError,
     PictureError,
@@ -58,6 +60,7 @@ class DeckLooking(Running):
     def deck_review(self, name: str, *, limit: int = 3, skip: Sequence[str] = ()) -> ReviewView:
         """What a person should look at next; `skip`: ids of candidates to be left out."""
         deck = self._deck(name)
+        self._memory.tasting.warm(self.engine, self.settings, deck.name)
         limit, left_out = min(max(1, limit), MOST_TO_REVIEW), list(skip)[:MOST_SKIPPED]
         ids: list[str]
         try:
@@ -123,7 +126,9 @@ class DeckLooking(Running):
         _one_of("action", action, ACTIONS)
         _one_of("outcome", outcome, OUTCOMES)
         _one_of("label", label, _STANDS)
-        page = self._deck(name).results(
+        deck = self._deck(name)
+        self._memory.tasting.warm(self.engine, self.settings, deck.name)  # a correction may follow
+        page = deck.results(
             ledger.Filters(
                 action=action,
                 state=outcome,
@@ -185,6 +190,13 @@ class DeckLooking(Running):
     def _whose(self, deck: Deck) -> Hashable:
         return ("deck", deck.ledger.id)
 
+    def _kind(self, source: str) -> type[DeckSource] | None:
+        """The class of a source; None where it is not installed any more."""
+        try:
+            return registry.load("deck", source)
+        except (InputError, MissingExtraError):
+            return None
+
     def _deck_counts(self, deck: Deck) -> ledger.Counts:
         """Its counts of some moments ago: of ten thousand candidates they take half a second."""
         return self._memory.get(self._whose(deck), "counts", deck.counts, _MOMENTS)
@@ -217,7 +229,7 @@ class DeckLooking(Running):
         to `wait` takes the last one there was.
         """
         said, counts = deck.ledger.said(), self._deck_counts(deck)
-        words = [one.label for one in said]
+        words, kind = [one.label for one in said], self._kind(deck.row.source)
         whose = ("deck", deck.ledger.id, "estimate")
         last: dict[str, Any] = self._memory.get((*whose, "last"), "last", dict, _LASTING)
         if wait:
@@ -242,7 +254,7 @@ class DeckLooking(Running):
             held_back=sum(one.part == "held" for one in said),
             to_review=len(deck.ledger.unlabelled(_MOST_WAITING)),
             dry_reviewed=counts.reviewed_dry,
-            least_dry=deck.source.least_dry,
+            least_dry=kind.least_dry if kind else 0,
         )
 
 

@@ -16,6 +16,7 @@ from tellapart import registry
 from tellapart.deck import Deck
 from tellapart.decks import listing
 from tellapart.decks import shapes as ledger
+from tellapart.doors import DeckSource
 from tellapart.errors import InputError, NotFoundError, RequestError
 from tellapart.runtime import intake, uploads
 from tellapart.runtime.desk import deck_rows as rows
@@ -208,25 +209,45 @@ class Decks(DeckTurns):
 
     def _shown_deck(self, deck: Deck) -> DeckView:
         """A deck with all its settings, as it stands now."""
-        state = deck.state(self._deck_counts(deck))
+        state, kind = self._state(deck)
         row: ledger.DeckRow = state["deck"]
-        kind = registry.load("deck", row.source)
         busy = state["busy"] or bool(self._turn_runs(deck, limit=1, states=UNDER_WAY))
         shown = rows.deck_row(row, state["counts"], busy=busy)
         champion = state["champion"]
         return DeckView(
             **{one.name: getattr(shown, one.name) for one in fields(DeckRow)},
             options=rows.hidden(row.options, self.uploads),
-            terms=kind.confirm,
-            terms_url=kind.terms,
+            terms=kind.confirm if kind else "",
+            terms_url=kind.terms if kind else "",
             confirmed=state["confirmed"],
             needs=state["needs"],
-            acts=kind.acts,
-            least_dry=kind.least_dry,
+            acts=kind.acts if kind else False,
+            least_dry=kind.least_dry if kind else 0,
             deeper=row.deeper_days,
             may_on=list(state["may_on"]),
             head=rows.head_row(champion, []) if champion is not None else None,
         )
+
+    def _state(self, deck: Deck) -> tuple[dict[str, Any], type[DeckSource] | None]:
+        """How it stands, and the class of its source; None: that is not installed any more.
+
+        Such a deck is shown all the same, and can be switched off and deleted.
+        """
+        row, counts = deck.row, self._deck_counts(deck)
+        kind = self._kind(row.source)
+        if kind is not None:
+            return deck.state(counts), kind
+        champion = deck.ledger.head("champion")
+        state = {
+            "deck": row,
+            "counts": counts,
+            "champion": None if champion is None else champion[0],
+            "needs": [],
+            "confirmed": "",
+            "may_on": [f"Its source {row.source!r} is not installed any more."],
+            "busy": deck.ledger.busy(),
+        }
+        return state, None
 
     def _options(self, kind: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         """Options as they are stored, with the paths of uploads. Raises `InputError`.

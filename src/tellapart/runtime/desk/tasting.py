@@ -6,6 +6,8 @@ A network takes memory that pages do not have, and a fit holds the interpreter.
 from __future__ import annotations
 
 import base64
+import contextlib
+import importlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tellapart import images
 from tellapart.bundle.overlay import why_overlay
 from tellapart.deck import Deck
+from tellapart.errors import TellapartError
 from tellapart.runtime.thinker import Thinker
 from tellapart.settings import Settings
 
@@ -48,11 +51,23 @@ class Tasting:
 
         Raises `OverloadedError` where others' take longer than `patience` (seconds).
         """
-        child = self._slow if verb in _SLOW else self._quick
+        soon = verb not in _SLOW or bool(values)  # a correction is waited for
+        child = self._quick if soon else self._slow
         if child is None:
             return answer(engine, settings, deck, verb, values)
         asked = {"deck": deck, "verb": verb, "values": dict(values)}
         return child.ask("taste", settings, patience=patience, **asked)["found"]
+
+    def warm(self, engine: Engine, settings: Settings, deck: str) -> None:
+        """Have what a person will soon wait for imported and loaded, out of their sight."""
+        if self._quick is None or self._quick.awake:
+            return
+
+        def look() -> None:
+            with contextlib.suppress(TellapartError):
+                self.ask(engine, settings, deck, "warm", {})
+
+        threading.Thread(target=look, daemon=True).start()
 
     def learn_soon(self, deck: str, learn: Callable[[], None]) -> None:
         """Call `learn` once the caller has been answered; once for a deck at a time."""
@@ -94,6 +109,11 @@ def _progress(deck: Deck) -> dict[str, Any]:
     return deck.progress()
 
 
+def _warm(deck: Deck) -> None:
+    importlib.import_module("scipy.optimize")  # a fit needs it: seconds where others work
+    deck.progress()
+
+
 def _learned(deck: Deck, candidate: str = "") -> dict[str, Any]:
     return deck.learn(candidate)
 
@@ -115,6 +135,7 @@ def _heat(deck: Deck, candidate: str, position: int) -> str:
 _VERBS: dict[str, Callable[..., Any]] = {
     "review": _review,
     "progress": _progress,
+    "warm": _warm,
     "learn": _learned,
     "retrain": _retrain,
     "heat": _heat,
