@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +26,17 @@ from tellapart.decks.shapes import (
     Page,
     TurnReport,
     new_id,
+    now,
 )
-from tellapart.errors import BusyError, DataError, InputError, NotFoundError
+from tellapart.errors import (
+    BusyError,
+    DataError,
+    InputError,
+    Interrupted,
+    NotFoundError,
+    StorageError,
+    TellapartError,
+)
 from tellapart.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,9 +110,10 @@ class Deck:
 
     def delete(self) -> None:
         """Forget the deck: rows, pictures, heads and credentials. Raises `BusyError`."""
+        from tellapart.steps.decide import preparing
+
         with self._held():
-            for secret in self.source.needs:
-                self.credential(secret.name, "")
+            preparing.drop_secrets(self._engine, self.settings, self.ledger.id)
             self.ledger.delete()
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -182,15 +193,23 @@ class Deck:
 
         champion = self.ledger.head("champion")
         counts = counts or self.counts()
-        return {
+        found = {
             "deck": self.row,
             "counts": counts,
             "champion": None if champion is None else champion[0],
-            "needs": preparing.needs(self._engine, self.settings, self.ledger.id, self.source),
-            "confirmed": self.confirmed,
-            "least_dry": self.source.least_dry,
-            "may_on": self.may_on(counts),
             "busy": self.ledger.busy(),
+        }
+        try:
+            source = self.source
+        except TellapartError as error:  # uninstalled: the deck can be looked at all the same
+            why = [f"Its source cannot be used: {error.what}"]
+            return {**found, "needs": [], "confirmed": "", "least_dry": 0, "may_on": why}
+        return {
+            **found,
+            "needs": preparing.needs(self._engine, self.settings, self.ledger.id, source),
+            "confirmed": self.confirmed,
+            "least_dry": source.least_dry,
+            "may_on": self.may_on(counts),
         }
 
     def counts(self) -> Counts:
@@ -327,16 +346,29 @@ class Deck:
             if row.mode == "off":
                 raise preparing.is_off(self.name, row.why)
             id = turn or new_id("t")
-            self.ledger.hold(id, place)
+            holder = f"{id}/{secrets.token_hex(8)}"
+            self.ledger.hold(holder, place)
             try:
                 plan = preparing.plan(self._engine, self.settings, self.ledger, row, self.folder)
-                report = take(
-                    preparing.with_wishes(plan, id, limit, cancelled, progress, self.source)
+                return take(
+                    preparing.with_wishes(plan, id, holder, limit, cancelled, progress, self.source)
                 )
-                preparing.tidy(self.ledger, self.folder)
-                return report
+            except (BusyError, Interrupted, StorageError):
+                raise
+            except TellapartError as error:  # before it began: only a person can help
+                shape = error.to_dict()["error"]
+                self.ledger.switch("off", error.what, shape)
+                return TurnReport(id, row.mode, now(), ended=now(), end="error", error=shape)
             finally:
-                self.ledger.release(id)
+                preparing.tidy(self.ledger, self.folder)
+                self.ledger.release(holder)
+
+    def tidy(self) -> None:
+        """Drop what need not be kept any longer. Raises `BusyError` while a turn is under way."""
+        from tellapart.steps.decide import preparing
+
+        with self._held():
+            preparing.tidy(self.ledger, self.folder)
 
     def replay(self, policy: Mapping[str, Any], limit: int = 500) -> Replayed:
         """What yesterday's stream would have come to under another policy; nothing changes."""

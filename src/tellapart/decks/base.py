@@ -53,8 +53,7 @@ class Base:
 
         Heads that may have learned from them go too, and the deck is off until it is retrained.
         """
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+        self._overwriting(connection)
         table, acts, said = schema.deck_candidates, schema.deck_actions.c, schema.deck_feedback.c
         mine = (table.c.deck_id == self.id, *which)
         acted = sa.select(acts.id).where(acts.candidate_id == table.c.id, acts.intent == "act")
@@ -70,6 +69,11 @@ class Base:
             self._log(connection, "switch", why, mode="off")
         number = connection.execute(table.delete().where(*mine)).rowcount
         return Erased(number, tuple(refs), learned is not None)
+
+    def _overwriting(self, connection: sa.Connection) -> None:
+        """What is deleted on this connection is overwritten (SQLite's free pages)."""
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
 
     def settle(self) -> None:
         """Leave nothing of what was erased in the database's log either (SQLite's)."""

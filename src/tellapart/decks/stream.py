@@ -257,13 +257,16 @@ class Stream(Base):
             return set(connection.scalars(query.where(_c.deck_id == self.id, _p.sha256 != "")))
 
     def empty_old(self, days: int = KEPT_DAYS) -> int:
-        """Drop facts, pictures and features of candidates judged long ago that nobody labelled."""
+        """Drop facts, pictures and features of candidates judged (or, where they never were, seen)
+        long ago that nobody labelled, from free pages too; how many."""
         before = iso(datetime.now(UTC) - timedelta(days=days))
         said = sa.select(schema.deck_feedback.c.id).where(
             schema.deck_feedback.c.candidate_id == _c.id
         )
-        old = sa.and_(_c.deck_id == self.id, _c.state == "judged", _c.judged_at < before)
+        last = sa.case((_c.judged_at != "", _c.judged_at), else_=_c.seen_at)
+        old = sa.and_(_c.deck_id == self.id, _c.state != "emptied", last < before)
         with self._writing() as connection:
+            self._overwriting(connection)
             ids = connection.scalars(sa.select(_c.id).where(old, ~said.exists())).all()
             nothing: dict[str, Any] = {"name": "", "bio": "", "age": None, "distance_km": None}
             nothing |= {"fields": {}, "url": "", "state": "emptied", "new_looking": False}

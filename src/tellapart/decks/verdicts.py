@@ -83,17 +83,21 @@ class Verdicts(Holding):
         limits: Limits | None = None,
         *,
         people: bool = True,
+        holder: str = "",
     ) -> Kept:
         """Store a verdict, and the intent to act on it where the deck is on, in one transaction.
 
         `mode`: in which the turn began; a deck that is in another one now acts no more. `people`:
-        whether the turn judges people. Raises `Interrupted` where the turn was taken over, or the
+        whether the turn judges people. `holder`: as which it holds the deck, its name where left
+        out. Raises `Interrupted` where the turn was taken over, or the
         deck has become one of people meanwhile.
         """
         limits = limits or Limits()
         id, at = new_id("a"), now()
         with self._writing(durable=mode == "on") as connection:
-            self._renew(connection, turn)  # locks the deck's row, which the switch waits for
+            self._renew(
+                connection, holder or turn
+            )  # locks the deck's row, which the switch waits for
             now_is = sa.select(_d.mode, _d.people).where(_d.id == self.id)
             current, guarded = connection.execute(now_is).one()
             if guarded and not people:
@@ -188,6 +192,13 @@ class Verdicts(Holding):
             if told:
                 self._update(connection, **told)
 
+    def may_still(self, action: str, holder: str) -> bool:
+        """Whether an act whose intent was stored some time ago may still be sent by its holder."""
+        query = sa.select(_d.mode, _d.holder, _a.state).where(_a.id == action, _d.id == self.id)
+        with self._reading() as connection:
+            row = connection.execute(query.where(_a.deck_id == _d.id)).first()
+        return row is not None and tuple(row) == ("on", holder, "intended")
+
     def left_over(self) -> int:
         """Acts of turns that were cut off before the answer came: their outcome is unknown.
 
@@ -223,7 +234,8 @@ class Verdicts(Holding):
         """The service says that an act of unknown outcome was done; whether it is news."""
         one = sa.select(_c.id).where(_c.deck_id == self.id, _c.ref == ref).scalar_subquery()
         doubt = _a.state.in_(("unknown", "missed"))
-        which = (_a.candidate_id == one, _a.action == action, doubt)
+        newest = sa.select(sa.func.max(_a.id)).where(_a.candidate_id == one, doubt)
+        which = (_a.id == newest.scalar_subquery(), _a.action == action)
         with self._writing() as connection:
             acted = sa.select(_a.id).where(_a.candidate_id == one, _a.intent == "act")
             acted = acted.where(_a.state.not_in(("unknown", "missed")))

@@ -6,6 +6,7 @@ and asked for twice is queued once.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,13 @@ def prune(engine: sa.Engine) -> list[str]:
     old = (_r.kind.in_(TURN), _r.state.in_(ENDED), _r.ended_at < before, _r.ended_at != "")
     with database.writing(engine) as connection:
         return list(connection.scalars(runs.delete().where(*old).returning(_r.id)))
+
+
+def tidy(engine: sa.Engine, settings: Settings) -> None:
+    """Drop what decks need not keep any longer, also of those that are off."""
+    for row in listing.listed(engine):
+        with contextlib.suppress(TellapartError):  # a turn is under way: the next time
+            Deck(row.name, replace(settings, owner=row.owner), engine).tidy()
 
 
 # -- deeper training ------------------------------------------------------------------------

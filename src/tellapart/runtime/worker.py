@@ -211,6 +211,7 @@ class _Worker:
             known = set(connection.scalars(sa.select(_c.id)))
         self._durable.forget(id for id in remembered if id not in known)
         sweep(self._settings, known)
+        autopilot.tidy(self._engine, self._settings)
         self._outbox.prune()
         accounts = Accounts(self._engine, self._settings)
         accounts.prune()

@@ -13,7 +13,13 @@ from tellapart.decks.ledger import Ledger
 from tellapart.decks.shapes import iso
 from tellapart.decks.verdicts import Kept, Unknown, Verdict
 from tellapart.doors import ActAnswer, DeckSource
-from tellapart.errors import ExhaustedError, ServiceError, TellapartError, WorkerError
+from tellapart.errors import (
+    ExhaustedError,
+    Interrupted,
+    ServiceError,
+    TellapartError,
+    WorkerError,
+)
 
 #: Seconds that lie at most between the switch being looked at and an act being sent.
 FRESH_S = 0.5
@@ -41,8 +47,9 @@ class Sent:
 class Acting:
     """Sends what a ledger has stored the intent of."""
 
-    def __init__(self, ledger: Ledger, source: DeckSource) -> None:
+    def __init__(self, ledger: Ledger, source: DeckSource, holder: str) -> None:
         self._ledger = ledger
+        self._holder = holder
         self._source = source
 
     async def send(self, verdict: Verdict, ref: str, kept: Kept, checked: float) -> Sent:
@@ -52,6 +59,12 @@ class Acting:
         the outcome is unknown.
         """
         if not self._fresh(kept, checked):
+            if self._ledger.row().mode == "on":
+                raise Interrupted(
+                    "This turn was taken over before its act was sent.",
+                    expected="a turn that gives a sign of life every minute",
+                    do="Nothing has to be done: the other turn goes on.",
+                )
             why = {"reason": "the deck was switched off before it was sent"}
             self._ledger.outcome(kept.id, "held", why, again=True)
             return Sent("held")
@@ -71,7 +84,7 @@ class Acting:
         """Whether the switch was looked at just now: a process may have slept meanwhile."""
         while time.monotonic() - checked > FRESH_S:
             checked = time.monotonic()
-            if self._ledger.row().mode != "on":
+            if not self._ledger.may_still(kept.id, self._holder):
                 return False
         return True
 

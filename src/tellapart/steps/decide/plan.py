@@ -37,6 +37,8 @@ class Plan:
     deck: DeckRow
     folder: Path
     turn: str
+    #: As which it holds the deck: another one for every time that a turn is begun.
+    holder: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     confirmed: bool = False
     limit: int | None = None

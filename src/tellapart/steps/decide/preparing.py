@@ -100,6 +100,15 @@ def keep_secret(engine: sa.Engine, settings: Settings, deck: str, name: str, sec
         accounts.secrets.delete(account, _secret(deck, name))
 
 
+def drop_secrets(engine: sa.Engine, settings: Settings, deck: str) -> None:
+    """Forget all secrets of a deck, whatever its source once needed."""
+    accounts = Accounts(engine, settings)
+    account = accounts.get(settings.owner)
+    for name in accounts.secrets.names(account):
+        if name.startswith(_secret(deck, "")):
+            accounts.secrets.delete(account, name)
+
+
 def secrets(
     engine: sa.Engine, settings: Settings, deck: str, source: type[DeckSource]
 ) -> dict[str, str]:
@@ -170,6 +179,7 @@ def plan(
         deck=deck,
         folder=folder,
         turn="",
+        holder="",
         secrets=secrets(engine, settings, deck.id, source),
         confirmed=bool(confirmed),
         judge=judge,
@@ -181,6 +191,7 @@ def plan(
 def with_wishes(
     plan: Plan,
     turn: str,
+    holder: str,
     limit: int | None,
     cancelled: Callable[[], bool],
     progress: Callable[[int], None],
@@ -189,7 +200,15 @@ def with_wishes(
     """The same with what whoever asks for the turn wants."""
     people = plan.deck.people or source.people is True
     deck = replace(plan.deck, people=people)
-    return replace(plan, deck=deck, turn=turn, limit=limit, cancelled=cancelled, progress=progress)
+    return replace(
+        plan,
+        deck=deck,
+        turn=turn,
+        holder=holder,
+        limit=limit,
+        cancelled=cancelled,
+        progress=progress,
+    )
 
 
 def _once(make: Callable[[], Any]) -> Callable[[], Any]:
@@ -266,7 +285,8 @@ def guard(
 def tidy(ledger: Ledger, folder: Path) -> None:
     """Drop what need not be kept any longer, and pictures that nothing names."""
     with contextlib.suppress(TellapartError, OSError):
-        ledger.empty_old()
+        if ledger.empty_old():
+            ledger.settle()
         named = ledger.shas()
         for one in (folder / "pictures").iterdir():
             if one.name not in named:

@@ -76,7 +76,7 @@ class _Turn(Intake):
         while True:
             await asyncio.sleep(RENEW_S)
             try:
-                await asyncio.to_thread(self.ledger.renew, self.plan.turn)
+                await asyncio.to_thread(self.ledger.renew, self.plan.holder)
             except Interrupted:
                 self._lost = True
                 return
@@ -96,7 +96,7 @@ class _Turn(Intake):
         return registry.load("deck", self.deck.source)(context)
 
     async def _work(self) -> None:
-        self.acting = Acting(self.ledger, self._source)
+        self.acting = Acting(self.ledger, self._source, self.plan.holder)
         self.report.reconciled = await self.acting.reconcile(self._going)
         if self.deck.mode == "on" and self.deck.last_turn is not None:
             before = datetime.fromisoformat(self.deck.last_turn["started"]) - timedelta(days=1)
@@ -198,7 +198,12 @@ class _Turn(Intake):
         limits = Limits(self.policy.limits.day, f"{datetime.now(UTC):%Y-%m-%d}")
         checked = time.monotonic()
         kept = self.ledger.keep(
-            verdict, self.plan.turn, self.deck.mode, limits, people=self.deck.people
+            verdict,
+            self.plan.turn,
+            self.deck.mode,
+            limits,
+            people=self.deck.people,
+            holder=self.plan.holder,
         )
         self._count(verdict)
         state: str = kept.state
