@@ -100,6 +100,15 @@ class TestIntents:
         assert ledger.known_refs("on") == {"a"}
         assert ledger.counts().states["unknown"] == 1
 
+    def test_what_was_missed_twice_and_done_after_all_is_done_once(self, ledger: Ledger) -> None:
+        candidate = _live(ledger)
+        for _ in range(2):
+            kept = ledger.keep(_like(candidate), "t_1", "on")
+            ledger.outcome(kept.id, "missed", {})
+        assert ledger.done_after_all("a", "like")
+        assert not ledger.done_after_all("a", "like")
+        assert not ledger.keep(_like(candidate), "t_1", "on").send
+
 
 class TestHolding:
     def test_one_turn_at_a_time(self, any_engine: sa.Engine) -> None:
@@ -118,6 +127,16 @@ class TestHolding:
         with pytest.raises(Interrupted):
             ledger.keep(_like(candidate), "t_1", "on")
         assert ledger.keep(_like(candidate), "t_2", "on").send
+
+    def test_the_same_turn_begun_again_is_another_holder(self, any_engine: sa.Engine) -> None:
+        ledger = new_ledger(any_engine)
+        candidate = _live(ledger, "t_1/one")
+        kept = ledger.keep(_like(candidate), "t_1", "on", holder="t_1/one")
+        assert ledger.may_still(kept.id, "t_1/one")
+        ledger.hold("t_1/two", "here")
+        assert not ledger.may_still(kept.id, "t_1/one")
+        with pytest.raises(Interrupted):
+            ledger.keep(_like(offer(ledger, "b")), "t_1", "on", holder="t_1/one")
 
     def test_elsewhere_only_when_its_hold_has_run_out(self, any_engine: sa.Engine) -> None:
         ledger = new_ledger(any_engine)

@@ -14,8 +14,11 @@ from benchmarks.standin import Person, crowd
 from tellapart.deck import Deck
 from tellapart.decks.shapes import TurnReport
 from tellapart.errors import BusyError, InputError
+from tellapart.runtime import autopilot
 from tellapart.steps.decide import preparing
 from tellapart.steps.decide.eyes import Estimates
+from tellapart.store import database
+from tellapart.store import schema_decks as schema
 from tests.decks.conftest import EVERYTHING, Field
 
 Fields = Callable[..., Field]
@@ -419,3 +422,32 @@ class TestSources:
         deck.delete()
         assert not folder.exists()
         assert Deck.all(field.engine, field.settings) == []
+
+    def test_a_source_that_is_gone_leaves_a_deck_that_can_be_seen_and_deleted(
+        self, fields: Fields
+    ) -> None:
+        field = fields(1)
+        deck = field.deck(mode="on")
+        deck.ledger.change(source="uninstalled")
+        report = deck.turn()
+        assert report.error is not None
+        assert deck.row.mode == "off"
+        assert deck.row.error is not None
+        assert "source" in deck.state()["may_on"][0]
+        deck.delete()
+        assert Deck.all(field.engine, field.settings) == []
+
+    def test_what_is_kept_too_long_goes_also_where_it_is_off(self, fields: Fields) -> None:
+        field = fields(2)
+        deck = field.deck(mode="dry")
+        deck.turn()
+        deck.off()
+        name = deck.results().items[0].name
+        with database.writing(field.engine) as connection:
+            old = {"judged_at": "2020-01-01T00:00:00.000Z"}
+            connection.execute(schema.deck_candidates.update().values(**old))
+        autopilot.tidy(field.engine, field.settings)
+        assert {row.state for row in deck.results().items} == {"emptied"}
+        assert list((deck.folder / "pictures").iterdir()) == []
+        for file in field.settings.home.glob("*.sqlite*"):
+            assert name.encode() not in file.read_bytes()
