@@ -223,3 +223,30 @@ def test_what_a_backup_brings_back_is_forgotten_again(settings: Settings, tmp_pa
     assert told.gone or all(name.startswith("before-restore-") for name in told.remains)
     assert forget(settings, engine, Asked("again", "")).removed.keys() == {"databases"}
     engine.dispose()
+
+
+def test_again_leaves_what_another_account_holds(settings: Settings) -> None:
+    engine = database.open_database(settings)
+    anna, bert = "u_" + "a" * 20, "u_" + "b" * 20
+    account(engine, anna, "anna")
+    both = drawn(2)
+    hers = holding(settings, engine, anna, "hers", both)
+    theirs = holding(settings, engine, bert, "his", both)
+    back = hers.pictures()[0]
+    forget(settings, engine, Asked("picture", back.id), owner=anna)
+    hers.add(
+        [NewPicture(label="a", source="urls", file_url=back.file_url, sha256=back.sha256)]
+    )  # as a backup brings it back
+    told = forget(settings, engine, Asked("again", ""))
+    assert told.removed["ledger"] == {"pictures": 1} and told.gone
+    assert hers.pictures() == [] and len(theirs.pictures()) == 1
+    assert FileStore(settings.files_dir).has(back.sha256)
+    engine.dispose()
+
+
+def test_a_bundle_is_withdrawn_though_no_row_tells_of_it(house: House) -> None:
+    with house.engine() as engine:
+        Catalog.open(engine, "apple-boat").clear()
+        told = forget(house.settings, engine, Asked("picture", house.sha256))
+    assert [one.version for one in told.withdrawn] == [1] and told.gone
+    assert house.found(house.sha256, house.url) == []

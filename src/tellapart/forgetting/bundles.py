@@ -21,6 +21,22 @@ _NAMING = (".csv", ".json", ".jsonl", ".html", ".md", ".txt")
 _BLOCK = 1 << 20
 
 
+def see(order: Order) -> None:
+    """Add the projects whose rows know nothing of it any more, and whose bundles have it."""
+    projects = schema.projects.c
+    query = (
+        sa.select(projects.id, projects.owner, projects.name, _v.file)
+        .join(schema.versions, _v.project_id == projects.id)
+        .where(order.traces.owners(), _v.file != "")
+    )
+    with database.reading(order.engine) as connection:
+        rows = connection.execute(query).all()
+    for id, owner, name, file in rows:
+        known = int(id) in order.traces.projects
+        if not known and had(order.project(owner, name) / "versions" / file, order.search):
+            order.traces.projects[int(id)] = (owner, name)
+
+
 def withdraw(order: Order) -> dict[str, int]:
     """Remove the zips that had it. Their numbers stay taken: the version's row names no file."""
     gone = 0

@@ -149,6 +149,11 @@ class _Finder:
     def close(self) -> None:
         """Go on until nothing new has the same content or address; then see who else has it."""
         traces = self._traces
+        if traces.kind == "again":
+            # Some were forgotten for one owner alone: another one's stay.
+            self._see_projects()
+            self._see_rest()
+            return
         before: tuple[int, ...] = ()
         while before != (before := tuple(map(len, (traces.shas, traces.urls, traces.ids)))):
             for part in chunks(sorted(traces.shas)):
@@ -272,6 +277,22 @@ class _Finder:
                 for part in chunks(sorted(values)):
                     for row in self._connection.execute(query.where(column.in_(part))):
                         traces.shared.update(value for value in row if value)
+
+    def _see_rest(self) -> None:
+        """Which contents and addresses rows hold that are not to go."""
+        traces = self._traces
+        in_projects, in_decks = (_p.sha256, _p.file_url, _p.path), (_dp.sha256, _dp.url, _dp.path)
+        values = (traces.shas, traces.urls, traces.paths)
+        for id, columns, gone in (
+            (_p.id, in_projects, traces.ids),
+            (_dp.id, in_decks, traces.deck_pictures),
+        ):
+            for column, wanted in zip(columns, values, strict=True):
+                for part in chunks(sorted(wanted)):
+                    query = sa.select(id, *columns).where(column.in_(part))
+                    for row in self._connection.execute(query):
+                        if row[0] not in gone:
+                            traces.shared.update(value for value in row[1:] if value)
 
     @staticmethod
     def _take(into: set[str], value: Any) -> None:

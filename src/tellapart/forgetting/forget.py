@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from tellapart.catalog.base import now
 from tellapart.errors import InputError
-from tellapart.forgetting import cleaning, texts
+from tellapart.forgetting import bundles, cleaning, texts
 from tellapart.forgetting.certificate import Certificate
 from tellapart.forgetting.finding import find
 from tellapart.forgetting.order import Order
@@ -41,6 +41,7 @@ def forget(
     """
     traces = find(settings, engine, asked, None if _is_alone(engine, owner) else owner)
     order = Order(settings, engine, traces, watch=watch)
+    bundles.see(order)
     with _alone(order, held):
         content = _contents(order)
         _refuse(order, asked)
@@ -103,7 +104,7 @@ def _alone(order: Order, held: str) -> Iterator[None]:
 def _refuse(order: Order, asked: Asked) -> None:
     """Before anything is removed: what is cut off after this is refused already."""
     traces = order.traces
-    if traces.kind == "user":
+    if traces.kind in ("user", "again"):
         return
     everybody = traces.owner is None
     refusals = Refusals(order.settings, order.engine, traces.owner or "")
