@@ -113,7 +113,7 @@ def _accuracy(
     right = (chances[counted] >= threshold) == labelled.answers()[counted]
     a = _OPINION * believed + float(right.sum())
     b = _OPINION * (1 - believed) + float((~right).sum())
-    low, high = (float(beta.ppf(share, max(a, 1e-3), max(b, 1e-3))) for share in _SHARES)
+    low, high = (float(beta.ppf(share, a + 0.5, b + 0.5)) for share in _SHARES)  # as Jeffreys'
     if right.all():  # it may never be wrong
         high = 1.0
     return round(a / (a + b), 4), round(low, 4), round(high, 4)
