@@ -210,7 +210,7 @@ SCRIPT = {
         "learn": "Your answer teaches it most.",
     },
     "accuracy": "SHARE",
-    "between": "95 % interval LOW to HIGH",
+    "between": "90 % interval LOW to HIGH",
     "too_few": "after a few more answers",
     "saved": "fewer than in random order",
     "saved_none": "none yet",

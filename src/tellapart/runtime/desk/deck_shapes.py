@@ -246,7 +246,7 @@ class ProgressView(Shape):
     labels: int
     likes: int
     passes: int
-    #: Estimated accuracy with its 95 % interval; None: too few labels to say.
+    #: Estimated accuracy with its 90 % interval; None: too few labels to say.
     accuracy: float | None
     low: float | None
     high: float | None
