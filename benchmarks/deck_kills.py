@@ -132,11 +132,14 @@ def measure(kind: str, kills: int, seed: int) -> dict[str, Any]:
 
 
 def until_done(settings: Settings, end: float) -> None:
-    """Take turns until there is nothing left to judge."""
+    """Take turns until several in a row find nothing to judge: one of the service's tongues goes
+    on where it was asked last, and begins anew when it has come to its end."""
     deck = Deck.open(open_database(settings), settings, NAME)
+    idle = 0
     while time.monotonic() < end:
         report = deck.turn()
-        if report.end == "exhausted" and report.judged == 0:
+        idle = idle + 1 if report.end == "exhausted" and report.judged == 0 else 0
+        if idle == 4:
             return
         if report.error is not None:
             raise RuntimeError(f"the last turns failed: {report.error}")
