@@ -16,7 +16,8 @@ from PIL import Image
 
 from benchmarks import main, need
 from benchmarks.faces_count import PHOTOS, opened, reader
-from tellapart.bundle.faces import FaceReader, cut
+from tellapart.bundle.face import cut
+from tellapart.bundle.faces import FaceReader
 
 #: Random angles a portrait.
 _ANGLES = 1

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks import Skipped, main, need, spread
 from benchmarks.faces_count import opened, reader
-from tellapart.bundle.faces import cut
+from tellapart.bundle.face import cut
 from tellapart.learn.faces.age_sex import KNOWN, MARGIN, SIDE, AgeSex
 from tellapart.learn.faces.errors import calibrated
 from tellapart.learn.metrics import wilson

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tellapart import images
-from tellapart.bundle.faces import FaceReader, Found, cut, decoded
+from tellapart.bundle.face import Found, cut
+from tellapart.bundle.faces import FaceReader, decoded
 from tellapart.errors import VerificationError
 from tests.faces.conftest import nothing, saying
 

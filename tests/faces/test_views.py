@@ -17,7 +17,7 @@ from PIL import Image
 
 import tellapart
 from tellapart import images
-from tellapart.bundle import card_people, faces
+from tellapart.bundle import card_people, face, faces
 from tellapart.bundle.overlay import why_overlay
 from tellapart.errors import NotFoundError, RecipeError, VerificationError
 from tellapart.learn import backbone, doubling
@@ -111,7 +111,7 @@ def _halves(side: int) -> tuple[slice, slice]:
 
 def test_what_spoke_glows_on_the_face(monkeypatch: pytest.MonkeyPatch) -> None:
     marks = tuple((0.0, 0.0) for _ in range(5))
-    found = faces.Found((50, 50), 20, 20, marks, 0.9, 45)
+    found = face.Found((50, 50), 20, 20, marks, 0.9, 45)
     monkeypatch.setattr(faces, "largest", lambda image: found)
     gray = Image.new("RGB", (100, 100), (100, 100, 100))
     on_face = np.asarray(why_overlay(gray, np.ones((7, 7), np.float32), view="face"), int)

@@ -1,4 +1,4 @@
-"""Finds faces with YuNet's network in ONNX Runtime, and cuts them out upright.
+"""Finds faces with YuNet's network in ONNX Runtime, also in pictures that are turned.
 
 How the network's outputs are read follows OpenCV's `FaceDetectorYN` (modules/objdetect/src/
 face_detect.cpp, Apache-2.0): three grids of 8, 16 and 32 pixels a cell; each cell says how likely
@@ -11,16 +11,13 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from tellapart import images, telemetry
+from tellapart.bundle.face import LEANING, MARGIN, Found, cut, lean, scaled, turned_back
 from tellapart.errors import MissingExtraError, TellapartError, VerificationError
-
-Box = tuple[float, float, float, float]
-Points = tuple[tuple[float, float], ...]
 
 #: The one detector of views of faces, by SHA-256: YuNet for pictures of any size. Its bytes are
 #: part of what such a view means, and its license is known.
@@ -42,36 +39,9 @@ LEAST = 24
 STEP, COARSE = 10, 30
 #: Below this no finer turns are tried around a coarse one.
 _PROMISING = 0.4
-#: A face whose eyes and mouth lean by more than this, in degrees, is turned upright until they lean
-#: by no more than `_STRAIGHT`; what they tell of a lean is about two thirds of it.
-LEANING, _STRAIGHT, _TELLS, _TURNS_ON = 6.0, 3.0, 1.5, 3
-#: What a model that is to see faces sees around them: hair, ears and chin.
-MARGIN = 0.2
-_GRAY = (127, 127, 127)
-
-
-@dataclass(frozen=True)
-class Found:
-    """A face in the pixels of the picture as it was given."""
-
-    #: Its middle, and its width and height along its own axes.
-    center: tuple[float, float]
-    width: float
-    height: float
-    #: Both eyes, nose, both corners of the mouth: (x, y) each.
-    landmarks: Points
-    confidence: float
-    #: Degrees by which the picture must be turned counter-clockwise for it to stand upright.
-    angle: float = 0.0
-
-    @property
-    def box(self) -> Box:
-        """Left, top, width, height of the upright rectangle around it."""
-        turn = math.radians(self.angle)
-        cos, sin = abs(math.cos(turn)), abs(math.sin(turn))
-        wide = self.width * cos + self.height * sin
-        high = self.width * sin + self.height * cos
-        return self.center[0] - wide / 2, self.center[1] - high / 2, wide, high
+#: A face that leans is turned on until its eyes and mouth lean by no more than this, in degrees;
+#: what they tell of a lean is about two thirds of it.
+_STRAIGHT, _TELLS, _TURNS_ON = 3.0, 1.5, 3
 
 
 class FaceReader:
@@ -118,16 +88,16 @@ class FaceReader:
         small = _shrunk(image, max(image.size))
         found = self.look(np.asarray(small))
         angle = 0.0
-        if turned and (_best(found) < SURE or abs(_lean(found[0])) > LEANING):
+        if turned and (_best(found) < SURE or abs(lean(found[0])) > LEANING):
             smaller = _shrunk(image, math.hypot(*image.size))
             around = _best(found) < SURE
             start, seen = self._around(smaller) if around else (0.0, self._at(smaller, 0.0))
             if _count(seen) >= _count(found):
                 small = smaller
                 angle, found = self._straightened(small, start, seen)
-        back = [_turned_back(one, angle, small.size) for one in found if one.confidence >= LIKELY]
+        back = [turned_back(one, angle, small.size) for one in found if one.confidence >= LIKELY]
         scale = image.width / small.width, image.height / small.height
-        grown = [_scaled(one, *scale) for one in back]
+        grown = [scaled(one, *scale) for one in back]
         kept = [one for one in grown if min(one.width, one.height) >= LEAST]
         return sorted(kept, key=lambda one: -one.width * one.height)
 
@@ -151,7 +121,7 @@ class FaceReader:
         except Exception as error:
             raise _bad(f"does not run ({_first_line(error)})") from error
         found = decoded(dict(zip(_NAMES, outputs, strict=True)), sides, least)
-        return found if scale == 1.0 else [_scaled(one, scale, scale) for one in found]
+        return found if scale == 1.0 else [scaled(one, scale, scale) for one in found]
 
     def _around(self, image: Image.Image) -> tuple[float, list[Found]]:
         """The turn that shows the likeliest face, in degrees counter-clockwise, and its faces."""
@@ -169,13 +139,13 @@ class FaceReader:
     ) -> tuple[float, list[Found]]:
         """Turned on until the likeliest face leans no more, as far as that loses none."""
         for _ in range(_TURNS_ON):
-            lean = _lean(found[0]) if _best(found) >= LIKELY else 0.0
-            if abs(lean) <= _STRAIGHT:
+            tilt = lean(found[0]) if _best(found) >= LIKELY else 0.0
+            if abs(tilt) <= _STRAIGHT:
                 break
-            seen = self._at(image, angle + _TELLS * lean)
-            if _count(seen) < _count(found) or abs(_lean(seen[0])) >= abs(lean):
+            seen = self._at(image, angle + _TELLS * tilt)
+            if _count(seen) < _count(found) or abs(lean(seen[0])) >= abs(tilt):
                 break
-            angle, found = angle + _TELLS * lean, seen
+            angle, found = angle + _TELLS * tilt, seen
         return angle, found
 
     def _at(self, image: Image.Image, angle: float) -> list[Found]:
@@ -246,35 +216,6 @@ def decoded(
     ]
 
 
-def cut(image: Image.Image, face: Found, size: int, margin: float = MARGIN) -> np.ndarray:
-    """The square around a face, upright, uint8 RGB, size×size: out of the picture turned by its
-    angle. `margin`: what is added on each side, as a share of the face's longer side."""
-    half = max(face.width, face.height) * (0.5 + margin)
-    x, y = face.center
-    if face.angle:
-        # No more than what the turned face needs is turned.
-        reach = half * math.sqrt(2) + 2
-        part = _part(image, (x - reach, y - reach, x + reach, y + reach))
-        image = part.rotate(face.angle, Image.Resampling.BICUBIC, fillcolor=_GRAY)
-        x, y = image.width / 2, image.height / 2
-    part = _part(image, (x - half, y - half, x + half, y + half))
-    found = part.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return np.array(found, dtype=np.uint8)
-
-
-def _part(image: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
-    """A part of a picture; what lies outside of it is gray."""
-    left, top, right, bottom = (round(side) for side in box)
-    right, bottom = max(right, left + 1), max(bottom, top + 1)
-    inside = max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height)
-    if inside == (left, top, right, bottom):
-        return image.crop(inside)
-    canvas = Image.new("RGB", (right - left, bottom - top), _GRAY)
-    if inside[0] < inside[2] and inside[1] < inside[3]:
-        canvas.paste(image.crop(inside), (inside[0] - left, inside[1] - top))
-    return canvas
-
-
 def _distinct(box: np.ndarray, score: np.ndarray) -> list[int]:
     """Which boxes stay when each gives way to a likelier one that it overlaps."""
     keep: list[int] = []
@@ -288,15 +229,6 @@ def _distinct(box: np.ndarray, score: np.ndarray) -> list[int]:
         shared = np.prod(np.clip(np.minimum(corner[one], corner[rest]) - low, 0, None), axis=1)
         left = rest[shared <= _OVERLAP * (area[one] + area[rest] - shared)]
     return keep
-
-
-def _lean(face: Found) -> float:
-    """Degrees by which eyes and mouth lean: those that turn it upright, counter-clockwise."""
-    (ax, ay), (bx, by), _, (cx, cy), (dx, dy) = face.landmarks
-    # From eye to eye and corner to corner, and from the eyes down to the mouth, turned onto it.
-    across = bx - ax + dx - cx, by - ay + dy - cy
-    down = (cx + dx - ax - bx), (cy + dy - ay - by)
-    return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
 
 
 def _count(found: list[Found]) -> int:
@@ -313,48 +245,6 @@ def _shrunk(image: Image.Image, length: float) -> Image.Image:
         return image
     size = tuple(max(1, round(side * LONGEST / length)) for side in image.size)
     return image.resize((size[0], size[1]), Image.Resampling.BICUBIC, reducing_gap=3.0)
-
-
-def _turned_back(face: Found, angle: float, size: tuple[int, int]) -> Found:
-    """Where a face of a picture turned by `angle` lies in the picture of `size` as it stood."""
-    lean = _lean(face)
-    own = angle + lean if angle or abs(lean) > LEANING else 0.0
-    turn = math.radians(angle)
-    cos, sin = math.cos(turn), math.sin(turn)
-    wide, high = size
-    middle = (_canvas(size, angle)[0] / 2, _canvas(size, angle)[1] / 2)
-
-    def back(point: tuple[float, float]) -> tuple[float, float]:
-        x, y = point[0] - middle[0], point[1] - middle[1]
-        return x * cos - y * sin + wide / 2, x * sin + y * cos + high / 2
-
-    marks = tuple(back(point) for point in face.landmarks)
-    return replace(face, center=back(face.center), landmarks=marks, angle=own % 360)
-
-
-def _canvas(size: tuple[int, int], angle: float) -> tuple[int, int]:
-    """(width, height) of a picture that was turned, as Pillow widens it."""
-    if not angle:
-        return size
-    turn = math.radians(angle)
-    cos, sin = math.cos(turn), math.sin(turn)
-    corners = [
-        (x * cos + y * sin, y * cos - x * sin)
-        for x in (-size[0] / 2, size[0] / 2)
-        for y in (-size[1] / 2, size[1] / 2)
-    ]
-    wide, high = (max(axis) - min(axis) for axis in zip(*corners, strict=True))
-    return math.ceil(wide - 1e-6), math.ceil(high - 1e-6)
-
-
-def _scaled(face: Found, across: float, down: float) -> Found:
-    return replace(
-        face,
-        center=(face.center[0] * across, face.center[1] * down),
-        width=face.width * across,
-        height=face.height * down,
-        landmarks=tuple((x * across, y * down) for x, y in face.landmarks),
-    )
 
 
 def _bad(what: str) -> TellapartError:

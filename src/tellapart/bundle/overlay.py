@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tellapart.bundle import faces
+from tellapart.bundle.face import MARGIN
 from tellapart.images import FACE_VIEWS
 
 #: Dark, red, orange, yellow: read as heat, and still told apart without colour vision.
@@ -52,7 +53,7 @@ def _laid(heat: np.ndarray, image: Image.Image, view: str) -> np.ndarray:
     if face is None:
         on_face = _stretched(heat[half:], image.size, view)
     else:
-        side = max(1, round(max(face.width, face.height) * (1 + 2 * faces.MARGIN)))
+        side = max(1, round(max(face.width, face.height) * (1 + 2 * MARGIN)))
         part = Image.fromarray(np.ascontiguousarray(heat[half:]), mode="F")
         part = part.resize((side, side), Image.Resampling.BICUBIC)
         part = part.rotate(-face.angle, Image.Resampling.BILINEAR, expand=True)

@@ -20,6 +20,7 @@ MODULES = (
     "bundle/answering.py",
     "bundle/archive.py",
     "bundle/compiled.py",
+    "bundle/face.py",
     "bundle/faces.py",
     "bundle/manifest.py",
     "bundle/occlusion.py",

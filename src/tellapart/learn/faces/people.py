@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from tellapart.bundle.faces import FaceReader, cut
+from tellapart.bundle.face import cut
+from tellapart.bundle.faces import FaceReader
 from tellapart.learn.faces import models
 from tellapart.learn.faces.age_sex import KNOWN, MARGIN, SIDE, UNKNOWN, AgeSex, SexEstimate
 from tellapart.learn.faces.estimate import AgeEstimate
