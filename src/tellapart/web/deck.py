@@ -14,7 +14,7 @@ from tellapart.errors import TellapartError
 from tellapart.runtime.desk.deck_shapes import DeckView, Mode
 from tellapart.web import shell
 from tellapart.web import texts_decks as words
-from tellapart.web.decks import last_turn, until
+from tellapart.web.decks import last_turn, sentence, until
 from tellapart.web.elements import (
     Field,
     Notice,
@@ -128,7 +128,7 @@ class DeckPage:
                 with tag("div", classes="notice bad"):
                     error_parts(view.error)
             elif view.why:
-                tag("p", view.why[:1].upper() + view.why[1:], classes="small quiet")
+                tag("p", sentence(view.why), classes="small quiet")
             if view.mode != "on" and view.may_on:
                 with tag("div", classes="notice"):
                     tag("strong", words.NOT_YET)

@@ -47,8 +47,10 @@ def _card(row: DeckRow) -> None:
         with tag("div", classes="row between top"):
             tag("h2", row.title or row.name)
             mode_tag(row.mode)
-        if row.error or row.why:
-            tag("p", str((row.error or {}).get("what") or row.why), classes="small trouble")
+        if row.error:
+            tag("p", str(row.error.get("what") or ""), classes="small trouble")
+        elif row.why:
+            tag("p", sentence(row.why), classes="small quiet")
         with tag("dl", classes="facts small"):
             for name, told in (
                 (words.LAST_TURN, last_turn(row)),
@@ -60,6 +62,11 @@ def _card(row: DeckRow) -> None:
                     tag("dd", told)
         if waits := row.counts.get("to_review", 0):
             tag("p", words.TO_REVIEW.format(n=f"{waits:,}"), classes="small waits")
+
+
+def sentence(text: str) -> str:
+    """With a large letter first."""
+    return text[:1].upper() + text[1:]
 
 
 def mode_tag(mode: str) -> None:
