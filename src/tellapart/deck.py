@@ -145,6 +145,9 @@ class Deck:
         if options is not None and dict(options) != row.options:
             self.source.check(options)
             self.off("its options were changed")
+            if preparing.leads_elsewhere(self.source, row.options, options):
+                # A secret is meant for the service that it was given for.
+                preparing.drop_secrets(self._engine, self.settings, self.ledger.id)
             values["options"] = dict(options)
         if values:
             self.ledger.change(**values)

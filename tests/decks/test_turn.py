@@ -451,3 +451,13 @@ class TestSources:
         assert list((deck.folder / "pictures").iterdir()) == []
         for file in field.settings.home.glob("*.sqlite*"):
             assert name.encode() not in file.read_bytes()
+
+    def test_a_secret_does_not_follow_to_another_service(self, fields: Fields) -> None:
+        field = fields(1)
+        deck = field.deck(mode="dry")
+        url = field.service.deck_url
+        deck.change(options={"url": url, "pause": 0.5})
+        assert deck.row.mode == "off"
+        assert deck.state()["needs"][0]["have"]
+        deck.change(options={"url": url.replace("127.0.0.1", "localhost")})
+        assert not deck.state()["needs"][0]["have"]

@@ -6,8 +6,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from tellapart.accounts import Accounts
 from tellapart.deck import Deck
-from tellapart.errors import BusyError, Interrupted, NotFoundError, StorageError
+from tellapart.errors import (
+    BusyError,
+    Interrupted,
+    NotFoundError,
+    StorageError,
+    TellapartError,
+)
 from tellapart.runtime.walking import Job
 from tellapart.steps import Progress
 
@@ -44,6 +51,11 @@ class TurnJob(Job):
         deck = self._deck()
         if deck.row.mode == "off":
             return {"end": "switched off", "notes": []}
+        try:
+            self._room()
+        except TellapartError as error:
+            deck.ledger.went_wrong(error.to_dict()["error"])
+            return {"end": "error", "error": error.to_dict()["error"], "notes": []}
 
         def tell(judged: int) -> None:
             self._recorder.progress(Progress(name, judged))
@@ -62,6 +74,16 @@ class TurnJob(Job):
             except Exception as error:  # the turn is made all the same
                 self._recorder.log(f"nothing was learned: {type(error).__name__}: {error}", name)
         return {**report.to_dict(), "notes": []}
+
+    def _room(self) -> None:
+        """A turn fetches pictures: an account whose disk is full takes none. Raises
+        `RequestError`."""
+        from tellapart.runtime.desk.base import size_of
+
+        account = Accounts(self._engine, self._server).get(self.run.owner)
+        if account.quota.disk_mb is not None:
+            used = size_of(self._settings.owner_dir) / 1e6
+            account.quota.check("disk_mb", used, 0)
 
     def _deck(self) -> Deck:
         """The deck by its id: it may have been given another name meanwhile."""

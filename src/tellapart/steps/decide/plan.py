@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -15,7 +17,7 @@ from tellapart.decks.stream import Offered, Seen
 from tellapart.doors import Candidate
 from tellapart.errors import ServiceError, TellapartError, WorkerError
 from tellapart.forgetting.refusals import Refusals, named
-from tellapart.policy import Facts
+from tellapart.policy import Facts, Policy
 from tellapart.settings import Settings
 from tellapart.steps.decide.eyes import AgeModel
 from tellapart.steps.decide.tasting import Judge
@@ -56,6 +58,11 @@ def never_again(refusals: Refusals, source: str, gone: Erased) -> None:
     """Refuse from now on who was acted upon and is kept no more: nobody is acted upon twice."""
     if gone.acted:
         refusals.add("candidate", [named(source, ref) for ref in gone.acted])
+
+
+def day_of(policy: Policy, at: datetime) -> str:
+    """The day that a moment is part of, in the policy's own time zone: `2026-01-31`."""
+    return f"{at.astimezone(ZoneInfo(policy.quiet.timezone)):%Y-%m-%d}"
 
 
 def facts_of(seen: Seen) -> Facts:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -107,6 +108,17 @@ def drop_secrets(engine: sa.Engine, settings: Settings, deck: str) -> None:
     for name in accounts.secrets.names(account):
         if name.startswith(_secret(deck, "")):
             accounts.secrets.delete(account, name)
+
+
+def leads_elsewhere(
+    source: type[DeckSource], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> bool:
+    """Whether other options would send a deck's secrets to another service."""
+    places = [one.name for one in source.options if one.kind == "url"]
+    return any(
+        urlsplit(str(old.get(name, "")))[:2] != urlsplit(str(new.get(name, "")))[:2]
+        for name in places
+    )
 
 
 def secrets(

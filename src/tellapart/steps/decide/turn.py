@@ -36,7 +36,7 @@ from tellapart.policy import (
 from tellapart.steps.decide.acting import Acting, UnclearError, out_until
 from tellapart.steps.decide.eyes import Album, Looking
 from tellapart.steps.decide.intake import Intake
-from tellapart.steps.decide.plan import RENEW_S, Plan, facts_of, shape_of, unforeseen
+from tellapart.steps.decide.plan import RENEW_S, Plan, day_of, facts_of, shape_of, unforeseen
 
 
 def take(plan: Plan) -> TurnReport:
@@ -154,7 +154,7 @@ class _Turn(Intake):
             **self._out,
         }
         at = datetime.now(UTC).replace(microsecond=0)
-        today = self.ledger.acts_of(f"{at:%Y-%m-%d}")
+        today = self.ledger.acts_of(day_of(self.policy, at))
         return Standing(now=at, session=self._acts, today=today, **left)
 
     def _keep_looks(self, seen: Seen, album: Album, looking: Looking) -> None:
@@ -195,7 +195,7 @@ class _Turn(Intake):
         """`on`: the turn goes on; `off`: it ends; `again`: the candidate is decided anew."""
         if self.deck.mode == "on" and verdict.action in ACTS and not await self._paced():
             return "off"
-        limits = Limits(self.policy.limits.day, f"{datetime.now(UTC):%Y-%m-%d}")
+        limits = Limits(self.policy.limits.day, day_of(self.policy, datetime.now(UTC)))
         checked = time.monotonic()
         kept = self.ledger.keep(
             verdict,
