@@ -29,7 +29,8 @@ _ID = r"^c_[0-9a-z]{1,40}$"
 Id = Annotated[str, Path(pattern=_ID, description="A candidate's id.")]
 Position = Annotated[int, Path(ge=0, le=9999, description="Which of its pictures, from 0.")]
 _Word = Annotated[str | None, Query(max_length=200)]
-_FOR_EVER, _WHILE = "private, max-age=31536000, immutable", "private, max-age=3600"
+#: Pictures of candidates go after a while, and when they are forgotten.
+_ASK = "private, no-cache"
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {}}, "description": "The picture."},
     304: {"description": "It is still the same."},
@@ -137,9 +138,10 @@ def thumbnail(
     size: Annotated[int, Query(ge=16, le=512)] = 256,
     v: Annotated[str | None, Query(max_length=64, description="For caches only.")] = None,
 ) -> Response:
-    """A small JPEG of one of its pictures. With `v` browsers keep it for ever."""
-    found = desk.deck_thumbnail(deck, candidate, position, size)
-    return _picture(found, request, _FOR_EVER if v else _WHILE)
+    """A small JPEG of one of its pictures. Browsers ask whether it is still there: it may have
+    been forgotten."""
+    known = request.headers.get("if-none-match", "")
+    return _picture(desk.deck_thumbnail(deck, candidate, position, size, known=known), known)
 
 
 @router.get(
@@ -149,7 +151,8 @@ def heat(
     desk: Reading, deck: Name, candidate: Id, position: Position, request: Request
 ) -> Response:
     """The picture with what spoke for a like laid over it."""
-    return _picture(desk.deck_heat(deck, candidate, position), request, "private, max-age=60")
+    known = request.headers.get("if-none-match", "")
+    return _picture(desk.deck_heat(deck, candidate, position), known)
 
 
 @router.get(
@@ -161,19 +164,15 @@ def original(desk: Reading, deck: Name, candidate: Id, position: Position) -> Re
     """The picture as it came."""
     found = desk.deck_picture(deck, candidate, position)
     more = {
-        "Cache-Control": _WHILE,
+        "Cache-Control": _ASK,
         "Content-Security-Policy": headers.DATA,
         "Content-Disposition": f'inline; filename="{found.name}"',
     }
     return Response(found.data, media_type=found.media_type, headers=more)
 
 
-def _picture(found: Thumbnail, request: Request, cached: str) -> Response:
-    more = {
-        "ETag": found.etag,
-        "Cache-Control": cached,
-        "Content-Security-Policy": headers.DATA,
-    }
-    if found.etag in request.headers.get("if-none-match", ""):
+def _picture(found: Thumbnail, known: str) -> Response:
+    more = {"ETag": found.etag, "Cache-Control": _ASK, "Content-Security-Policy": headers.DATA}
+    if found.etag in known:
         return Response(status_code=304, headers=more)
     return Response(found.data, media_type=found.media_type, headers=more)

@@ -164,14 +164,20 @@ class DeckLooking(Running):
         )
 
     def deck_thumbnail(
-        self, name: str, candidate: str, position: int, size: int = 256
+        self, name: str, candidate: str, position: int, size: int = 256, *, known: str = ""
     ) -> Thumbnail:
-        """A candidate's picture, small. Kept nowhere: it goes when the picture goes."""
+        """A candidate's picture, small. Kept nowhere: it goes when the picture goes.
+
+        Without its bytes where `known` holds its tag.
+        """
         deck, side = self._deck(name), thumbs.rounded(size)
         one = _picture(deck, candidate, position)
+        tag = thumbs.etag(one.sha256, side)
+        if tag in known:
+            return Thumbnail(b"", thumbs.MEDIA_TYPE, tag)
         with self._memory.drawing:
             data = thumbs.draw(deck.picture(candidate, position), side)
-        return Thumbnail(data, thumbs.MEDIA_TYPE, thumbs.etag(one.sha256, side))
+        return Thumbnail(data, thumbs.MEDIA_TYPE, tag)
 
     def deck_heat(self, name: str, candidate: str, position: int) -> Thumbnail:
         """A candidate's picture with what spoke for a like laid over it."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tellapart import registry
 from tellapart.deck import Deck
@@ -127,7 +128,10 @@ class Decks(DeckTurns):
         project: str | None = None,
         deeper: int | None = None,
     ) -> DeckView:
-        """Change what is given. A deck of people stays one; new options switch it off."""
+        """Change what is given. A deck of people stays one; new options switch it off.
+
+        Where they lead to another host, its secrets are forgotten: they were for the one before.
+        """
         deck = self._deck(name)
         if project:
             self.catalog(project)
@@ -137,7 +141,7 @@ class Decks(DeckTurns):
         if deeper is not None:
             changes["deeper_days"] = _days(deeper)
         if options is not None:
-            changes["options"] = self._options(registry.load("deck", deck.row.source), options)
+            changes["options"] = self._moved(deck, options)
         deck.change(**{key: value for key, value in changes.items() if value is not None})
         return self._changed_deck(deck)
 
@@ -265,6 +269,18 @@ class Decks(DeckTurns):
         kind.check(found)
         return found
 
+    def _moved(self, deck: Deck, options: Mapping[str, Any]) -> dict[str, Any]:
+        """New options as they are stored; secrets go where they lead to another host."""
+        row = deck.row
+        kind = registry.load("deck", row.source)
+        found = self._options(kind, options)
+        urls = [one.name for one in kind.options if one.kind == "url"]
+        if any(_origin(row.options.get(name)) != _origin(found.get(name)) for name in urls):
+            deck.off("its options were changed")  # nothing is sent to there meanwhile
+            for secret in kind.needs:
+                deck.credential(secret.name, "")
+        return found
+
     def _own(self, name: str, path: str) -> None:
         """Whether a path is the account's own upload. Raises `InputError`."""
         try:
@@ -286,6 +302,12 @@ class Decks(DeckTurns):
                 status=429,
             )
         self._room_on_the_disk()
+
+
+def _origin(url: Any) -> tuple[str, str]:
+    """Scheme and host with port of an address."""
+    parts = urlsplit(str(url or ""))
+    return parts.scheme.lower(), parts.netloc.lower()
 
 
 def _seconds(minutes: float) -> int:
