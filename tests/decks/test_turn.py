@@ -461,3 +461,31 @@ class TestSources:
         assert deck.state()["needs"][0]["have"]
         deck.change(options={"url": url.replace("127.0.0.1", "localhost")})
         assert not deck.state()["needs"][0]["have"]
+
+    def test_an_age_is_heard_anew_before_a_person_s_word_is_acted_upon(
+        self, fields: Fields, tmp_path: Path
+    ) -> None:
+        import json
+
+        from tellapart.demo.drawing import draw
+
+        def put(name: str, age: int) -> None:
+            folder = tmp_path / "people" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            draw("apple", age, (64, 48)).save(folder / "1.jpg")
+            (folder / "profile.json").write_text(json.dumps({"name": name, "age": age}))
+
+        put("ada", 30)
+        put("bo", 25)
+        field = fields(1)
+        left = {"veto": [{"field": "name", "equals": ["ada", "bo"], "do": "leave"}]}
+        path = {"path": str(tmp_path / "people")}
+        deck = Deck.add(field.engine, field.settings, "x", "folder", path, people=True, policy=left)
+        deck.on()
+        assert deck.turn().actions == {"leave": 2}
+        for row in deck.results().items:
+            deck.correct(row.id, "like")
+        put("ada", 16)
+        report = deck.turn()
+        assert (report.not_adult, report.states) == (1, {"done": 1})
+        assert [row.name for row in deck.results().items] == ["bo"]

@@ -62,11 +62,13 @@ class Base:
         learned = connection.scalar(sa.select(table.c.id).where(*mine, taught.exists()).limit(1))
         if learned is not None:
             heads = schema.deck_heads
-            connection.execute(heads.delete().where(heads.c.deck_id == self.id))
-            why = "Somebody that its heads may have learned from is gone: retrain it."
-            change = {"mode": "off", "why": why, "switched_at": now(), "next_turn": ""}
-            self._update(connection, corrected=schema.decks.c.corrected + 1, **change)
-            self._log(connection, "switch", why, mode="off")
+            gone = connection.execute(heads.delete().where(heads.c.deck_id == self.id)).rowcount
+            self._update(connection, corrected=schema.decks.c.corrected + 1)
+            if gone:
+                why = "Somebody that its heads may have learned from is gone: retrain it."
+                off = {"mode": "off", "why": why, "switched_at": now(), "next_turn": ""}
+                self._update(connection, **off)
+                self._log(connection, "switch", why, mode="off")
         number = connection.execute(table.delete().where(*mine)).rowcount
         return Erased(number, tuple(refs), learned is not None)
 

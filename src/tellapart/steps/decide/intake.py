@@ -6,6 +6,7 @@ Whoever is not declared an adult is turned away here, before anything of them is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from tellapart.decks.ledger import Ledger
 from tellapart.decks.shapes import TurnReport, now
 from tellapart.decks.stream import Seen
 from tellapart.doors import Candidate, DeckPicture, DeckSource
-from tellapart.errors import TellapartError
+from tellapart.errors import NotFoundError, TellapartError
 from tellapart.forgetting import Refusals
 from tellapart.policy import Decision, Policy, check, declared_adult, unreadable
 from tellapart.steps import fingerprint
@@ -57,6 +58,8 @@ class Intake:
         #: Who is no adult; forgotten with the turn.
         self._turned_away: set[str] = set()
         self._known: set[str] = set()
+        #: Known ones that are to be offered again, so that their age is heard anew.
+        self._waiting: set[str] = set()
         self._done: set[str] = set()
         self._acts = 0
         #: What the service has left, where it said so by an error only.
@@ -67,25 +70,65 @@ class Intake:
     # -- what comes -------------------------------------------------------------------------
 
     async def _stream(self) -> AsyncIterator[tuple[Seen, bool]]:
-        """Candidates to be judged: first what an earlier turn left."""
-        for seen in self.ledger.pending(self.deck.mode, self.plan.head):
+        """Candidates to be judged: first what an earlier turn left.
+
+        Of people the source is heard before those are judged: who is declared no adult meanwhile
+        is gone by then.
+        """
+        pending = self.ledger.pending(self.deck.mode, self.plan.head)
+        first: list[tuple[Seen, bool]] = []
+        over = False
+        if pending and self._people(False):
+            first, over = await self._hear({seen.ref for seen in pending})
+        for seen in pending:
             if not self._going():
                 return
-            self._done.add(seen.ref)
-            yield seen, False
+            with contextlib.suppress(NotFoundError):
+                fresh = self.ledger.seen(seen.id)
+                self._done.add(fresh.ref)
+                yield fresh, False
+        for one in first:
+            if not self._going():
+                return
+            yield one
         vain = 0
-        while self._going() and vain < _VAIN:
-            async with asyncio.timeout(NEXT_S):
-                found = await self._source.next(BATCH)
+        while not over and self._going() and vain < _VAIN:
+            found = await self._next()
             if not found:
                 return
             for candidate in found:
                 if not self._going():
                     return
-                seen_or_none = self._take(candidate)
-                vain = vain + 1 if seen_or_none is None else 0
-                if seen_or_none is not None:
-                    yield seen_or_none, candidate.person is True
+                taken = self._take(candidate)
+                vain = vain + 1 if taken is None else 0
+                if taken is not None:
+                    yield taken, candidate.person is True
+
+    async def _hear(self, waiting: set[str]) -> tuple[list[tuple[Seen, bool]], bool]:
+        """What the source offers now, those who wait for a judgement among it; whether that is
+        all. A service is asked a few times, a folder or list is read as a whole."""
+        self._waiting = waiting
+        self._done |= waiting  # offered again they are guarded, and not taken twice
+        found: list[tuple[Seen, bool]] = []
+        local = self._source.local
+        try:
+            for _ in range(_VAIN if local else 2):
+                if not self._going() or len(found) >= (_VAIN if local else BATCH):
+                    return found, False
+                offered_now = await self._next()
+                if not offered_now:
+                    return found, True
+                for candidate in offered_now:
+                    taken = self._take(candidate)
+                    if taken is not None:
+                        found.append((taken, candidate.person is True))
+            return found, False
+        finally:
+            self._waiting = set()
+
+    async def _next(self) -> list[Candidate]:
+        async with asyncio.timeout(NEXT_S):
+            return await self._source.next(BATCH)
 
     def _take(self, candidate: Candidate) -> Seen | None:
         """Keep what may be kept of a candidate; None: it is not judged, or not again."""

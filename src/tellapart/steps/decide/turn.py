@@ -91,9 +91,12 @@ class _Turn(Intake):
             options=self.deck.options,
             secrets=self.plan.secrets,
             confirmed=self.plan.confirmed,
-            known=lambda ref: ref in self._known or ref in self._done,
+            known=self._is_known,
         )
         return registry.load("deck", self.deck.source)(context)
+
+    def _is_known(self, ref: str) -> bool:
+        return ref not in self._waiting and (ref in self._known or ref in self._done)
 
     async def _work(self) -> None:
         self.acting = Acting(self.ledger, self._source, self.plan.holder)
