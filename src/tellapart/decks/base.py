@@ -65,7 +65,8 @@ class Base:
             gone = connection.execute(heads.delete().where(heads.c.deck_id == self.id)).rowcount
             self._update(connection, corrected=schema.decks.c.corrected + 1)
             if gone:
-                why = "Somebody that its heads may have learned from is gone: retrain it."
+                why = "Somebody that its heads may have learned from is gone: retrain it, and "
+                why += "delete the project of its deeper training, if there is one."
                 off = {"mode": "off", "why": why, "switched_at": now(), "next_turn": ""}
                 self._update(connection, **off)
                 self._log(connection, "switch", why, mode="off")

@@ -90,7 +90,9 @@ class Listing(Base):
     def delete(self) -> None:
         """Forget the deck with all that hangs on it."""
         with self._writing() as connection:
+            self._overwriting(connection)
             connection.execute(schema.decks.delete().where(_d.id == self.id))
+        self.settle()
 
 
 def create(engine: sa.Engine, owner: str, name: str, values: Mapping[str, Any]) -> str:

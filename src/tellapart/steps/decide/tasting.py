@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,8 +125,3 @@ def _usable(engine: sa.Engine, settings: Settings, base: str) -> bool:
     except TellapartError:
         return False
     return True
-
-
-def owned(settings: Settings, owner: str) -> Settings:
-    """The same settings, of one owner."""
-    return settings if settings.owner == owner else replace(settings, owner=owner)
