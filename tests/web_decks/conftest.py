@@ -15,7 +15,7 @@ PATIENCE = 240_000
 WORDS = ("apple", "boat")
 #: Candidates of each service: as many as the gate needs, which wants 20 answers in its test and
 #: 30 held back. One says no age, another is no adult.
-MANY = 180
+MANY = 260
 
 
 def _crowd(seed: int) -> list[Person]:
@@ -30,8 +30,8 @@ def _crowd(seed: int) -> list[Person]:
 def services() -> Iterator[dict[str, Standin]]:
     """Two services, one for each width; the one for phones offers things."""
     with (
-        Standin(_crowd(1), size=(200, 240)) as people,
-        Standin(_crowd(2), size=(200, 240), are_people=False) as things,
+        Standin(_crowd(1), size=(200, 240), likes=1000) as people,
+        Standin(_crowd(2), size=(200, 240), likes=1000, are_people=False) as things,
     ):
         yield {"desktop": people, "phone": things}
 

@@ -39,7 +39,7 @@ PHONE = {
     "device_scale_factor": 2,
 }
 #: Candidates that are liked or passed by hand, and those after them by the page's own requests.
-BY_HAND, MORE = 14, 130
+BY_HAND, MORE = 14, 220
 
 
 @pytest.mark.parametrize(
