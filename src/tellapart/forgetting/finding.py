@@ -185,19 +185,24 @@ class _Finder:
         self._deck_pictures(which)
 
     def _candidates(self, which: sa.ColumnElement[bool]) -> int:
+        """Take the candidates in that match, in all of the owner's decks that have them."""
         table = decks.decks.c
         query = (
             sa.select(_c.id, _c.ref, _c.url, _c.bio, table.source)
             .join(decks.decks, table.id == _c.deck_id)
-            .where(which, self._of_owner())
+            .where(self._of_owner())
         )
-        rows = self._connection.execute(query).all()
-        for id, ref, url, bio, source in rows:
+        rows = list(self._connection.execute(query.where(which)))
+        for source in {row.source for row in rows}:
+            for part in chunks(sorted({row.ref for row in rows if row.source == source})):
+                again = query.where(table.source == source, _c.ref.in_(part))
+                rows += self._connection.execute(again)
+        for id, ref, url, bio, source in set(rows):
             self._traces.candidates.add(id)
             self._traces.refs.add((source, ref))
             self._take(self._traces.words, url)
-            same = sa.select(sa.func.count()).where(_c.bio == bio)
-            if len(bio) >= 4 * LEAST and self._connection.scalar(same) == 1:
+            others = sa.select(sa.func.count()).where(_c.bio == bio, _c.ref != ref)
+            if len(bio) >= 4 * LEAST and not self._connection.scalar(others):
                 self._traces.said.add(bio)
         for part in chunks(sorted(self._traces.candidates)):
             self._deck_pictures(_dp.candidate_id.in_(part))
