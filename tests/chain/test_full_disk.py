@@ -74,7 +74,7 @@ def test_every_step_says_that_the_disk_is_full_and_goes_on_later(
     shutil.copytree(calm.home / "cache" / "backbones", disk.outside / "home/cache/backbones")
     here = replace(place(web=web), home=disk.inside / "home", prefix=disk.enter)
     stopped = []
-    for free in (0, 0.3, 40):
+    for free in (0, 0.7, 40):
         disk.leave(int(free * MB))
         done = here.run(*ASKED)
         if done.code == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -82,5 +83,7 @@ def test_a_run_asked_for_again_as_it_ends_is_not_taken_for_lost(place: Place) ->
     worker._presence = SimpleNamespace(id="w")  # type: ignore[assignment]
     worker._durable = SimpleNamespace(jobs={job.id: job})  # type: ignore[assignment]
     worker._claimed, worker._at_once, worker._is_lost = {job.id: 1e12}, 1, False
+    worker.ending = threading.Event()
+    worker.ending.set()  # it takes nothing new
     worker._look()
     assert not worker._is_lost

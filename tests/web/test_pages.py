@@ -70,7 +70,7 @@ def test_words_are_asked_for_until_they_will_do(page: Page, app: App) -> None:
     page.get_by_label("Thing 1", exact=True).fill("apple")
     page.get_by_role("button", name="Begin").click()
     page.get_by_text("Two different things are needed").wait_for()
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Thing 1"
+    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Thing 1'")
     page.get_by_label("Thing 2", exact=True).fill("Apple")
     page.get_by_role("button", name="Begin").click()
     page.get_by_text("stands here twice").wait_for()
@@ -104,6 +104,9 @@ def test_what_is_typed_outlives_the_page_until_it_is_sent(page: Page, app: App) 
     assert page.locator('[name="effort"]:checked').get_attribute("value") == "good"
     page.get_by_role("button", name="Begin").click()
     page.wait_for_url("**/runs/r_*")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Cancel the run").click()
+    page.locator(".tag.cancelled").wait_for()
     _open(page, app, "/")
     page.wait_for_timeout(300)
     assert page.get_by_label("Thing 1", exact=True).input_value() == ""

@@ -39,10 +39,16 @@ def register(house: House) -> None:
 
 
 _LONGEST_TITLE = 200
-#: Enter: the focus goes to the next line at once, without a word to the server.
+#: Enter: the focus goes to the next line at once, without a word to the server; where the server
+#: has yet to make that line, as soon as it is there.
 _NEXT = """(e) => {
-  const lines = [...e.target.form.querySelectorAll('[name="word"]')];
-  lines[lines.indexOf(e.target) + 1]?.focus();
+  const next = (tries) => {
+    const lines = [...e.target.form.querySelectorAll('[name="word"]')];
+    const line = lines[lines.indexOf(e.target) + 1];
+    if (line) line.focus();
+    else if (tries && document.activeElement === e.target) setTimeout(next, 50, tries - 1);
+  };
+  next(200);
 }"""
 
 
