@@ -161,7 +161,7 @@ def _unclear(error: Exception) -> TellapartError:
     if isinstance(error, TellapartError):
         return error
     return WorkerError(
-        f"The deck's source broke off: {type(error).__name__}: {error}",
+        f"The deck's source broke off: {type(error).__name__}.",
         expected="an answer, or an error of the door's own kinds",
         do="Report it to whoever wrote the source. The act is not sent again.",
     )

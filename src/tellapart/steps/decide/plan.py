@@ -102,6 +102,10 @@ def shape_of(error: TellapartError) -> dict[str, Any]:
 
 
 def unforeseen(error: Exception) -> TellapartError:
+    """What a person is told of a failure that no door knows: its type only.
+
+    A stranger's text may hold what a candidate said, or a secret, and what is told is kept.
+    """
     if isinstance(error, TimeoutError):
         return ServiceError(
             "The deck's source gave no answer in time.",
@@ -110,7 +114,7 @@ def unforeseen(error: Exception) -> TellapartError:
             reason="timeout",
         )
     return WorkerError(
-        f"The deck's source failed: {type(error).__name__}: {error}",
+        f"The deck's source failed: {type(error).__name__}.",
         expected="candidates, or an error of the door's own kinds",
         do="Report it to whoever wrote the source.",
     )
