@@ -16,6 +16,8 @@ from tellapart.plugins.formats.places import (
     split_named,
 )
 
+_DIGITS = str.maketrans(dict.fromkeys("0123456789", "0"))
+
 
 class ImageFolder(Format):
     """`<class>/…` or `train|val|valid|validation|dev|test/<class>/…`; classes are folders.
@@ -48,12 +50,12 @@ class ImageFolder(Format):
             any_picture = any_picture or bool(files)
             if not files and label and not _names(Path(folder)):
                 # A class that was meant and forgotten, not a folder of other things.
-                files, problem = [folder], "empty_class"
-            for file in files:
-                found, wrong = (Path(file), "") if problem else places.check(file)
+                files, problem = [(Path(folder), False)], "empty_class"
+            for file, regular in files:
+                found, wrong = (file, "") if problem else places.look(file, regular=regular)
                 yield Hit(rank=rank, path=found, label=label, split=split, problem=problem or wrong)
                 rank += 1
-        for name in sorted(filter(is_picture_name, _names(root)), key=natural):
+        for name in sorted(_loose(root), key=natural):
             yield Hit(rank=rank, path=root / name, label="", problem="no_label")
             rank += 1
         if not any_picture:
@@ -87,18 +89,24 @@ def _inner(path: Path) -> Path:
         inside = path / folders[0] if len(folders) == 1 else None
         if inside is None or inside.is_symlink() or not _holds_folders_only(inside):
             break
-        if any(map(is_picture_name, _names(path))):
+        if _loose(path):
             break
         path = inside
     return path
 
 
 def _holds_folders_only(path: Path) -> bool:
-    return bool(_folders(path)) and not any(map(is_picture_name, _names(path)))
+    return bool(_folders(path)) and not _loose(path)
 
 
 def _names(path: Path) -> list[str]:
     return [entry.name for entry in os.scandir(path) if not entry.name.startswith(".")]
+
+
+def _loose(path: Path) -> list[str]:
+    """Pictures in the folder itself; a class may be called like one."""
+    with os.scandir(path) as entries:
+        return [e.name for e in entries if is_picture_name(e.name) and not e.is_dir()]
 
 
 def _folders(path: Path) -> list[str]:
@@ -107,14 +115,22 @@ def _folders(path: Path) -> list[str]:
     return sorted(names)
 
 
-def _pictures(folder: str) -> Iterator[str]:
-    """Paths of the pictures below a class folder. Linked folders are named, never walked."""
+def _pictures(folder: str) -> Iterator[tuple[Path, bool]]:
+    """Paths of the pictures below a class folder, and whether each is a file by its folder's own
+    word. Linked folders are named, never walked."""
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda e: natural(e.name))
-    for entry in found:
-        if entry.name.startswith("."):
-            continue
+        found = {entry.name: entry for entry in entries if not entry.name.startswith(".")}
+    # Their paths all at once: one by one they would take longer than anything else here.
+    paths = {path.name: path for path in Path(folder).iterdir()}
+    for name in _ordered(list(found)):
+        entry = found[name]
         if entry.is_dir(follow_symlinks=False):
             yield from _pictures(entry.path)
-        elif is_picture_name(entry.name) or (entry.is_symlink() and entry.is_dir()):
-            yield entry.path
+        elif is_picture_name(name) or (entry.is_symlink() and entry.is_dir()):
+            yield paths.get(name) or Path(entry.path), entry.is_file(follow_symlinks=False)
+
+
+def _ordered(names: list[str]) -> list[str]:
+    """Names in their natural order; those that differ in digits alone come by alphabet in it."""
+    alike = len({name.translate(_DIGITS) for name in names}) == 1
+    return sorted(names) if alike else sorted(names, key=natural)

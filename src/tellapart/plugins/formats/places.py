@@ -8,6 +8,8 @@ import stat
 import unicodedata
 from pathlib import Path
 
+from tellapart.datasets.samples import SUFFIXES
+
 #: Every spelling of a split that is in use, and what it means here.
 SPLITS = {
     "train": "train",
@@ -20,21 +22,14 @@ SPLITS = {
     "testing": "test",
 }
 
-SUFFIXES = frozenset(
-    f".{name}"
-    for name in (
-        *("avif", "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pbm", "pgm"),
-        *("png", "pnm", "ppm", "tif", "tiff", "webp"),
-    )
-)
-
 _DIGITS = re.compile(r"(\d+)")
 _MAX_LABEL = 200
 
 
 def is_picture_name(name: str) -> bool:
     """Whether a file's name says that it is a picture. Hidden files are not."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in SUFFIXES and not name.startswith(".")
 
 
 def split_named(name: str) -> str | None:
@@ -62,6 +57,8 @@ class Labels:
 
     def check(self, raw: object) -> tuple[str, str]:
         """(label, problem): the label in normal form, one problem word or an empty string."""
+        if isinstance(raw, list) and len(raw) > 1:
+            return "", "several_labels"
         if isinstance(raw, (dict, list, float)) or raw is None:
             return "", "no_label" if raw is None else "bad_label"
         label = " ".join(unicodedata.normalize("NFC", str(raw)).split())
@@ -107,22 +104,31 @@ class Places:
 
     def check(self, path: str, *, confined: bool = True) -> tuple[Path | None, str]:
         """(path, problem) of a picture file at a normalised absolute path."""
+        return self.look(Path(path), confined=confined)
+
+    def look(
+        self, path: Path, *, confined: bool = True, regular: bool = False
+    ) -> tuple[Path | None, str]:
+        """The same; `regular`: it is known to be a file, no link, and a picture by its name."""
+        text = str(path)
         try:
-            problem = self._problem(path, confined)
+            problem = self._problem(text, confined, regular)
         except (OSError, ValueError):
             problem = "bad_path"
         if not problem:
-            first = self._seen.setdefault(path.casefold(), path)
-            problem = "" if first == path else "case_clash"
-        return Path(path), problem
+            first = self._seen.setdefault(text.casefold(), text)
+            problem = "" if first == text else "case_clash"
+        return path, problem
 
-    def _problem(self, path: str, confined: bool) -> str:
-        folder, name = os.path.split(path)
+    def _problem(self, path: str, confined: bool, regular: bool) -> str:
+        folder, _, name = path.rpartition(os.sep)
         real = self._folders.get(folder)
         if real is None:
-            real = self._folders[folder] = os.path.realpath(folder)
+            real = self._folders[folder] = os.path.realpath(folder or os.sep)
         if confined and not _within(real, self._real_root):
             return "link_outside"
+        if regular:
+            return ""
         try:
             mode = os.lstat(path).st_mode
             if stat.S_ISLNK(mode):
