@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from tellapart.fetch.body import Limits
 from tellapart.fetch.exchange import REDIRECTS, Answer, Wanted, exchange
 from tellapart.fetch.guard import Guard, Resolver, Target
 from tellapart.fetch.permission import Permissions
-from tellapart.fetch.politeness import Host, backoff
+from tellapart.fetch.politeness import Host, backoff, retry_after
 from tellapart.fetch.reasons import problem, shorten
 from tellapart.fetch.robots import MAX_BYTES
 from tellapart.fetch.sending import Sent, send
@@ -83,7 +83,8 @@ class Fetcher:
     At most `settings.max_connections` requests are under way at once, `max_per_host` of them
     at one host. `limits`, `resolver`, `ssl_context` and `network` replace the defaults
     (bounds from `settings`, the system's resolver, the public certificate authorities, and what
-    opens a connection to an address that was checked).
+    opens a connection to an address that was checked). `ignore_robots` are hosts (`name`, or
+    `name:port`) whose robots.txt the user, by a named act, wants left aside.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Fetcher:
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
+        ignore_robots: Collection[str] = (),
     ) -> None:
         self.limits = limits or Limits(
             seconds=settings.fetch_timeout, max_bytes=int(settings.max_download_mb * 1e6)
@@ -104,6 +106,7 @@ class Fetcher:
         self._everyone = asyncio.Semaphore(max(1, settings.max_connections))
         self._hosts: dict[str, Host] = {}
         self._permissions = Permissions(self._read_robots)
+        self._ignored = frozenset(name.lower() for name in ignore_robots)
         self._transport = Transport(
             self._guard,
             max_connections=max(1, settings.max_connections),
@@ -198,17 +201,67 @@ class Fetcher:
         async with self._host(target).slot(self._everyone, delay=0.0, longest=0.0):
             return await send(self._transport, target, raw, limits, method=method, content=content)
 
+    async def relay(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        seconds: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Sent:
+        """One request of a page that a browser shows: guarded, polite, within robots.txt.
+
+        One hop and one try: a redirect and any other status is an answer, and opt-out headers
+        are the caller's to heed (`Sent.opted_out`). Raises `RefusedError` and `FetchError` as
+        `get` does, where nothing was sent.
+        """
+        target = self._guard.check(url)
+        limits = replace(
+            self.limits,
+            seconds=min(self.limits.seconds, seconds or self.limits.seconds),
+            max_bytes=self.limits.max_bytes if max_bytes is None else max_bytes,
+        )
+        delay = min(await self._robots_delay(target), limits.max_crawl_delay)
+        fields = {name.lower(): value for name, value in (headers or {}).items()}
+        fields |= {
+            "host": target.netloc,
+            "user-agent": self.user_agent,
+            "accept-encoding": "gzip, deflate",
+        }
+        if content is not None:
+            fields["content-length"] = str(len(content))
+        raw = [(name.encode("latin-1"), value.encode("utf-8")) for name, value in fields.items()]
+        host = self._host(target)
+        async with host.slot(self._everyone, delay=delay, longest=limits.max_retry_after):
+            sent = await send(self._transport, target, raw, limits, method=method, content=content)
+        host.answered(rate_limited=sent.status == 429)
+        if sent.status in (429, 503) and (pause := retry_after(sent.headers.get("retry-after"))):
+            host.pause(pause)
+        return sent
+
+    async def _robots_delay(self, target: Target) -> float:
+        """Seconds that the site's robots.txt asks for between two requests; raises where it
+        says no, unless the user said that it is to be left aside."""
+        if self._ignored and (target.host in self._ignored or target.netloc in self._ignored):
+            return 0.0
+        return await self._permissions.delay(target)
+
     async def _follow(self, url: str, order: _Order) -> Fetched:
         """Go along the redirects; the bounds on time and attempts hold for all of them together."""
         target = self._guard.check(url)
         own, left, attempt = order.headers, order.limits.seconds, 1
         passed: list[Mapping[str, str]] = []
         for _ in range(order.limits.max_redirects + 1):
-            delay = await self._permissions.delay(target) if order.robots else 0.0
+            delay = await self._robots_delay(target) if order.robots else 0.0
             while True:
                 limits = replace(order.limits, seconds=left)
                 answer = await self._ask(target, replace(order, headers=own, limits=limits), delay)
                 left -= answer.seconds
+                if answer.retry:
+                    # It holds for all requests to this host, whether or not we ask again.
+                    self._host(target).pause(answer.retry)
                 if answer.retry is None or attempt >= limits.attempts or left <= 0:
                     break
                 if not await self._wait(target, answer, attempt):
@@ -258,10 +311,7 @@ class Fetcher:
         pause = answer.retry or 0.0
         if pause > self.limits.max_retry_after:
             return False
-        if pause:
-            # The pause holds for all requests to this host: the next slot waits for it.
-            self._host(target).pause(pause)
-        else:
+        if not pause:
             await asyncio.sleep(backoff(target.url, attempt, self.limits.backoff))
         return True
 

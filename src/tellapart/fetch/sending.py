@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ import httpcore
 from tellapart.errors import FetchError
 from tellapart.fetch.body import Clock, Limits, read
 from tellapart.fetch.guard import Target
+from tellapart.fetch.optout import opted_out
 from tellapart.fetch.reasons import problem, shorten
 from tellapart.fetch.transport import Transport
 
@@ -35,6 +36,13 @@ class Sent:
     data: bytes = field(default=b"", repr=False)
     #: Why there is no complete answer; its words never quote what the service said.
     error: FetchError | None = None
+    #: The headers as they came, repeated ones too.
+    raw: Sequence[tuple[bytes, bytes]] = field(default=(), repr=False)
+
+    @property
+    def opted_out(self) -> str | None:
+        """The header by which the owner says: not for training."""
+        return opted_out(self.raw)
 
     def json(self) -> Any:
         """The answer read as JSON. Raises `FetchError` (`not_json`), which does not quote it."""
@@ -58,6 +66,7 @@ async def send(
     end = loop.time() + limits.seconds
     url, begun = shorten(target.url), False
     status, fields = 0, {}
+    came: Sequence[tuple[bytes, bytes]] = ()
 
     async def trace(event: str, _: Mapping[str, Any]) -> None:
         nonlocal begun
@@ -69,10 +78,9 @@ async def send(
                 target, headers, method=method.encode("ascii"), content=content, trace=trace
             )
             try:
-                status = response.status
+                status, came = response.status, response.headers
                 fields = {
-                    name.decode("latin-1").lower(): value.decode("latin-1")
-                    for name, value in response.headers
+                    name.decode("latin-1").lower(): value.decode("latin-1") for name, value in came
                 }
                 data = await read(
                     cast("AsyncIterable[bytes]", response.stream),
@@ -93,10 +101,10 @@ async def send(
         # The type alone: a protocol error may quote a header, and so a token.
         failure = problem("connection", f"{url}: {type(error).__name__}.")
     else:
-        return Sent(status, fields, data)
+        return Sent(status, fields, data, raw=came)
     if not begun:
         raise failure
-    return Sent(status, fields, error=failure)
+    return Sent(status, fields, error=failure, raw=came)
 
 
 def _anything(_: bytes) -> None:

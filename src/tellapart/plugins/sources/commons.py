@@ -17,6 +17,8 @@ _WIDTH = 640
 _TRIES, _MAX_WAIT = 3, 30.0
 _BUSY = frozenset(("maxlag", "ratelimited"))
 _MAX_TEXT = 500
+#: One of these is in every answer to a search.
+_PARTS = ("batchcomplete", "continue", "query")
 
 _CC = re.compile(
     r"(?:creative commons |cc)[ -]?(by(?:[ -]nc)?(?:[ -](?:sa|nd))?)(?:[ -]v?(\d(?:\.\d)?))?", re.I
@@ -33,25 +35,26 @@ class Commons(Source):
     """
 
     name = "commons"
+    negates = True
     terms = "https://foundation.wikimedia.org/wiki/Policy:User-Agent_policy"
 
     def __init__(self, context: SourceContext) -> None:
         super().__init__(context)
         self.page = _PAGE
         self._one_at_a_time = asyncio.Lock()
-        #: Queries asked to their end.
-        self._ended: set[str] = set()
+        #: The rank at which a query has no more hits, where that is known.
+        self._ends: dict[str, int] = {}
 
     async def search(self, query: str, *, limit: int, start: int = 0) -> AsyncIterator[Hit]:
         """Yield hits; raises `FetchError` where Commons does not answer or stays busy."""
         rank, end = start, start + limit
-        while rank < end and query not in self._ended:
+        while rank < end and rank < self._ends.get(query, end):
             pages, more = await self._batch(query, rank)
+            if not pages or not more:
+                self._ends[query] = rank + len(pages)
             for page in pages[: end - rank]:
                 yield self._hit(rank, page)
                 rank += 1
-            if not pages or not more:
-                self._ended.add(query)
 
     async def _batch(self, query: str, offset: int) -> tuple[list[dict[str, Any]], bool]:
         """One page of results by rank, and whether there is another."""
@@ -94,8 +97,11 @@ class Commons(Source):
                 )
             value = _dict(answer.json())
             error = _dict(value.get("error"))
-            if not error:
+            if not error and _is_known(value):
                 return value
+            if not error:
+                code, info = "an answer of another shape", ", ".join(map(str, value))
+                break
             code, info = str(error.get("code")), str(error.get("info", ""))
             if code not in _BUSY:
                 break
@@ -139,6 +145,12 @@ class Commons(Source):
             height=_number(info.get("height")),
             problem="" if allowed else "license",
         )
+
+
+def _is_known(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer has the shape of one, be it without any result."""
+    pages = _dict(answer.get("query")).get("pages", [])
+    return isinstance(pages, list) and not answer.keys().isdisjoint(_PARTS)
 
 
 def license_code(name: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ class Openverse(Source):
     """
 
     name = "openverse"
+    negates = True
     terms = "https://docs.openverse.org/terms_of_service.html"
 
     def __init__(self, context: SourceContext) -> None:
@@ -39,8 +40,8 @@ class Openverse(Source):
             if start >= self._ends.get(query, end):
                 return
             answer = await self._ask(query, page)
-            results = answer.get("results")
-            if not isinstance(results, list) or not results:
+            results = answer["results"]
+            if not results:
                 return
             first = (page - 1) * self.page
             for rank, result in enumerate(results[: self.page], first):
@@ -68,7 +69,7 @@ class Openverse(Source):
         except FetchError as error:
             raise self._explained(error) from error
         value = answer.json()
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or not isinstance(value.get("results"), list):
             raise FetchError(
                 f"Openverse answered {str(value)[:80]!r} to the search for {query!r}.",
                 expected="a JSON object with `results`",

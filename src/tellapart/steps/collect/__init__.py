@@ -22,8 +22,12 @@ from tellapart.steps import StepContext, fingerprint
 from tellapart.steps.collect.candidates import Plan
 from tellapart.steps.collect.holding import held_to
 from tellapart.steps.collect.local import keep_up, read_data
-from tellapart.steps.collect.outcome import check_classes, summarize
+from tellapart.steps.collect.outcome import Tally, check_classes, summarize
 from tellapart.steps.collect.run import collect_classes
+from tellapart.steps.collect.scanning import outcomes
+from tellapart.steps.collect.unpacked import Opened, Packed, Unpack, is_archive
+from tellapart.steps.ration import Ration
+from tellapart.steps.sweeping import sweeping
 from tellapart.store.files import FileStore
 
 T = TypeVar("T")
@@ -51,16 +55,19 @@ def run(context: StepContext) -> dict[str, Any]:
     files = FileStore(context.settings.files_dir)
     if context.recipe.data is not None:
         return _from_data(context, files)
-    plan = Plan.of_recipe(context.recipe)
+    # One that was left over counts no longer once nobody asks for rounds.
+    ration = Ration.read(context.work) if context.recipe.in_rounds else None
+    plan = Plan.of_recipe(context.recipe, ration)
     mark = fingerprint(plan.asked())
     known = context.catalog.finished("collect", mark)
     lost = keep_up(context, files)
     if known is not None and not lost and not plan.has_local:
         return known
     report = _await(lambda: collect_classes(context, plan, files, _finder(context)))
-    rows = context.catalog.pictures()
-    check_classes(rows, plan.labels, report)
-    result = summarize(rows, plan.labels, context.recipe.per_class, report)
+    tally = Tally.of(context.catalog.pictures())
+    check_classes(tally, plan.labels, report)
+    wanted = context.recipe.most_per_class if ration is None else ration.wanted
+    result = summarize(tally, plan.labels, wanted, report)
     # A class that is short for a passing reason is tried again by the same command.
     if not result["unfinished"]:
         context.catalog.finish("collect", mark, result)
@@ -68,35 +75,40 @@ def run(context: StepContext) -> dict[str, Any]:
 
 
 def _finder(context: StepContext) -> Callable[[Path], Format]:
-    return held_to(context.settings, find_format)
+    unpack = Unpack.of(context)
+    return held_to(context.settings, lambda path: find_format(path, unpack), unpack.into)
 
 
-def find_format(path: Path) -> Format:
-    """The format that reads `path`. Raises `InputError` where none does."""
+def find_format(path: Path, unpack: Unpack | None = None) -> Format:
+    """The format that reads `path`; `unpack` takes archives apart for it. Raises `InputError`
+    where none does."""
     for name in registry.names("format"):
         kind = registry.load("format", name)
         if kind.recognizes(path):
-            return kind()
+            return Opened(kind(), unpack) if unpack and kind.archives else kind()
+    if is_archive(path):
+        return Opened(Packed(find_format), unpack) if unpack else Packed(find_format)
     there = "is no labelled folder or list" if path.exists() else "does not exist"
     raise InputError(
         f"{str(path)!r} {there}.",
-        expected="a folder with one sub-folder a class, a folder with metadata.csv, or a CSV "
-        "`path,label`",
+        expected="a folder with one sub-folder a class, a folder with metadata.csv, a CSV "
+        "`path,label`, or another data set that docs/formats.md names, zipped or not",
         do="Check the path for mistakes.",
     )
 
 
 def _from_data(context: StepContext, files: FileStore) -> dict[str, Any]:
-    plan, remote, notes = _read(context)
+    with sweeping():
+        plan, remote, notes = _read(context)
     report = None
     if remote:
         keep_up(context, files, remote_only=True)
         report = _await(lambda: collect_classes(context, plan, files, _finder(context)))
-    rows = context.catalog.pictures()
-    check_classes(rows, plan.labels, report)
-    result = summarize(rows, plan.labels, None, report)
+    with sweeping():
+        tally, contents = outcomes(context.catalog)
+    check_classes(tally, plan.labels, report)
+    result = summarize(tally, plan.labels, None, report)
     result["notes"] += notes
-    contents = sorted((row.label, row.sha256) for row in rows if row.status == "ok")
     mark = fingerprint(contents)
     if context.catalog.step_fingerprint("collect") != mark:
         context.catalog.finish("collect", mark, result)

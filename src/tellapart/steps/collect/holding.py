@@ -11,16 +11,21 @@ from tellapart.doors import Format, Hit
 from tellapart.settings import Settings
 
 
-def held_to(settings: Settings, find_format: Callable[[Path], Format]) -> Callable[[Path], Format]:
+def held_to(
+    settings: Settings, find_format: Callable[[Path], Format], unpacked: Path
+) -> Callable[[Path], Format]:
     """`find_format`, whose rows are `outside` where a list of the owner's uploads leaves them.
 
-    A list of one's own machine may name pictures anywhere on it; a stranger's may not.
+    A list of one's own machine may name pictures anywhere on it; a stranger's may not, but for
+    what lay in an archive of theirs and is in `unpacked` now.
     """
     root = os.path.realpath(settings.owner_dir / "uploads")
 
     def find(path: Path) -> Format:
         found = find_format(path)
-        return _Held(found, root) if _is_within(path, root) else found
+        if not _is_within(path, root):
+            return found
+        return _Held(found, (root, os.path.realpath(unpacked)))
 
     return find
 
@@ -28,9 +33,9 @@ def held_to(settings: Settings, find_format: Callable[[Path], Format]) -> Callab
 class _Held(Format):
     name = "held"
 
-    def __init__(self, inner: Format, root: str) -> None:
+    def __init__(self, inner: Format, roots: tuple[str, ...]) -> None:
         self._inner = inner
-        self._root = root
+        self._roots = roots
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
@@ -38,7 +43,8 @@ class _Held(Format):
 
     def read(self, path: Path) -> Iterator[Hit]:
         for hit in self._inner.read(path):
-            if hit.path is None or _is_within(hit.path, self._root):
+            at = hit.path
+            if at is None or any(_is_within(at, root) for root in self._roots):
                 yield hit
             else:
                 yield replace(hit, path=None, problem="outside")

@@ -2,49 +2,100 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tellapart.catalog import PictureRow
+from tellapart.catalog.sources import PASSING
 from tellapart.errors import DataError, FetchError
-from tellapart.steps.collect.candidates import PASSING
 from tellapart.steps.collect.searching import Report
 
 
+@dataclass(frozen=True)
+class Tally:
+    """Pictures by what became of them, and how many different ones each class has."""
+
+    #: How many of (class, source, status, reason).
+    cells: Mapping[tuple[str, str, str, str], int]
+    different: Mapping[str, int]
+
+    @classmethod
+    def of(cls, rows: Iterable[PictureRow]) -> Tally:
+        cells: Counter[tuple[str, str, str, str]] = Counter()
+        contents: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            cells[row.label, row.source, row.status, row.reason] += 1
+            if row.status == "ok":
+                contents[row.label].add(row.sha256)
+        return cls(cells, {label: len(shas) for label, shas in contents.items()})
+
+
 def summarize(
-    rows: Sequence[PictureRow], labels: Sequence[str], wanted: int | None, report: Report | None
+    tally: Tally,
+    labels: Sequence[str],
+    wanted: int | Mapping[str, int] | None,
+    report: Report | None,
 ) -> dict[str, Any]:
-    """Counts by class, `notes` in plain words, and whether the same command may find more."""
+    """Counts by class and source, `notes` in plain words, and whether the same command may find
+    more. `wanted` by class is what a round asks: whoever decides on rounds says what is missing."""
     classes: dict[str, dict[str, int]] = {}
     notes: list[str] = []
     unfinished = False
     for label in labels:
-        own = [row for row in rows if row.label == label]
-        statuses = Counter(row.status for row in own)
-        different = len({row.sha256 for row in own if row.status == "ok"})
+        own = {cell: count for cell, count in tally.cells.items() if cell[0] == label}
+        statuses: Counter[str] = Counter()
+        for (_, _, status, _), count in own.items():
+            statuses[status] += count
+        different = tally.different.get(label, 0)
         classes[label] = {"different": different, **dict(sorted(statuses.items()))}
-        if wanted is None or different >= wanted:
+        asked = wanted.get(label, 0) if isinstance(wanted, Mapping) else wanted
+        if asked is None or different >= asked:
             continue
         errors = report.errors.get(label, {}) if report else {}
-        passing = any(row.status == "failed" and row.reason in PASSING for row in own)
+        passing = any(status == "failed" and why in PASSING for _, _, status, why in own)
         unfinished = unfinished or bool(errors) or passing
+        if isinstance(wanted, Mapping):
+            continue
         why = f" ({_errors_in_words(report, label)})" if errors else ""
         notes.append(f"{label}: {different} of {wanted} pictures found{why}.")
-    unusable = Counter(row.reason for row in rows if row.status in {"failed", "refused", "missing"})
+    unusable: Counter[str] = Counter()
+    found = 0
+    for (_, _, status, reason), count in tally.cells.items():
+        if status in {"failed", "refused", "missing"}:
+            unusable[reason] += count
+        found += count if status == "ok" else 0
     return {
-        "found": sum(row.status == "ok" for row in rows),
+        "found": found,
         "classes": classes,
         "unusable": dict(sorted(unusable.items(), key=lambda item: (-item[1], item[0]))),
-        "notes": notes,
+        "notes": [*notes, *(report.notes if report else ())],
         "unfinished": unfinished,
+        "sources": by_source(tally, report),
+        "exhausted": sorted(report.exhausted) if report else [],
     }
 
 
-def check_classes(rows: Sequence[PictureRow], labels: Sequence[str], report: Report | None) -> None:
+def by_source(tally: Tally, report: Report | None) -> dict[str, dict[str, Any]]:
+    """Which source gave what: pictures taken, not to be had (failed), not usable (refused), and
+    found beyond those; and why it failed in this run, if it did."""
+    words = {"ok": "taken", "failed": "failed", "refused": "refused", "missing": "failed"}
+    found: dict[str, dict[str, Any]] = {}
+    for (_, source, status, _), count in tally.cells.items():
+        one = found.setdefault(source, {"taken": 0, "failed": 0, "refused": 0, "more": 0})
+        one[words.get(status, "more")] += count
+    for errors in (report.errors if report else {}).values():
+        for name, error in errors.items():
+            one = found.setdefault(name, {"taken": 0, "failed": 0, "refused": 0, "more": 0})
+            one["error"] = getattr(error, "reason", error.code)
+    return dict(sorted(found.items(), key=lambda item: (-item[1]["taken"], item[0])))
+
+
+def check_classes(tally: Tally, labels: Sequence[str], report: Report | None) -> None:
     """Raise for classes without any picture: `FetchError` where the sources failed for all of
     them, else `DataError`."""
-    full = {row.label for row in rows if row.status == "ok"}
+    full = {label for label, _, status, _ in tally.cells if status == "ok"}
     empty = [label for label in labels if label not in full]
     if not labels:
         raise DataError(
@@ -64,7 +115,10 @@ def check_classes(rows: Sequence[PictureRow], labels: Sequence[str], report: Rep
             do=f"{error.do} What was fetched is kept: the same command goes on.",
             reason=error.reason if isinstance(error, FetchError) else "failed",
         )
-    reasons = Counter(row.reason for row in rows if row.label in empty and row.reason)
+    reasons: Counter[str] = Counter()
+    for (label, _, _, reason), count in tally.cells.items():
+        if label in empty and reason:
+            reasons[reason] += count
     why = ", ".join(f"{count} × {word}" for word, count in sorted(reasons.items()))
     if report is None:
         link = "A link that leads out of the data is not followed: list its pictures in a CSV. "

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tellapart import registry
 from tellapart.catalog import Catalog, NewPicture, Search
-from tellapart.doors import Format, Hit, Source, SourceContext
-from tellapart.errors import FetchError, TellapartError
-from tellapart.forgetting import Refusals
-from tellapart.steps import StepContext
-from tellapart.steps.collect.candidates import Candidate, Pair, Plan, new_picture
+from tellapart.doors import Hit
+from tellapart.errors import FetchError, RefusedError, TellapartError
+from tellapart.forgetting import REASON
+from tellapart.steps.collect.asking import Sources
+from tellapart.steps.collect.candidates import Candidate, Order, Pair, new_picture
+from tellapart.steps.collect.cassette import Tape
+from tellapart.steps.collect.health import Health
 from tellapart.steps.collect.writing import Writer
 
-if TYPE_CHECKING:
-    from tellapart.fetch import Fetcher
-
-_EVERYTHING = 10**9
 #: A service that repeats itself page after page, or never ends, is not asked any further.
 _STALE_PAGES, _DEEPEST = 3, 10_000
 
@@ -31,168 +25,184 @@ class Report:
 
     #: class -> source -> the error it gave.
     errors: dict[str, dict[str, TellapartError]] = field(default_factory=dict)
+    #: Classes of which no source has more.
+    exhausted: set[str] = field(default_factory=set)
+    #: For the user, beside what follows from the rows.
+    notes: list[str] = field(default_factory=list)
 
     def failed(self, label: str, source: str, error: TellapartError) -> None:
         self.errors.setdefault(label, {})[source] = error
 
 
-class Sources:
-    """The recipe's sources, made once and shared by all classes."""
+@dataclass(frozen=True)
+class Means:
+    """What the searches of all classes share."""
 
-    def __init__(
-        self,
-        context: StepContext,
-        plan: Plan,
-        fetcher: Fetcher,
-        find_format: Callable[[Path], Format],
-        refusals: Refusals,
-    ) -> None:
-        self.plan = plan
-        self._refusals = refusals
-        self._made: list[Source] = [
-            registry.load("source", spec.name)(
-                SourceContext(
-                    settings=context.settings,
-                    fetcher=fetcher,
-                    options=spec.options,
-                    licenses=sorted(plan.licenses),
-                    mature=plan.mature,
-                    find_format=find_format,
-                )
-            )
-            for spec in plan.sources
-        ]
-        self._lists: dict[int, dict[str, list[Hit]]] = {}
-
-    async def read_lists(self, catalog: Catalog, writer: Writer) -> None:
-        """Read the sources that are lists of one's own; rows without a class are refused now."""
-        for index, source in enumerate(self._made):
-            if not source.local:
-                continue
-            by_label: dict[str, list[Hit]] = {}
-            async for hit in source.search("", limit=_EVERYTHING):
-                if not self.refuses(hit):
-                    by_label.setdefault(hit.label or "", []).append(hit)
-            self._lists[index] = by_label
-            pair = Pair(source.name, "", 0, index, local=True)
-            homeless = [
-                new_picture(hit, "", pair, self.key(pair, hit)) for hit in by_label.get("", [])
-            ]
-            if homeless:
-                await writer.do(catalog.add, homeless)
-
-    def refuses(self, hit: Hit) -> bool:
-        """Whether it was forgotten: it gets no row at all."""
-        return self._refusals.picture(url=hit.file_url, creator=hit.creator)
-
-    def key(self, pair: Pair, hit: Hit) -> str:
-        """What names the hit in the ledger."""
-        options = self.plan.sources[pair.index].options
-        given = options.get("path") or options.get("file") if pair.local else None
-        return key_of(hit, None if given is None else root_of(Path(given).absolute()))
-
-    async def ask(self, label: str, pair: Pair, start: int) -> tuple[list[Hit], FetchError | None]:
-        """One page of hits from rank `start`, and the error that cut it short."""
-        source = self._made[pair.index]
-        if pair.local:
-            return self._lists[pair.index].get(label, []), None
-        hits: list[Hit] = []
-        try:
-            async for hit in source.search(pair.query, limit=source.page, start=start):
-                hits.append(hit)  # noqa: PERF401 - those before a failure are kept
-        except FetchError as error:
-            return hits, error
-        except TellapartError:
-            raise
-        except Exception as error:  # a stranger's source must not take the run down with it
-            return hits, FetchError(
-                f"The source {pair.source!r} failed: {type(error).__name__}: {error}",
-                expected="hits, or a FetchError",
-                do=f"Tell the author of {pair.source!r}, or leave it out of the sources.",
-                reason="source_error",
-            )
-        return hits, None
+    sources: Sources
+    catalog: Catalog
+    writer: Writer
+    known: dict[tuple[str, str, str], Search]
+    report: Report
+    health: Health
+    tape: Tape
 
 
 class ClassSearch:
-    """Goes through one class's sources and queries; the next only where the last has no more."""
+    """Goes through one class's sources and queries; the next only where the last has no more.
 
-    def __init__(
-        self,
-        label: str,
-        sources: Sources,
-        catalog: Catalog,
-        writer: Writer,
-        known: dict[tuple[str, str, str], Search],
-        report: Report,
-    ) -> None:
+    Pairs of one group are gone through side by side; sources that rest come last.
+    """
+
+    def __init__(self, label: str, means: Means) -> None:
         self._label = label
-        self._sources = sources
-        self._catalog = catalog
-        self._writer = writer
-        self._known = known
-        self._report = report
-        self._left = sources.plan.pairs(label)
-        #: Pictures offered by the query at hand, and its pages in a row without a new one.
-        self._seen: set[str] = set()
-        self._stale = 0
+        self._means = means
+        self._pairs = [p for p in means.sources.plan.pairs(label) if p.share > 0]
+        self._left = list(self._pairs)
+        #: Pictures offered by a query, and its pages in a row without a new one.
+        self._seen: defaultdict[int, set[str]] = defaultdict(set)
+        self._stale: Counter[int] = Counter()
+        self._trail = means.tape.trail(label)
+        groups = Counter(pair.group for pair in self._pairs)
+        self._side_by_side = {group for group, pairs in groups.items() if pairs > 1}
+
+    @property
+    def is_played(self) -> bool:
+        """Whether it follows a cassette."""
+        return self._trail is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether no source has more, whenever it is asked."""
+        return all(pair.local or self._state(pair).exhausted for pair in self._pairs)
+
+    def heads(self) -> dict[int, Order]:
+        """By group of several pairs: the place of the first hit that may yet be found.
+
+        Whatever comes after it has to wait until it has been searched for.
+        """
+        if self.is_played or not self._side_by_side:
+            return {}
+        found: dict[int, Order] = {}
+        for pair in self._ready():
+            if pair.group in self._side_by_side and not pair.local:
+                head = pair.order(self._state(pair).reached)
+                found[pair.group] = min(found.get(pair.group, head), head)
+        return found
 
     async def more(self) -> list[Candidate] | None:
         """The next page's candidates, maybe none of them new; None where all is exhausted."""
-        while self._left:
-            pair = self._left[0]
-            name = (self._label, pair.source, self._sources.plan.search_key(pair.query))
-            state = self._known.get(name) or Search(label=name[0], source=name[1], query=name[2])
-            if state.exhausted and not pair.local:
-                self._left.pop(0)
-                continue
-            hits, error = await self._sources.ask(self._label, pair, state.reached)
-            if error is not None:
-                self._report.failed(self._label, pair.source, error)
-            found = [
-                new_picture(hit, self._label, pair, self._sources.key(pair, hit))
-                for hit in hits
-                if not self._sources.refuses(hit)
-            ]
-            # A page may be short for missing hits; only an empty one is the end.
-            over = pair.local or not hits or self._endless(found)
-            if over or error is not None:
-                self._left.pop(0)
-                self._seen, self._stale = set(), 0
-            self._known[name] = Search(
-                label=name[0],
-                source=name[1],
-                query=name[2],
-                reached=hits[-1].rank + 1 if hits else state.reached,
-                exhausted=over and error is None,
-                error="" if error is None else error.reason,
-            )
-            # Rows first: killed in between, the page is asked for again and nothing is lost.
-            await self._writer.do(self._catalog.add, found)
-            await self._writer.do(self._catalog.save_search, self._known[name])
-            return [self._candidate(new) for new in found]
+        while (turn := self._next()) is not None:
+            pair, start = turn
+            if pair.local or self.is_played:
+                return await self._page(pair, start)
+            name = self._means.sources.known_as(pair)
+            async with self._means.health.asking(name) as allowed:
+                if allowed:
+                    return await self._page(pair, start)
+            self._left.remove(pair)
+            self._means.report.failed(self._label, pair.source, self._means.health.refusal(name))
         return None
 
-    def _endless(self, found: list[NewPicture]) -> bool:
+    def _next(self) -> tuple[Pair, int] | None:
+        """What to ask, and from which rank."""
+        if self._trail is not None:
+            pairs = {(pair.source, pair.query): pair for pair in self._pairs}
+            while self._trail:
+                source, query, start = self._trail.pop(0)
+                if (source, query) in pairs:  # else the recipe names it no longer
+                    return pairs[source, query], start
+            return None
+        self._left = [pair for pair in self._left if pair.local or not self._finished(pair)]
+        ready = self._ready() or self._left
+        if not ready:
+            return None
+        pair = min(ready, key=lambda pair: pair.order(self._state(pair).reached))
+        return pair, self._state(pair).reached
+
+    def _ready(self) -> list[Pair]:
+        """What is left of sources that do not rest."""
+        health, sources = self._means.health, self._means.sources
+        return [
+            pair
+            for pair in self._left
+            if pair.local or not (self._finished(pair) or health.rests(sources.known_as(pair)))
+        ]
+
+    def _finished(self, pair: Pair) -> bool:
+        state = self._state(pair)
+        return state.exhausted or pair.bars(state.reached)
+
+    def _name(self, pair: Pair) -> tuple[str, str, str]:
+        return (self._label, pair.source, self._means.sources.plan.search_key(self._label, pair))
+
+    def _state(self, pair: Pair) -> Search:
+        name = self._name(pair)
+        known = self._means.known.get(name)
+        return known or Search(label=name[0], source=name[1], query=name[2])
+
+    async def _page(self, pair: Pair, start: int) -> list[Candidate]:
+        """Ask for one page, and take what it brings into the ledger."""
+        means = self._means
+        hits, error = await self._ask(pair, start)
+        found = [
+            new_picture(hit, self._label, pair, means.sources.key(pair, hit))
+            for hit in hits
+            if not means.sources.refuses(hit)
+        ]
+        # A page may be short for missing hits; only an empty one is the end.
+        over = pair.local or not hits or self._endless(pair, found)
+        if (over or error is not None) and pair in self._left:
+            self._left.remove(pair)
+        name = self._name(pair)
+        means.known[name] = Search(
+            label=name[0],
+            source=name[1],
+            query=name[2],
+            reached=hits[-1].rank + 1 if hits else start,
+            exhausted=over and error is None,
+            error="" if error is None else error.reason,
+        )
+        # Rows first: killed in between, the page is asked for again and nothing is lost.
+        await means.writer.do(means.catalog.add, found)
+        await means.writer.do(means.catalog.save_search, means.known[name])
+        return [Candidate.of_new(means.catalog.id_of(new), new, pair) for new in found]
+
+    async def _ask(self, pair: Pair, start: int) -> tuple[list[Hit], FetchError | None]:
+        """A page from its source or from the cassette; health and report hear of it."""
+        means, ask = self._means, (pair.source, pair.query, start)
+        if self.is_played and not pair.local:
+            hits, error = means.tape.page(self._label, ask)
+            hits = [means.sources.held(pair, hit) for hit in hits]
+        else:
+            hits, error = await means.sources.ask(self._label, pair, start)
+            kept = [] if pair.local else [self._without_forgotten(hit) for hit in hits]
+            await means.tape.keep_page(
+                means.writer, self._label, ask, (kept, None if pair.local else error)
+            )
+        if error is not None:
+            means.report.failed(self._label, pair.source, error)
+        if not pair.local:
+            self._judge(means.sources.known_as(pair), hits, error)
+        return hits, error
+
+    def _without_forgotten(self, hit: Hit) -> Hit:
+        """What a cassette may keep of a hit: of one that was forgotten its rank alone."""
+        refused = self._means.sources.refuses(hit)
+        return Hit(rank=hit.rank, problem=REASON) if refused else hit
+
+    def _judge(self, name: str, hits: list[Hit], error: FetchError | None) -> None:
+        """Tell no answer, an answer that nobody can read, and one without pictures apart."""
+        if self.is_played or isinstance(error, RefusedError):
+            return  # what we do not do for reasons of our own is no fault of its
+        if error is not None:
+            self._means.health.failed(name, error.reason)
+        else:
+            self._means.health.answered(name, found=any(not hit.problem for hit in hits))
+
+    def _endless(self, pair: Pair, found: list[NewPicture]) -> bool:
         """Whether this page is one too many of those that bring nothing new, or of all."""
-        ids = {self._catalog.id_of(new) for new in found if new.file_url or new.path}
-        self._stale = 0 if ids - self._seen else self._stale + 1
-        self._seen |= ids
-        return self._stale >= _STALE_PAGES or (bool(found) and found[-1].rank >= _DEEPEST)
-
-    def _candidate(self, new: NewPicture) -> Candidate:
-        return Candidate.of_new(self._catalog.id_of(new), new)
-
-
-def key_of(hit: Hit, root: Path | None) -> str:
-    """What names a hit within its source, on every machine: its URL, its path below `root`."""
-    if hit.path is None:
-        return hit.file_url or f"row {hit.rank}"
-    if root is None:
-        return hit.path.as_posix()
-    return Path(os.path.relpath(hit.path, root)).as_posix()
-
-
-def root_of(path: Path) -> Path:
-    """The folder that a data set's names are relative to."""
-    return path if path.is_dir() else path.parent
+        catalog, at = self._means.catalog, pair.position
+        ids = {catalog.id_of(new) for new in found if new.file_url or new.path}
+        self._stale[at] = 0 if ids - self._seen[at] else self._stale[at] + 1
+        self._seen[at] |= ids
+        return self._stale[at] >= _STALE_PAGES or (bool(found) and found[-1].rank >= _DEEPEST)

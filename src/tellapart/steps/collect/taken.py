@@ -7,7 +7,7 @@ from typing import Any
 
 from tellapart.catalog import NewPicture, Outcome
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.steps.collect.outcome import check_classes, summarize
+from tellapart.steps.collect.outcome import Tally, check_classes, summarize
 from tellapart.steps.taken import SOURCE, pairs
 from tellapart.store.files import FileStore
 
@@ -39,9 +39,10 @@ def run(context: StepContext) -> dict[str, Any]:
     context.catalog.record(changes)
     rows = [row for row in context.catalog.pictures() if row.id in found]
     labels = sorted({new.label for new, _ in found.values()})
-    check_classes(rows, labels, None)
+    tally = Tally.of(rows)
+    check_classes(tally, labels, None)
     name = context.recipe.from_project
-    result = {**summarize(rows, labels, None, None), "origin": {"project": name}}
+    result = {**summarize(tally, labels, None, None), "origin": {"project": name}}
     lost = sum(row.status != "ok" for row in rows)
     if lost:
         result["notes"].append(
