@@ -21,9 +21,8 @@ from tellapart.errors import InputError, StorageError
 from tellapart.serving import variant
 from tellapart.serving.batching import Batch
 from tellapart.serving.hosted import Hosted
-from tellapart.serving.options import cores
 from tellapart.serving.variant import Choice
-from tellapart.settings import Settings
+from tellapart.settings import Settings, cores
 
 #: Pictures, and rows, that go through the model together at most where nothing was measured or
 #: asked for; `batching.LEAD` makes them fewer where one takes long.

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from tellapart.errors import InputError
+from tellapart.settings import cores
 
 Log = Literal["requests", "events", "off"]
 
@@ -114,13 +114,6 @@ _WHOLE_OR_NONE = (
     "burst",
     "watch",
 )
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def _refused(name: str, value: object, expected: str) -> InputError:

@@ -27,7 +27,7 @@ from tellapart.serving.heldout import HeldOut
 from tellapart.serving.measured import Benchmark, Measured, Setup
 from tellapart.serving.timed_process import Group
 from tellapart.serving.variant import Choice
-from tellapart.settings import Settings
+from tellapart.settings import Settings, cores
 
 #: Pictures that go through the model together.
 BATCHES = (1, 2, 4, 8)
@@ -61,7 +61,7 @@ def measure(
     variants = [
         Measured(choice, known=against if choice.int8 else []) for choice in candidates(manifest)
     ]
-    setups = [Setup(w, t, b) for w, t in layouts(variant.cores()) for b in batches]
+    setups = [Setup(w, t, b) for w, t in layouts(cores()) for b in batches]
     total = len(variants) * (1 + rounds)
     done = 0
 
@@ -158,7 +158,7 @@ def _compared(load: _Loader, variants: list[Measured], held: HeldOut) -> Iterato
     decode = 0.0
     for one in variants:
         try:
-            threads = variant.cores()
+            threads = cores()
             with load(replace(one.choice, threads=threads), 1) as group:
                 if reference is None:
                     decode = _decoding(load.folder, group, held)

@@ -24,7 +24,7 @@ from tellapart.bundle.archive import MODEL_LIMIT, open_archive, refuse
 from tellapart.bundle.manifest import Manifest, sha256, to_json
 from tellapart.bundle.session import EngineName, Precision, Session
 from tellapart.errors import NotFoundError, StorageError
-from tellapart.settings import Settings
+from tellapart.settings import Settings, cores
 
 #: The quantized model's name in a bundle that has one.
 INT8 = "variants/int8.onnx"
@@ -230,13 +230,6 @@ def machine() -> dict[str, Any]:
         "instructions": hashlib.sha256(flags.encode()).hexdigest()[:16],
         "cores": cores(),
     }
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def libraries() -> dict[str, str]:
