@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tellapart.datasets import unpacking
 from tellapart.doors import Hit
 from tellapart.errors import InputError
 from tellapart.fetch.sniff import PICTURES, media_type
 from tellapart.recipe import check, parse_lines
-from tellapart.runtime import intake
 from tellapart.steps.collect import find_format
 
 Kind = Literal["folder", "list", "table", "recipe", "picture"]
@@ -78,8 +78,8 @@ def recognized(
     Raises `InputError`, `RecipeError`.
     """
     if head.startswith(b"PK"):
-        limits = intake.Limits() if room is None else intake.Limits(total=room)
-        found = intake.unpack(file, folder / DATA, limits)
+        limits = unpacking.Limits() if room is None else unpacking.Limits(total=room)
+        found = unpacking.unpack(file, folder / DATA, limits)
         upload = replace(
             upload, files=found.files, bytes=found.bytes, passed_over=found.passed_over
         )
@@ -152,7 +152,7 @@ def looked_through(folder: Path, upload: Upload) -> Upload:
         try:
             place = lists[0].relative_to(folder).as_posix()
             return _counted(folder, replace(upload, place=place), lists[0])
-        except intake.RefusedUploadError:
+        except unpacking.RefusedArchiveError:
             raise
         except InputError:
             pass  # a list of something else; the folders are the classes
@@ -174,7 +174,7 @@ def _counted(folder: Path, upload: Upload, path: Path) -> Upload:
         else:
             classes[hit.label or ""] += 1
     if outside:
-        raise intake.refused(outside, "The list")
+        raise unpacking.refused(outside, "The list")
     if not classes:
         said = ", ".join(f"{word}: {number}" for word, number in sorted(problems.items()))
         raise InputError(

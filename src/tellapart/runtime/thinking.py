@@ -48,7 +48,7 @@ def decide(
             notes, counts, after = _tried(wanted)
     moved = sorted(id for id, kept in after.items() if before.get(id) is not kept)
     return {
-        "thresholds": wanted.recipe.curate.model_dump(mode="json"),
+        "thresholds": wanted.recipe.curate.model_dump(mode="json", exclude={"features"}),
         "counts": counts,
         "changed": len(moved),
         "moved": {
@@ -70,6 +70,20 @@ def explain(settings: Settings, *, project: str, picture: str, label: str | None
     out = BytesIO()
     found.image.save(out, "PNG")
     return {"explanation": shape, "picture": base64.b64encode(out.getvalue()).decode()}
+
+
+def workbench(
+    settings: Settings, *, project: str, verb: str, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One look (or act) at a project's workbench, as plain data; see `steps.workbench`."""
+    if verb not in _LOOKS:
+        raise ValueError(verb)
+    with Project.open(project, settings) as opened:
+        if verb == "source_quality":
+            return {"found": opened.source_quality()}
+        found = getattr(opened.workbench, verb)(**values)
+    many = isinstance(found, list)
+    return {"found": [one.to_dict() for one in found] if many else found.to_dict()}
 
 
 def taste(settings: Settings, *, deck: str, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,10 +134,14 @@ def _tried(context: StepContext) -> tuple[list[str], dict[str, Any], dict[str, b
     return notes, result, sides
 
 
+_LOOKS = frozenset(
+    ("clusters", "copies", "doubtful", "slices", "shortcuts", "diff", "act", "source_quality")
+)
 _TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "decide": decide,
     "explain": explain,
     "taste": taste,
+    "workbench": workbench,
 }
 
 

@@ -2,12 +2,13 @@
 
 The chain: `Sight` turns pictures into features, one engine for all users; `fit` makes a `Taste`
 of labelled ones; `order` says what to label next, `progress` how far that is; `gate` decides
-whether a new head may replace the one that acts; `novelty` says when the stream has changed.
+whether a new head may replace the one that acts, `follow` one that cannot judge any more;
+`novelty` says when the stream has changed.
 """
 
 from tellapart.learn.taste.anew import Anew, anew
 from tellapart.learn.taste.fitting import fit
-from tellapart.learn.taste.gate import Comparison, Verdict, gate
+from tellapart.learn.taste.gate import Comparison, Verdict, follow, gate
 from tellapart.learn.taste.heads import Taste
 from tellapart.learn.taste.novelty import Novelty, novelty
 from tellapart.learn.taste.ordering import Pick, order
@@ -29,6 +30,7 @@ __all__ = [
     "Verdict",
     "anew",
     "fit",
+    "follow",
     "gate",
     "novelty",
     "order",

@@ -172,6 +172,49 @@ def gate(
     )
 
 
+def follow(
+    champion: Taste,
+    challenger: Taste,
+    frozen: Labelled,
+    held_back: Labelled,
+    *,
+    rule: str = "learned",
+    threshold: float = 0.4,
+) -> Verdict:
+    """Decide whether `challenger` takes the place of a champion whose features come no more.
+
+    So it is with another engine or precision of the same network: the old head may not judge any
+    longer, so the new one need not be better. It is refused only where it is worse beyond noise on
+    the frozen test set or on the feedback held back, each with half of `LEVEL`: it decides fewer
+    right, and is further from the answers. What the old head said is told by its weights on the
+    new features, which are much the same. Raises `InputError` as `gate`.
+    """
+    _apart(frozen, held_back)
+    level = LEVEL / 2
+    told = [_Both.ask(champion, challenger, one, rule, threshold) for one in (frozen, held_back)]
+    was, now = (one.comparison() for one in told)
+    further = [flipped(-one.nearer(), int(_ABOVE / level)) for one in told]
+    worse = any(
+        one.challenger < one.champion and p <= level
+        for one, p in zip((was, now), further, strict=True)
+    )
+    counts = (
+        f"right on {was.challenger} of {was.n} of the frozen test set and {now.challenger} of "
+        f"{now.n} of the feedback held back, the head before on {was.champion} and {now.champion}"
+    )
+    why = f"The features of the head before come no more. This one is {{}}: {counts}."
+    return Verdict(
+        "refused" if worse else "live",
+        why.format("worse beyond noise" if worse else "not worse beyond noise"),
+        f"{TEST}, for worse",
+        level,
+        min(further),
+        now.n,
+        was,
+        now,
+    )
+
+
 @dataclass(frozen=True)
 class _Both:
     """What both heads say of the same candidates, (n,) each."""

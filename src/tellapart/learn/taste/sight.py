@@ -14,7 +14,7 @@ from PIL import Image
 
 from tellapart import images
 from tellapart.errors import PictureError, TellapartError
-from tellapart.learn.engine import Engine
+from tellapart.learn.engine import Engine, Precision
 from tellapart.learn.taste import base as bases
 from tellapart.learn.taste.heads import Taste
 from tellapart.settings import Settings
@@ -54,7 +54,12 @@ class Sight:
             threads=self._workers,
             callers=self._workers,
             cache_dir=self._base.cache_dir,
+            precision=settings.sight_precision,
         )
+        #: Why it does not run in the precision asked for; "": it does.
+        self.note = ""
+        if self._engine.precision != settings.sight_precision:
+            self.note = f"The network runs in fp32, not in bf16: {self._engine.reason}."
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sight")
 
     @classmethod
@@ -64,7 +69,8 @@ class Sight:
         Of bundles the last few stay loaded; one in use stays as long as it is used.
         """
         written = base.stat().st_mtime_ns if base and base.exists() else 0
-        key = (str(settings.cache_dir), settings.worker_threads, str(base or ""), written)
+        place = f"{settings.cache_dir}\0{settings.sight_precision}"
+        key = (place, settings.worker_threads, str(base or ""), written)
         with _lock:
             found = _shared.pop(key, None)
             if found is None:
@@ -79,7 +85,13 @@ class Sight:
     @property
     def key(self) -> str:
         """Names all that features depend on but the picture: heads of another key do not fit."""
-        return self._base.key
+        precision = self._engine.precision
+        return self._base.key + ("" if precision == "fp32" else f"-{precision}")
+
+    @property
+    def precision(self) -> Precision:
+        """What the network runs in."""
+        return self._engine.precision
 
     @property
     def dim(self) -> int:

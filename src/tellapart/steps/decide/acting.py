@@ -125,6 +125,23 @@ class Acting:
             if answer is None:
                 break  # it cannot be asked, not for the others either
             told += self._told(one, answer)
+        return told + await self._turned_away(going)
+
+    async def _turned_away(self, going: Callable[[], bool]) -> int:
+        """Before an act is sent anew that met 401, 403 or 429, ask whether it was done after all;
+        how many were."""
+        told = 0
+        for one in self._ledger.turned_away():
+            if not going():
+                break
+            answer = await self._source.has(one.ref, one.action, one.id)  # type: ignore[arg-type]
+            if answer is None:
+                break
+            self._ledger.asked(one.id)
+            if answer.state == "done":
+                detail = {**answer.detail, "reconciled": True}
+                self._ledger.done_all_the_same(one.id, detail, answer.match)
+                told += 1
         return told
 
     async def hear(self, since: datetime) -> None:

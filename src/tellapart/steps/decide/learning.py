@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,17 @@ class Lesson:
 class Learning:
     """Learns one deck's taste on the features of one base."""
 
-    def __init__(self, ledger: Ledger, judge: Judge, folder: Path, policy: Policy) -> None:
-        """`judge`: with the sight on which is learned, and the head that judges now."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        judge: Judge,
+        folder: Path,
+        policy: Policy,
+        there: Callable[[str], bool] = lambda base: True,
+    ) -> None:
+        """`judge`: with the sight on which is learned, and the head that judges now. `there`:
+        whether a base, `PROJECT/VERSION`, can still be used."""
+        self._there = there
         self.ledger = ledger
         self.judge = judge
         self.folder = folder
@@ -99,24 +108,26 @@ class Learning:
 
     def gate(self) -> Lesson:
         """Let the challenger in, or not: live only where it is not worse on the frozen test and
-        better on feedback that was held back. Raises `DataError` where there is none."""
-        from tellapart.learn.taste import Taste, gate
+        better on feedback that was held back; in place of a head whose features come no more,
+        unless it is worse. Raises `DataError` where there is none."""
+        from tellapart.learn.taste import Taste, follow, gate
 
         waiting = self.ledger.head("challenger")
         if waiting is None:
             raise _nothing()
         self.look_on()
-        champion = self._champion(waiting[0].base)
+        if Taste.from_bytes(waiting[1]).base not in ("", self.sight.key):
+            self.refit()  # it learned on other features than come now
+            waiting = self.ledger.head("challenger") or waiting
         challenger = Taste.from_bytes(waiting[1])
-        verdict = gate(
-            champion,
-            challenger,
-            self.labelled("test"),
-            self.labelled("held"),
-            rule=self.rule,
-            threshold=self.policy.threshold,
-            asked=self._asked(),
-        )
+        sets = self.labelled("test"), self.labelled("held")
+        how: dict[str, Any] = {"rule": self.rule, "threshold": self.policy.threshold}
+        lost = self._lost()
+        champion = None if lost else self._champion()
+        if lost:
+            verdict = follow(lost, challenger, *sets, **how)
+        else:
+            verdict = gate(champion, challenger, *sets, **how, asked=self._asked())
         states: dict[str, HeadState] = {
             "live": "champion",
             "shadow": "shadow",
@@ -146,11 +157,23 @@ class Learning:
         told = [one.evaluation for one in self.ledger.heads() if one.evaluation]
         return sum(one.get("against") == self._live and one.get("p") is not None for one in told)
 
-    def _champion(self, base: str) -> Taste | None:
+    def _lost(self) -> Taste | None:
+        """The champion, where its network now gives other features (another precision, another
+        engine), so that it cannot judge; on those, to compare with. None: it can, or is none."""
+        from tellapart.learn.taste import Taste
+
+        live = self.ledger.head("champion")
+        if live is None or live[0].base != self.judge.base:
+            return None
+        taste = Taste.from_bytes(live[1])
+        same = taste.base in ("", self.sight.key) or taste.dim != self.sight.dim
+        return None if same else replace(taste, base=self.sight.key)
+
+    def _champion(self) -> Taste | None:
         """The head to be better than, on the features at hand.
 
         One that learned on another base is fitted anew on this one: the same labels, the same
-        chance for both.
+        chance for both. One whose base is gone cannot judge any more, and is none.
         """
         from tellapart.learn.taste import Taste, fit
 
@@ -161,6 +184,8 @@ class Learning:
         taste = Taste.from_bytes(live[1])
         if taste.base in ("", self.sight.key):
             return taste
+        if live[0].base == self.judge.base or not self._there(live[0].base):
+            return None
         return fit(self.labelled("train"), base=self.sight.key)
 
     # -- what is learned from ---------------------------------------------------------------
@@ -309,7 +334,8 @@ class Learning:
 
 
 def keep_up(learning: Learning) -> Lesson | None:
-    """Mark what looks new, and learn from labels that no head has learned from yet. Where as much
+    """Mark what looks new, and learn from labels that no head has learned from yet, or anew where
+    the head that would judge cannot: its features come no more. Where as much
     feedback is held back again as the gate asks for at least, gate what was learned: gating after
     every label would let in by chance."""
     from tellapart.learn.taste.gate import LEAST
@@ -323,10 +349,11 @@ def keep_up(learning: Learning) -> Lesson | None:
     heads = ledger.heads()
     learned = len(learning.labelled("train").candidates)
     lesson = None
-    if learned != (heads[0].labels if heads else 0):
+    lost = learning.judge.lost
+    if lost or learned != (heads[0].labels if heads else 0):
         lesson = learning.refit()
     gated = [int(one.evaluation.get("n") or 0) for one in heads if one.evaluation]
-    first = ledger.head("champion") is None and learned >= _FIRST
+    first = lost if ledger.head("champion") is not None else learned >= _FIRST
     if parts.count("held") - max(gated, default=0) < LEAST and not (first and lesson):
         return lesson
     if ledger.head("challenger") is None:

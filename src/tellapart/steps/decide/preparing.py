@@ -26,7 +26,15 @@ from tellapart.settings import Settings
 from tellapart.steps.decide.eyes import AgeModel, Estimates
 from tellapart.steps.decide.learning import Learning
 from tellapart.steps.decide.plan import Plan, never_again
-from tellapart.steps.decide.tasting import Judge, base_of, bundle, head_of, judge_of
+from tellapart.steps.decide.tasting import (
+    OF_PROJECT,
+    Judge,
+    base_of,
+    bundle,
+    head_of,
+    judge_of,
+    usable,
+)
 
 
 def new(
@@ -268,14 +276,19 @@ def learning(
     engine: sa.Engine, settings: Settings, ledger: Ledger, deck: DeckRow, folder: Path
 ) -> Learning:
     """What learns a deck's taste: on the base that is offered, else on the one that it has."""
+    from tellapart.learn.taste import Sight
+
     judge = judge_of(engine, settings, ledger, deck)
     base = base_of(engine, settings, deck)
     if base != judge.base:
-        from tellapart.learn.taste import Sight
-
         sight = Sight.shared(settings, bundle(engine, settings, base))
-        judge = Judge(sight, None, "", base)
-    return Learning(ledger, judge, folder, check(deck.policy, people=deck.people))
+        judge = Judge(sight, None, "", base, judge.lost)
+    elif judge.head == OF_PROJECT and judge.taste is not None:
+        # The project's head judges in fp32; what is learned beside it may be in another precision.
+        sight = Sight.shared(settings, bundle(engine, settings, base))
+        judge = replace(judge, sight=sight, taste=replace(judge.taste, base=sight.key))
+    policy = check(deck.policy, people=deck.people)
+    return Learning(ledger, judge, folder, policy, lambda base: usable(engine, settings, base))
 
 
 def guard(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The head that comes with a project's version, where its two classes mean like and pass.
 OF_PROJECT = "project"
+#: A note is not written again while it is among so many last ones.
+_NOTES = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Judge:
     head: str = ""
     #: The bundle that the features come from, `PROJECT/VERSION`; empty: the embedded backbone.
     base: str = ""
+    #: There is a head, and the features that it learned on come no more: it cannot judge.
+    lost: bool = False
 
     @property
     def keeps(self) -> bool:
@@ -49,22 +53,36 @@ def judge_of(engine: sa.Engine, settings: Settings, ledger: Ledger, deck: DeckRo
     if found is not None:
         head, weights = found
         taste = Taste.from_bytes(weights)
+        there = True
         try:
             sight = Sight.shared(settings, bundle(engine, settings, head.base))
         except TellapartError:
-            sight = Sight.shared(settings)
+            sight, there = Sight.shared(settings), False
+        _note_once(ledger, sight.note)
         if not taste.base or taste.base == sight.key:
             return Judge(sight, taste, head.id, head.base)
-        ledger.note("head", "The features that the head learned on are gone: retrain the deck.")
+        _note_once(ledger, "The features that the head learned on are gone: retrain the deck.")
+        if there:  # the same network, in another precision or by another engine
+            return Judge(sight, None, "", head.base, lost=True)
     base = _newest(engine, settings, deck.project)
-    path = bundle(engine, settings, base) if _usable(engine, settings, base) else None
+    path = bundle(engine, settings, base) if usable(engine, settings, base) else None
     sight = Sight.shared(settings, path)
+    _note_once(ledger, sight.note)
     if path is not None and found is None:
         try:
-            return Judge(sight, Taste.of_bundle(path), OF_PROJECT, base)
+            taste = Taste.of_bundle(path)
+            if taste.base != sight.key:  # it was made in fp32, and judges in that
+                sight = Sight.shared(replace(settings, sight_precision="fp32"), path)
+            return Judge(sight, taste, OF_PROJECT, base)
         except TellapartError:
             pass  # other classes than like and pass: its features serve all the same
-    return Judge(sight, None, "", base if path is not None else "")
+    return Judge(sight, None, "", base if path is not None else "", lost=found is not None)
+
+
+def _note_once(ledger: Ledger, text: str) -> None:
+    """Write a note that stands until something else happens to the deck's heads."""
+    if text and text not in [line.text for line in ledger.log(_NOTES, "head")]:
+        ledger.note("head", text)
 
 
 def head_of(ledger: Ledger, deck: DeckRow) -> tuple[HeadRow, bytes] | None:
@@ -81,9 +99,9 @@ def base_of(engine: sa.Engine, settings: Settings, deck: DeckRow) -> str:
     the project's version, in this order; empty: the embedded backbone."""
     champion = Ledger(engine, deck.id).head("champion")
     if champion is not None and not deck.base:
-        return champion[0].base if _usable(engine, settings, champion[0].base) else ""
+        return champion[0].base if usable(engine, settings, champion[0].base) else ""
     base = deck.base or _newest(engine, settings, deck.project)
-    return base if _usable(engine, settings, base) else ""
+    return base if usable(engine, settings, base) else ""
 
 
 def bundle(engine: sa.Engine, settings: Settings, base: str) -> Path | None:
@@ -114,7 +132,7 @@ def _newest(engine: sa.Engine, settings: Settings, project: str) -> str:
     return "" if latest is None else f"{project}/{latest.version}"
 
 
-def _usable(engine: sa.Engine, settings: Settings, base: str) -> bool:
+def usable(engine: sa.Engine, settings: Settings, base: str) -> bool:
     """Whether a bundle is there that gives features of pictures."""
     from tellapart.learn.taste import Sight
 
