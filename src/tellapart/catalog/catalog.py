@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tellapart.catalog import looking
 from tellapart.catalog.base import insert, now
 from tellapart.catalog.derived import Derived
 from tellapart.catalog.history import History
@@ -92,7 +93,7 @@ class Catalog(Ledger, Derived, Tabular, History):
 
     def counts(self) -> dict[str, Any]:
         """How many pictures (or rows) were found, kept and set aside, and why; see `count`."""
-        return count([*self.pictures(), *self.rows()])
+        return looking.tally(self)
 
 
 def count(rows: Iterable[PictureRow | TableRow]) -> dict[str, Any]:
@@ -101,13 +102,27 @@ def count(rows: Iterable[PictureRow | TableRow]) -> dict[str, Any]:
     `found`: pictures whose bytes are here (status `ok`), of which some are `kept` and some
     `set_aside`; `reasons`: those set aside by reason word; `statuses`: ledger rows by status;
     `failures`: failed, refused and missing rows by `status: reason`; `splits`: kept pictures by
-    split (all four most first); `classes`: the same by class, in alphabetical order.
+    split (all four most first); `classes`: the same by class, in alphabetical order; `sources`:
+    pictures `found`, `kept` and `not_had` by the source that offered them, most first.
     """
     rows = list(rows)
     labels: dict[str, list[PictureRow | TableRow]] = {}
     for row in rows:
         labels.setdefault(row.label, []).append(row)
-    return {**_count(rows), "classes": {label: _count(labels[label]) for label in sorted(labels)}}
+    classes = {label: _count(labels[label]) for label in sorted(labels)}
+    return {**_count(rows), "classes": classes, "sources": _by_source(rows)}
+
+
+def _by_source(rows: Iterable[PictureRow | TableRow]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if isinstance(row, TableRow):
+            continue
+        one = found.setdefault(row.source, {"found": 0, "kept": 0, "not_had": 0})
+        one["found"] += row.status == "ok"
+        one["kept"] += row.status == "ok" and bool(row.kept)
+        one["not_had"] += row.status in ("failed", "refused", "missing")
+    return dict(sorted(found.items(), key=lambda item: (-item[1]["found"], item[0])))
 
 
 def _count(rows: Sequence[PictureRow | TableRow]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tellapart.catalog.base import Base, chunks, now, upsert
+from tellapart.catalog import acts
+from tellapart.catalog.base import Base, chunks, upsert
 from tellapart.catalog.rows import Assignment, Verdict
-from tellapart.errors import NotFoundError
 from tellapart.store import schema
 
 _p = schema.pictures
@@ -44,18 +44,16 @@ class Derived(Base):
         with self._writing() as connection:
             upsert(connection, schema.measurements, rows)
 
-    def scores(self, name: str, fingerprint: str) -> dict[str, float]:
-        """Scores by picture id, as far as they were made from the same `fingerprint`."""
+    def scores(self, name: str, fingerprint: str | None = None) -> dict[str, float]:
+        """Scores by picture id, made from the same `fingerprint`; left out: the last there are."""
         table = schema.scores
         query = (
             sa.select(table.c.picture_id, table.c.value)
             .join(_p, _p.c.id == table.c.picture_id)
-            .where(
-                _p.c.project_id == self.project_id,
-                table.c.name == name,
-                table.c.fingerprint == fingerprint,
-            )
+            .where(_p.c.project_id == self.project_id, table.c.name == name)
         )
+        if fingerprint is not None:
+            query = query.where(table.c.fingerprint == fingerprint)
         with self._reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -98,23 +96,11 @@ class Derived(Base):
         return len(rows) + gone
 
     def overrule(self, id: str, kept: bool | None) -> None:
-        """Keep or set aside one picture whatever the verdict; None takes the word back.
+        """Keep or set aside one picture whatever the verdict; None takes the word back. An act.
 
         Raises `NotFoundError`.
         """
-        table = schema.overrules
-        query = sa.select(_p.c.id).where(_p.c.project_id == self.project_id, _p.c.id == id)
-        with self._writing() as connection:
-            if connection.scalar(query) is None:
-                raise NotFoundError(
-                    f"The project {self.name!r} has no picture {id!r}.",
-                    expected="an id of 16 hexadecimal digits from the project's ledger",
-                    do=f"List them: tellapart show {self.name} --pictures",
-                )
-            if kept is None:
-                connection.execute(table.delete().where(table.c.picture_id == id))
-            else:
-                upsert(connection, table, [{"picture_id": id, "kept": kept, "at": now()}])
+        acts.decide(self, {id: kept})
 
     def save_splits(self, assignments: Sequence[Assignment]) -> int:
         """Store splits; return how many rows changed.
@@ -124,7 +110,11 @@ class Derived(Base):
         """
         table = schema.splits
         with self._writing() as connection:
-            stored = self._stored(connection, table, (table.c.split, table.c.group_id))
+            stored: dict[str, tuple[Any, ...]] = {}
+            for part in chunks([item.id for item in assignments]):
+                query = sa.select(table.c.picture_id, table.c.split, table.c.group_id)
+                found = connection.execute(query.where(table.c.picture_id.in_(part)))
+                stored.update((row[0], tuple(row[1:])) for row in found)
             rows = [
                 {"picture_id": item.id, "split": item.split, "group_id": item.group}
                 for item in assignments

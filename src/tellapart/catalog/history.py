@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tellapart.catalog import acts
 from tellapart.catalog.base import Base, now, upsert
 from tellapart.catalog.rows import Version
 from tellapart.store import schema
@@ -103,8 +104,12 @@ class History(Base):
         with self._reading() as connection:
             return dict(connection.scalar(query) or {})
 
-    def save_recipe(self, recipe: Mapping[str, Any]) -> None:
+    def save_recipe(self, recipe: Mapping[str, Any]) -> int:
+        """Store what is asked for. Thresholds that change are an act: its number, else 0."""
         table = schema.projects
-        statement = table.update().where(table.c.id == self.project_id)
+        which = table.c.id == self.project_id
         with self._writing() as connection:
-            connection.execute(statement.values(recipe=dict(recipe)))
+            stored = connection.scalar(sa.select(table.c.recipe).where(which)) or {}
+            number = acts.settle(connection, self, acts.as_texts(stored), acts.as_texts(recipe))
+            connection.execute(table.update().where(which).values(recipe=dict(recipe)))
+        return number

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tellapart.catalog import acts
 from tellapart.catalog.base import Base, chunks, insert, now, upsert
 from tellapart.catalog.rows import NewPicture, Outcome, PictureRow, Search, Status, picture_id
 from tellapart.errors import InputError, NotFoundError
@@ -138,8 +139,8 @@ class Ledger(Base):
         return gone
 
     def relabel(self, id: str, label: str) -> None:
-        """Give a picture another class. It keeps its id. Raises `NotFoundError`."""
-        self._update(id, label=label)
+        """Give a picture another class: an act. It keeps its id. Raises `NotFoundError`."""
+        acts.relabel(self, [id], label)
 
     def regroup(self, groups: Mapping[str, str]) -> None:
         """Give pictures, by id, another group that the data set brings for them."""
@@ -203,12 +204,6 @@ class Ledger(Base):
     def _values(self, row: NewPicture) -> dict[str, Any]:
         values = dict(zip(_NEW, _new_values(row), strict=True))
         return {"id": self.id_of(row), "project_id": self.project_id, **values}
-
-    def _update(self, id: str, **values: Any) -> None:
-        statement = _p.update().where(_p.c.project_id == self.project_id, _p.c.id == id)
-        with self._writing() as connection:
-            if connection.execute(statement.values(**values)).rowcount == 0:
-                raise self._no_picture(id)
 
     def _no_picture(self, id: str) -> NotFoundError:
         return NotFoundError(

@@ -6,20 +6,22 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from tellapart.catalog.base import Base, chunks, now, upsert
+from tellapart.catalog import acts
+from tellapart.catalog.base import Base, chunks
 from tellapart.catalog.ledger import KEPT, SELECT, VERDICT, row_of
 from tellapart.catalog.rows import PictureRow
-from tellapart.errors import InputError, NotFoundError
+from tellapart.errors import InputError
 from tellapart.store import schema
 
 #: `place`: class, source, rank; `newest`: last fetched first.
 Order = Literal["place", "newest"]
+_AT_ONCE = 1000
 _DUPLICATES = ("near_duplicate", "exact_duplicate")
 _FAILED = ("failed", "refused", "missing")
 _p, _v, _o, _s = schema.pictures, schema.verdicts, schema.overrules, schema.splits
@@ -73,6 +75,17 @@ def page(
     return shown_rows, _cursor(shown_rows[-1], shown.order) if more and shown_rows else None
 
 
+def every(catalog: Base) -> Iterator[PictureRow]:
+    """All pictures in the order of their places, a few at a time in memory.
+
+    A look at one moment: what is written meanwhile is not seen.
+    """
+    query = SELECT.where(_p.c.project_id == catalog.project_id).order_by(*_KEYS["place"])
+    with catalog._reading() as connection:
+        found = connection.execute(query, execution_options={"yield_per": _AT_ONCE})
+        yield from map(row_of, found)
+
+
 def total(catalog: Base, shown: PictureFilter) -> int:
     """How many pictures match."""
     query = (
@@ -85,7 +98,8 @@ def total(catalog: Base, shown: PictureFilter) -> int:
 def tally(catalog: Base) -> dict[str, Any]:
     """What `Catalog.counts` says, counted by the database."""
     why = sa.case((_p.c.status.in_(_FAILED), _p.c.reason), else_="")
-    columns = (_p.c.label, _p.c.status, why, KEPT, VERDICT, sa.func.coalesce(_s.c.split, ""))
+    split = sa.func.coalesce(_s.c.split, "")
+    columns = (_p.c.label, _p.c.status, why, KEPT, VERDICT, split, _p.c.source)
     pictures = (
         sa.select(*columns, sa.func.count())
         .select_from(_joined())
@@ -100,7 +114,8 @@ def tally(catalog: Base) -> dict[str, Any]:
         .group_by(*of_rows)
     )
     with catalog._reading() as connection:
-        cells = [tuple(row) for row in connection.execute(pictures)]
+        by_source = [tuple(row) for row in connection.execute(pictures)]
+        cells = [(*row[:6], row[7]) for row in by_source]
         cells += [
             (row[0], "ok", "", row[1], row[2], row[3], row[4]) for row in connection.execute(rows)
         ]
@@ -108,7 +123,18 @@ def tally(catalog: Base) -> dict[str, Any]:
     return {
         **_summed(cells),
         "classes": {label: _summed([c for c in cells if c[0] == label]) for label in labels},
+        "sources": _by_source(by_source),
     }
+
+
+def _by_source(cells: Sequence[tuple[Any, ...]]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for _, status, _, kept, _, _, source, number in cells:
+        one = found.setdefault(source, {"found": 0, "kept": 0, "not_had": 0})
+        one["found"] += number if status == "ok" else 0
+        one["kept"] += number if status == "ok" and kept else 0
+        one["not_had"] += number if status in _FAILED else 0
+    return dict(sorted(found.items(), key=lambda item: (-item[1]["found"], item[0])))
 
 
 def sides(catalog: Base) -> dict[str, bool | None]:
@@ -153,51 +179,22 @@ def by_ids(catalog: Base, ids: Sequence[str]) -> list[PictureRow]:
         for part in chunks(sorted(set(ids))):
             query = SELECT.where(_p.c.project_id == catalog.project_id, _p.c.id.in_(part))
             found.update((row[0], row_of(row)) for row in connection.execute(query))
-    _all_there(catalog, ids, found)
+    acts.all_there(catalog, ids, found)
     return [found[id] for id in ids]
 
 
 def overrule(catalog: Base, ids: Iterable[str], kept: bool | None) -> int:
     """Keep or set aside pictures whatever their verdicts; None takes the word back.
 
-    One transaction; returns how many words changed. Raises `NotFoundError`, changing nothing.
+    One transaction, and one act that can be undone; returns how many words changed. Raises
+    `NotFoundError`, changing nothing.
     """
-    wanted = sorted(set(ids))
-    with catalog._writing() as connection:
-        known: dict[str, bool | None] = {}
-        for part in chunks(wanted):
-            query = (
-                sa.select(_p.c.id, _o.c.kept)
-                .outerjoin(_o, _o.c.picture_id == _p.c.id)
-                .where(_p.c.project_id == catalog.project_id, _p.c.id.in_(part))
-            )
-            known.update((row[0], row[1]) for row in connection.execute(query))
-        _all_there(catalog, wanted, known)
-        changed = [id for id in wanted if known[id] is not kept]
-        if kept is None:
-            for part in chunks(changed):
-                connection.execute(_o.delete().where(_o.c.picture_id.in_(part)))
-        else:
-            at = now()
-            upsert(connection, _o, [{"picture_id": id, "kept": kept, "at": at} for id in changed])
-    return len(changed)
+    return acts.decide(catalog, dict.fromkeys(ids, kept))[1]
 
 
 def relabel(catalog: Base, ids: Iterable[str], label: str) -> int:
-    """Give pictures another class; one transaction. Raises `NotFoundError`, changing nothing."""
-    wanted = sorted(set(ids))
-    with catalog._writing() as connection:
-        known: dict[str, str] = {}
-        for part in chunks(wanted):
-            query = sa.select(_p.c.id, _p.c.label).where(
-                _p.c.project_id == catalog.project_id, _p.c.id.in_(part)
-            )
-            known.update((row[0], row[1]) for row in connection.execute(query))
-        _all_there(catalog, wanted, known)
-        changed = [id for id in wanted if known[id] != label]
-        for part in chunks(changed):
-            connection.execute(_p.update().where(_p.c.id.in_(part)).values(label=label))
-    return len(changed)
+    """Give pictures another class; one transaction and one act. Raises as `overrule`."""
+    return acts.relabel(catalog, ids, label)[1]
 
 
 def _joined(shown: PictureFilter | None = None) -> sa.FromClause:
@@ -258,16 +255,6 @@ def _values(cursor: str, order: Order) -> list[Any]:
             do="Begin again without one.",
         ) from None
     return values
-
-
-def _all_there(catalog: Base, ids: Iterable[str], known: Any) -> None:
-    for id in ids:
-        if id not in known:
-            raise NotFoundError(
-                f"The project {catalog.name!r} has no picture {id!r}.",
-                expected="an id of 16 hexadecimal digits from the project's ledger",
-                do="List its pictures.",
-            )
 
 
 def _summed(cells: Sequence[Any]) -> dict[str, Any]:

@@ -14,11 +14,14 @@ from tellapart.settings import Settings
 from tellapart.store import (  # noqa: F401
     schema,
     schema_accounts,
+    schema_acts,
     schema_decks,
     schema_forgetting,
     schema_labels,
     schema_people,
+    schema_robots,
     schema_runs,
+    schema_sources,
 )
 from tellapart.store.errors import translated
 from tellapart.store.metadata import metadata
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Seconds a process waits for another one's write before it raises `BusyError`.
 BUSY_SECONDS = 30.0
+#: Connections that stay open, and that are opened for a rush: a new one costs ten statements.
+_KEPT, _MORE = 10, 38
 _WRITE = "tellapart_write"
 _MIGRATE = "tellapart_migrate"
 #: The advisory lock of whoever makes or migrates tables: any number nobody else takes.
@@ -98,7 +103,12 @@ def open_url(url: str | sa.URL) -> sa.Engine:
     # A server may have been restarted since a connection was last used; a file has no such thing.
     remote = url.get_backend_name() != "sqlite"
     engine = sa.create_engine(
-        url, connect_args=_connect_args(url), pool_pre_ping=remote, future=True
+        url,
+        connect_args=_connect_args(url),
+        pool_pre_ping=remote,
+        pool_size=_KEPT,
+        max_overflow=_MORE,
+        future=True,
     )
     if url.get_backend_name() == "sqlite":
         sa.event.listen(engine, "connect", _on_connect)

@@ -85,7 +85,7 @@ pictures = Table(
     Column("width", Integer),
     Column("height", Integer),
     _text("fetched_at"),
-    Index("ix_pictures_project_id_label", "project_id", "label"),
+    Index("ix_pictures_place", "project_id", "label", "position", "rank", "id"),
     Index("ix_pictures_sha256", "sha256"),
 )
 

@@ -13,6 +13,8 @@ from tellapart.store.metadata import metadata, text
 
 #: `d_`, `c_`, `a_` or `h_` and 20 letters of base32; greater ones are younger.
 ID = sa.String(22)
+#: A candidate has no label any more, and there are heads that may have learned from one it had.
+TAKEN_BACK = "taken back"
 
 
 def _count(name: str) -> sa.Column[int]:
@@ -97,7 +99,8 @@ deck_candidates = sa.Table(
     #: How unlike the training pictures it is; NULL where nobody looked.
     sa.Column("novelty", sa.Float),
     _flag("new_looking"),
-    #: Why it was picked to be labelled (`by chance`, `unsure`, …); empty: it was not.
+    #: Why it was picked to be labelled (`by chance`, `unsure`, …), or `TAKEN_BACK`; empty: it was
+    #: not.
     text("picked"),
     #: In which part its label counts: `train`, `held` (back, for the gate) or `test` (frozen).
     sa.Column("part", sa.String(8), nullable=False, server_default="train"),

@@ -6,5 +6,8 @@ usual case, a database that is up to date, be told without importing Alembic.
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = (
+    *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
+    *("0011", "0012", "0013"),
+)
 HEAD = REVISIONS[-1]
