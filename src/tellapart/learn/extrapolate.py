@@ -21,6 +21,8 @@ _ROUGHNESS = 0.06
 #: As if so many errors and right answers more had been seen: none in n pictures is not none ever.
 _UNSEEN = 0.3
 _Z90 = 1.6449
+#: Points of a normal distribution that stand for all.
+_NODES = 15
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,28 @@ class Law:
         relative = float(self.weights @ self.variances)
         spread = float(self.weights @ (falls - mean) ** 2) + relative * mean**2
         return mean, float(np.sqrt(spread))
+
+    def gain_below(self, n: float, more: float, share: float) -> float:
+        """What that fall stays below with the probability `share`; also how far off laws may be."""
+        from scipy.special import ndtr
+
+        factors = (np.array(m / self.sizes[-1]) for m in (n, more))
+        at, then = (np.exp(_shape(one, self.exponents, self.floors)) for one in factors)
+        nodes, chances = np.polynomial.hermite_e.hermegauss(_NODES)
+        strayed = np.exp(_ASTRAY * np.sqrt(np.log2(more / n)) * nodes)
+        # (laws, nodes): the fall, as a share of the error at the last point.
+        falls = at[:, None] - then[:, None] * strayed
+        weights = self.weights[:, None] * (chances / chances.sum())
+        deviations = np.sqrt(self.variances)[:, None]
+        known = np.log(np.maximum(falls, 1e-12)) + self.levels[:, None]
+        low, high = -30.0, 0.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            if float((weights * ndtr((middle - known) / deviations)).sum()) < share:
+                low = middle
+            else:
+                high = middle
+        return float(np.exp((low + high) / 2))
 
     def measured(self) -> list[tuple[float, float, float]]:
         """The errors measured, each with its 90 % interval."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tellapart.errors import InputError
+from tellapart.learn import candidates
 
 Pairs = NDArray[np.int64]
 
@@ -27,16 +28,7 @@ def hamming_pairs(hashes: ArrayLike, bits: int) -> tuple[Pairs, NDArray[np.int64
 
     Returns pairs (m, 2) and their distances (m,), in bits.
     """
-    codes = np.asarray(hashes, dtype=np.uint64)
-    found: list[Pairs] = []
-    distances: list[NDArray[Any]] = []
-    for start in range(0, len(codes), _BLOCK):
-        block = codes[start : start + _BLOCK]
-        apart = _count_bits(block[:, None] ^ codes[None, start:])
-        rows, columns = np.nonzero(np.triu(apart <= bits, k=1))
-        found.append(np.stack([rows, columns], axis=1) + start)
-        distances.append(apart[rows, columns].astype(np.int64))
-    return _joined(found), _flat(distances, np.int64)
+    return candidates.within(hashes, bits)
 
 
 def cosine_pairs(
@@ -134,14 +126,6 @@ def group_names(shas: Sequence[str], pairs: ArrayLike) -> list[str]:
         if root not in smallest or sha < smallest[root]:
             smallest[root] = sha
     return [smallest[root] for root in roots.tolist()]
-
-
-def _count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    if hasattr(np, "bitwise_count"):  # numpy 2
-        return np.asarray(np.bitwise_count(words), dtype=np.uint8)
-    table = np.array([bin(i).count("1") for i in range(1 << 16)], dtype=np.uint8)
-    counts = table[words.view(np.uint16)].reshape(*words.shape, 4).sum(axis=-1)
-    return np.asarray(counts, dtype=np.uint8)
 
 
 def _joined(parts: list[Pairs]) -> Pairs:

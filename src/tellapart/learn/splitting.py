@@ -24,7 +24,7 @@ Links = NDArray[np.int64]
 LinksLike = Links | Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """One picture to be dealt."""
 
@@ -52,7 +52,7 @@ class Shares:
         return float(getattr(self, split)) / total if total > 0 else float(split == TRAIN)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a picture went, with the name of its group."""
 
@@ -70,7 +70,7 @@ class Deal:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Group:
     name: str
     rows: list[int]
@@ -94,7 +94,8 @@ def deal(members: Sequence[Member], links: LinksLike, shares: Shares) -> Deal:
     settled = _settle(rows, pairs)
     settled += _attach(rows, pairs, settled)
     _fill(rows, settled, shares)
-    return Deal(_places(rows, settled), _notes(rows, settled))
+    places = _places(rows, settled)
+    return Deal(places, _notes(rows, settled, places))
 
 
 def link_array(links: LinksLike) -> Links:
@@ -181,16 +182,13 @@ def _share_names(merged: Sequence[Sequence[_Group]]) -> None:
 def _fill(rows: Sequence[Member], groups: Sequence[_Group], shares: Shares) -> None:
     """Give each open group a split, large ones first, in an order drawn from the seed."""
     dealt = [g for g in groups if g.split != ASIDE]
-    sizes = {id(g): Counter(rows[i].label for i in g.rows) for g in dealt}
-    totals: Counter[str] = Counter()
-    for counts in sizes.values():
-        totals.update(counts)
+    sizes = {id(g): Counter(rows[i].label for i in g.rows) for g in dealt if g.split is None}
+    totals = Counter(rows[i].label for g in dealt for i in g.rows)
     want = {label: _quota(n, shares) for label, n in totals.items()}
     have = {label: Counter[str]() for label in totals}
-    for group in dealt:
-        if group.split:
-            for label, n in sizes[id(group)].items():
-                have[label][group.split] += n
+    before = Counter((rows[i].label, g.split) for g in dealt if g.split for i in g.rows)
+    for (label, split), n in before.items():
+        have[label][split] = n
     opened = sorted((g for g in dealt if g.split is None), key=lambda g: _turn(g, shares.seed))
     for group in opened:
         group.split = _best(sizes[id(group)], want, have, shares)
@@ -270,7 +268,9 @@ def _places(rows: Sequence[Member], groups: Sequence[_Group]) -> dict[str, Place
     }
 
 
-def _notes(rows: Sequence[Member], groups: Sequence[_Group]) -> list[str]:
+def _notes(
+    rows: Sequence[Member], groups: Sequence[_Group], places: Mapping[str, Place]
+) -> list[str]:
     notes = []
     names: dict[str, set[str]] = defaultdict(set)
     for group in groups:
@@ -286,7 +286,6 @@ def _notes(rows: Sequence[Member], groups: Sequence[_Group]) -> list[str]:
                 f"Class {label!r} lies in one group of {totals[label]} pictures (the same scene "
                 "or source): no honest test picture."
             )
-    places = _places(rows, groups)
     others = [row for row in rows if row.label not in alone]
     return notes + empty_notes(others, places)
 

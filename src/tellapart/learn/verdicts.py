@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tellapart.learn.nearness import Pairs, nearness
+from tellapart.learn.alike import KINDS
+from tellapart.learn.nearness import Pairs
 
 REASONS = (
     "unreadable",
@@ -69,6 +70,7 @@ class Limits:
     off_topic: float | None
     mislabelled: float | None
     max_blur: float | None
+    near_duplicate_likeness: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,27 @@ def _decision(one: Candidate, verdict: tuple[str, dict[str, Any]] | None) -> Dec
     return Decision(one.id, True) if verdict is None else Decision(one.id, False, *verdict)
 
 
-#: How near, the other one's place in the order, the other one, bits, cosine.
-_Near = tuple[float, int, Candidate, int, float]
+#: How near, the other one's place in the order, the other one, what else is told of the pair.
+_Near = tuple[float, int, Candidate, dict[str, Any]]
+
+
+def _close(limits: Limits) -> tuple[int, float, float]:
+    return limits.near_duplicate_bits, limits.near_duplicate_cosine, limits.near_duplicate_likeness
+
+
+def _facts(near: Pairs) -> list[dict[str, Any]]:
+    """Of each pair `bits` and `cosine`; where they were laid over each other `likeness` too."""
+    facts: list[dict[str, Any]] = [
+        {"bits": bits, "cosine": cosine}
+        for bits, cosine in zip(near.bits.tolist(), near.cosines.tolist(), strict=True)
+    ]
+    for told, likeness in zip(facts, near.likeness.tolist(), strict=False):
+        if likeness > 0:
+            told["likeness"] = likeness
+    for told, kind in zip(facts, near.kinds.tolist(), strict=False):
+        if kind:
+            told["copy"] = KINDS[kind]
+    return facts
 
 
 def _nearest_first(near: _Near) -> tuple[float, int]:
@@ -163,7 +184,7 @@ class _Court:
             for one in same:
                 other = next((o for o in same if o.label != one.label), None)
                 if other is not None:
-                    self._conflict(one, other, 0, 1.0)
+                    self._conflict(one, other, bits=0, cosine=1.0)
                 elif one is not same[0]:
                     self._aside(one, "exact_duplicate", of=same[0].id)
 
@@ -172,49 +193,41 @@ class _Court:
         standing = {one.sha256: one for one in self._standing()}
         order = {one.id: place for place, one in enumerate(self.ranked)}
         limits = self.limits
-        near = pairs.near(limits.near_duplicate_bits, limits.near_duplicate_cosine)
-        how_near = nearness(
-            near.bits, near.cosines, limits.near_duplicate_bits, limits.near_duplicate_cosine
-        )
+        near = pairs.near(*_close(limits))
+        # Of two classes: a mirrored, framed or marked copy may be what tells them apart, and both
+        # would go.
+        plain = pairs.near(limits.near_duplicate_bits, limits.near_duplicate_cosine)
+        as_they_are = set(map(tuple, plain.rows.tolist()))
+        how_near = near.how_near(*_close(limits))
+        facts = _facts(near)
         better: dict[str, list[_Near]] = defaultdict(list)
         clashes: dict[str, list[_Near]] = defaultdict(list)
-        for (i, j), bits, cosine, how in zip(
-            near.rows.tolist(), near.bits.tolist(), near.cosines.tolist(), how_near, strict=True
-        ):
+        for (i, j), how, told in zip(near.rows.tolist(), how_near, facts, strict=True):
             a, b = standing.get(shas[i]), standing.get(shas[j])
             if a is None or b is None:
                 continue
             if order[b.id] < order[a.id]:
                 a, b = b, a
-            one, two = ((float(how), order[other.id], other, bits, cosine) for other in (a, b))
+            one, two = ((float(how), order[other.id], other, told) for other in (a, b))
             if a.label == b.label:
                 better[b.id].append(one)
-            else:
+            elif (i, j) in as_they_are:
                 clashes[b.id].append(one)
                 clashes[a.id].append(two)
         for one_id, found in clashes.items():
-            _, _, other, bits, cosine = min(found, key=_nearest_first)
-            self._conflict(self.ranked[order[one_id]], other, bits, cosine)
+            _, _, other, told = min(found, key=_nearest_first)
+            self._conflict(self.ranked[order[one_id]], other, **told)
         # Best first: a picture goes only for one that itself stays, never along a chain.
         for candidate in self._standing():
-            for _, _, first, bits, cosine in sorted(
-                better.get(candidate.id, ()), key=_nearest_first
-            ):
+            for _, _, first, told in sorted(better.get(candidate.id, ()), key=_nearest_first):
                 if first.id not in self.verdicts:
-                    self._aside(candidate, "near_duplicate", of=first.id, bits=bits, cosine=cosine)
+                    self._aside(candidate, "near_duplicate", of=first.id, **told)
                     break
 
-    def _conflict(self, one: Candidate, other: Candidate, bits: int, cosine: float) -> None:
+    def _conflict(self, one: Candidate, other: Candidate, **told: Any) -> None:
         if one.settled:  # the newcomer goes alone
             return
-        self._aside(
-            one,
-            "conflicting_label",
-            of=other.id,
-            other_class=other.label,
-            bits=bits,
-            cosine=cosine,
-        )
+        self._aside(one, "conflicting_label", of=other.id, other_class=other.label, **told)
 
     def judge_class(self) -> None:
         """Alien to its class: of another class, or of none."""

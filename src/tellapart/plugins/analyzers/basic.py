@@ -30,21 +30,27 @@ class Basic(Analyzer):
     version = 1
 
     def measure(self, picture: Picture) -> Mapping[str, float | int | str]:
-        image = Image.fromarray(picture.pixels)
-        gray = image.convert("L")
-        luma = np.asarray(gray)
+        image, gray = picture.image, picture.gray
+        brightness, contrast = _light(gray)
         sharpness = _laplacian_variance(gray)
         return {
             "width": picture.width,
             "height": picture.height,
             "format": picture.format,
             "bytes": len(picture.data),
-            "brightness": round(float(luma.mean()), 3),
-            "contrast": round(float(luma.std()), 3),
+            "brightness": round(brightness, 3),
+            "contrast": round(contrast, 3),
             "sharpness": round(sharpness, 3),
             "blur": round(1 / (1 + sharpness / 100), 4),
             "entropy": round(_entropy(image), 4),
         }
+
+
+def _light(gray: Image.Image) -> tuple[float, float]:
+    """Mean and standard deviation, by the histogram."""
+    counts, levels = np.asarray(gray.histogram(), dtype=np.float64), np.arange(256)
+    mean = float((counts @ levels) / counts.sum())
+    return mean, float(np.sqrt((counts @ (levels - mean) ** 2) / counts.sum()))
 
 
 def _laplacian_variance(gray: Image.Image) -> float:

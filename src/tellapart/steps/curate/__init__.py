@@ -12,16 +12,23 @@ from dataclasses import asdict
 from typing import Any
 
 from tellapart.catalog import PictureRow, Verdict
-from tellapart.errors import DataError
 from tellapart.learn import verdicts
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.curate.material import Material, gather
 from tellapart.steps.curate.scoring import VERSION as SCORES
 from tellapart.steps.curate.scoring import score
+from tellapart.steps.curate.telling import (
+    PRECEDENCE,
+    STEP,
+    concluded,
+    limits_of,
+    notes_of,
+    ordered,
+    same_limits,
+)
+from tellapart.steps.plainly import is_plain
 
-STEP = "curate"
 _DEPENDS_ON = ("id", "label", "sha256", "position", "rank", "split_hint", "overruled")
-_PRECEDENCE = {"test": 0, "validation": 1}
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -38,6 +45,10 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.curate import taken
 
         return taken.run(context)
+    if is_plain(context):
+        from tellapart.steps.curate import plain
+
+        return plain.run(context)
     rows = context.catalog.pictures(status="ok")
     inputs = _inputs(context, rows)
     done = context.catalog.finished(STEP, inputs)
@@ -53,21 +64,8 @@ def run(context: StepContext) -> dict[str, Any]:
             for one in decisions
         ]
     )
-    result = {**summary(rows, decisions), "thresholds": asdict(_limits(context))}
-    if material.passing:
-        result["notes"].append(
-            "Some pictures' files are gone or have changed since they were collected and are set "
-            "aside for now: run the same command again, which collects them anew."
-        )
-    try:
-        _require_classes(context, result)
-    except DataError:
-        # The verdicts stand: what was finished before them is not to be taken for theirs.
-        context.catalog.finish(STEP, "", result)
-        raise
-    # A file that was gone may be back the next time: then this is not the last word.
-    context.catalog.finish(STEP, "" if material.passing else inputs, result)
-    return result
+    result = {**summary(rows, decisions), "thresholds": asdict(limits_of(context))}
+    return concluded(context, result, inputs, passing=bool(material.passing))
 
 
 def trial(
@@ -76,6 +74,10 @@ def trial(
     """Rows, verdicts and counts as `run` would have them with the context's recipe; nothing is
     stored but what is measured of pictures that are new."""
     rows = context.catalog.pictures(status="ok")
+    if is_plain(context):
+        from tellapart.steps.curate import plain
+
+        return rows, *plain.trial(context, rows)
     material = gather(context, rows)
     decisions = decide(context, rows, material, score(context, rows, material))
     return rows, decisions, summary(rows, decisions)
@@ -88,9 +90,8 @@ def decide(
     scores: dict[str, dict[str, float]],
 ) -> list[verdicts.Decision]:
     """The verdicts on `rows`, in their order; nothing is stored."""
-    limits = _limits(context)
-    last = context.catalog.finished(STEP) or {}
-    same = last.get("thresholds") == asdict(limits)
+    limits = limits_of(context)
+    same = same_limits(context, context.catalog.finished(STEP) or {})
     candidates = [
         verdicts.Candidate(
             id=row.id,
@@ -110,23 +111,10 @@ def decide(
     return verdicts.decide(candidates, material.shas, material.pairs, limits, classes)
 
 
-def _limits(context: StepContext) -> verdicts.Limits:
-    chosen = context.recipe.curate
-    return verdicts.Limits(
-        min_side=chosen.min_side,
-        min_entropy=chosen.min_entropy,
-        near_duplicate_bits=chosen.near_duplicate_bits,
-        near_duplicate_cosine=chosen.near_duplicate_cosine,
-        off_topic=chosen.off_topic,
-        mislabelled=chosen.mislabelled,
-        max_blur=chosen.max_blur,
-    )
-
-
 def _precedence(context: StepContext, row: PictureRow) -> int:
     """Official or earlier test pictures first: a better copy of one must not push it out."""
     hint = row.split_hint if context.recipe.split.official else ""
-    return min(_PRECEDENCE.get(hint, 2), _PRECEDENCE.get(row.split, 2))
+    return min(PRECEDENCE.get(hint, 2), PRECEDENCE.get(row.split, 2))
 
 
 def _settled(context: StepContext, row: PictureRow, same: bool) -> bool:
@@ -142,7 +130,7 @@ def _inputs(context: StepContext, rows: Sequence[PictureRow]) -> str:
     return fingerprint(
         {
             "pictures": sorted([getattr(row, name) for name in _DEPENDS_ON] for row in rows),
-            "curate": context.recipe.curate.model_dump(mode="json"),
+            "curate": context.recipe.curate.model_dump(mode="json", exclude={"features"}),
             "classes": list(context.recipe.labels),
             "official": context.recipe.split.official,
             "versions": {**versions(context), "scores": SCORES},
@@ -168,65 +156,18 @@ def summary(rows: Sequence[PictureRow], decisions: Sequence[verdicts.Decision]) 
         else:
             reasons[reason] += 1
             by_class[row.label][reason] += 1
-    notes = []
-    if ignored:
-        notes.append(f"{ignored} pictures kept by hand cannot be decoded and stay set aside.")
-    for label in sorted(by_class):
-        aside = by_class[label].total()
-        if aside > kept[label] > 0:
-            word, count = by_class[label].most_common(1)[0]
-            notes.append(
-                f"More of class {label!r} is set aside ({aside}) than kept ({kept[label]}), "
-                f"most of it as {word} ({count})."
-            )
     return {
         "found": len(rows),
         "kept": kept.total(),
         "set_aside": reasons.total(),
-        "reasons": _ordered(reasons),
+        "reasons": ordered(reasons),
         "classes": {
             label: {
                 "kept": kept[label],
                 "set_aside": counts.total(),
-                "reasons": _ordered(counts),
+                "reasons": ordered(counts),
             }
             for label, counts in sorted(by_class.items())
         },
-        "notes": notes,
+        "notes": notes_of(kept, by_class, ignored),
     }
-
-
-def _ordered(counts: Counter[str]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _require_classes(context: StepContext, result: dict[str, Any]) -> None:
-    classes = result["classes"]
-    wanted = sorted({*classes, *context.recipe.labels})
-    empty = [label for label in wanted if not classes.get(label, {}).get("kept")]
-    if not empty and len(wanted) >= 2:
-        return
-    name = context.catalog.name
-    if not empty:
-        raise DataError(
-            f"There is only one class, {wanted[0]!r}."
-            if wanted
-            else "There are no pictures at all.",
-            expected="at least two classes to tell apart",
-            do=f"Add a second class, then run the same command again (project {name}).",
-        )
-    label = empty[0]
-    found = classes.get(label, {"set_aside": 0, "reasons": {}})
-    if found["set_aside"]:
-        why = ", ".join(f"{word} {count}" for word, count in found["reasons"].items())
-        what = f"Of class {label!r} nothing is kept: all {found['set_aside']} set aside ({why})."
-    else:
-        what = f"Of class {label!r} there is no picture."
-    if len(empty) > 1:
-        what += f" The same holds for {', '.join(map(repr, empty[1:]))}."
-    raise DataError(
-        what,
-        expected="at least one picture to keep in every class",
-        do=f"Look at them (tellapart show {name} --pictures), keep some by hand (tellapart curate "
-        f"{name} --keep ID), loosen the thresholds under `curate:` in the recipe, or add pictures.",
-    )

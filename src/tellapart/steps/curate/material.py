@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tellapart import images, registry
 from tellapart.catalog import PictureRow
 from tellapart.doors import Analyzer
-from tellapart.learn import backbone, doubling, features, measuring, nearness
+from tellapart.learn import alike, backbone, doubling, features, measuring, nearness
 from tellapart.steps import Progress, StepContext
 from tellapart.store.files import FileStore
 
@@ -31,6 +31,11 @@ def versions(context: StepContext) -> dict[str, Any]:
         "analyzers": {one.name: one.version for one in analyzers()},
         "features": features.cache_key(net, context.recipe.train.view),
     }
+
+
+def hash_versions() -> list[int]:
+    """Versions of the analyzers by whose figures near duplicates are found."""
+    return [registry.load("analyzer", name).version for name in ("phash", "sketch")]
 
 
 @dataclass
@@ -63,13 +68,13 @@ class Material:
     def pairs(self) -> nearness.Pairs:
         """Near pairs up to a loose distance, from the last run where nothing has changed."""
         most = max(nearness.LOOSE_BITS, self.context.recipe.curate.near_duplicate_bits)
-        facts = nearness.facts("near", most, self.feature_key, self._hash_version)
+        facts = nearness.facts("near", most, self.feature_key, hash_versions())
         path = self.context.work / nearness.PAIRS_FILE
         known = nearness.load(path, facts)
         found = known.among(self.shas) if known else None
         if found is None:
             hashes = [str(self.figures[sha]["phash"]) for sha in self.shas]
-            found = nearness.find(hashes, self.vectors, most)
+            found = nearness.find(hashes, self.vectors, most, self._sketches)
         if known is None or known.shas != tuple(self.shas):
             nearness.save(path, facts, nearness.Known(tuple(self.shas), found))
         return found
@@ -96,8 +101,8 @@ class Material:
         return measuring.Plan(sha, read, tools, with_features)
 
     @property
-    def _hash_version(self) -> int:
-        return registry.load("analyzer", "phash").version
+    def _sketches(self) -> alike.Sketches:
+        return alike.Sketches.read([self.figures[sha] for sha in self.shas])
 
 
 def gather(context: StepContext, rows: Sequence[PictureRow]) -> Material:

@@ -14,14 +14,14 @@ from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.curate.material import Material
 
 #: Raise it whenever the scores change.
-VERSION = 3
+VERSION = 5
 NAMES = ("off_topic", "mislabelled", "suggested", "suggested_chance", "suggested_fit")
 #: Fixed, not searched for: doubtful labels stand out at any reasonable strength.
 _STRENGTH = 3.0
 #: Not the recipe's: which pictures are kept does not depend on how they are split.
 _SEED = 0
 #: Near duplicates must not vouch for each other's labels across folds, whatever the thresholds.
-_SAME_BITS, _SAME_COSINE = 12, 0.7
+_SAME_BITS, _SAME_COSINE, _SAME_LIKENESS = 12, 0.7, 0.9
 _DECIMALS = 4
 
 
@@ -109,5 +109,5 @@ def _doubts(
 
 def _twins(material: Material, inside: NDArray[np.int64]) -> NDArray[np.int64]:
     """Group numbers of near duplicates among the rows `inside`."""
-    near = material.pairs.near(_SAME_BITS, _SAME_COSINE)
+    near = material.pairs.near(_SAME_BITS, _SAME_COSINE, _SAME_LIKENESS)
     return similarity.groups(len(material.shas), near.rows)[inside]

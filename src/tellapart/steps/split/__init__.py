@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from tellapart.catalog import Assignment, PictureRow
+from tellapart.catalog import Assignment
+from tellapart.catalog.columns import Brief, briefs, name_of, read
 from tellapart.errors import DataError
 from tellapart.learn import nearness, splitting
 from tellapart.learn.official import deal_official
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.steps.split.links import feature_key, given_links, picture_links
+from tellapart.steps.plainly import is_plain
+from tellapart.steps.split.links import feature_key, given_links, hash_links, picture_links
+from tellapart.steps.sweeping import sweeping
 
 STEP = "split"
+PLAIN = (
+    "Dealt without features: near duplicates by their hash alone hold together, pictures of one "
+    "scene do not (name a column of scenes: split.group_by)."
+)
 #: Raise it whenever the same pictures would be dealt otherwise.
 VERSION = 1
 
@@ -38,7 +46,12 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.split import taken
 
         return taken.run(context)
-    rows = context.catalog.pictures(status="ok", kept=True)
+    with sweeping():
+        return _run(context)
+
+
+def _run(context: StepContext) -> dict[str, Any]:
+    rows = briefs(context.catalog, status="ok", kept=True)
     _require_classes(context, rows)
     rules = _rules(context, rows)
     inputs = _inputs(context, rows, rules)
@@ -49,7 +62,7 @@ def run(context: StepContext) -> dict[str, Any]:
     last = context.catalog.finished(STEP) or {}
     again = last.get("rules") == rules
     deal, official = _deal(context, rows, keep_old=again)
-    _save(context, deal, keep_old=again)
+    _save(context, rows, deal, keep_old=again)
     notes = list(deal.notes)
     if last and not again:
         notes.insert(0, "Split anew: seed, fractions or grouping rules of the recipe have changed.")
@@ -60,35 +73,41 @@ def run(context: StepContext) -> dict[str, Any]:
     return result
 
 
-def _rules(context: StepContext, rows: Sequence[PictureRow]) -> str:
+def _rules(context: StepContext, rows: Sequence[Brief]) -> str:
     """What was asked for: while it is the same, what was dealt stays."""
     chosen = context.recipe.split.model_dump(mode="json")
     return fingerprint([VERSION, context.recipe.seed, chosen, _is_official(context, rows)])
 
 
-def _inputs(context: StepContext, rows: Sequence[PictureRow], rules: str) -> str:
+def _inputs(context: StepContext, rows: Sequence[Brief], rules: str) -> str:
     curate = context.recipe.curate
+    plain = {"plain": True} if is_plain(context) else {}
     return fingerprint(
         {
+            **plain,
             "rules": rules,
-            "near": [curate.near_duplicate_bits, curate.near_duplicate_cosine],
+            "near": [
+                curate.near_duplicate_bits,
+                curate.near_duplicate_cosine,
+                curate.near_duplicate_likeness,
+            ],
             "features": feature_key(context),
-            "pictures": sorted(
+            "pictures": [
                 [row.id, row.label, row.sha256, row.page_url, row.group_hint, row.split_hint]
-                for row in rows
-            ),
+                for row in sorted(rows, key=attrgetter("id"))
+            ],
         }
     )
 
 
-def _is_official(context: StepContext, rows: Sequence[PictureRow]) -> bool:
+def _is_official(context: StepContext, rows: Sequence[Brief]) -> bool:
     """Whether the data set brings a split worth the name: something held out of train."""
     held_out = {splitting.VALIDATION, splitting.TEST}
     return context.recipe.split.official and any(row.split_hint in held_out for row in rows)
 
 
 def _deal(
-    context: StepContext, rows: Sequence[PictureRow], *, keep_old: bool
+    context: StepContext, rows: Sequence[Brief], *, keep_old: bool
 ) -> tuple[splitting.Deal, bool]:
     asked = context.recipe.split
     shares = splitting.Shares(asked.train, asked.validation, asked.test, context.recipe.seed)
@@ -102,8 +121,11 @@ def _deal(
         )
         for row in rows
     ]
+    plain = is_plain(context)
     given, notes = given_links(rows)
-    near, alike = picture_links(context, rows)
+    if plain:
+        notes.append(PLAIN)
+    near, alike = hash_links(context, rows) if plain else picture_links(context, rows)
     close = np.concatenate([given, near.rows])
     scenes, more = nearness.scenes_apart(
         alike, close, [row.label for row in rows], asked.scene_cosine
@@ -127,25 +149,30 @@ def _deal(
     return deal, official
 
 
-def _save(context: StepContext, deal: splitting.Deal, *, keep_old: bool) -> None:
+def _save(
+    context: StepContext, rows: Sequence[Brief], deal: splitting.Deal, *, keep_old: bool
+) -> None:
     """Store all places.
 
     A picture that is not kept now has its old place kept for it (until the rules change): one
     set aside for a while comes back to where it was, and no test picture ever comes to train.
     """
-    stale = [
-        Assignment(id=row.id, split="")
-        for row in context.catalog.pictures()
-        if row.split and row.id not in deal.places and not keep_old
-    ]
+    stale = []
+    if not keep_old:
+        table = read(context.catalog, ("id", "split"))
+        dealt = np.flatnonzero(~table.words("split").are(""))
+        names = (name_of(int(id)) for id in table.ids[dealt])
+        stale = [Assignment(id=id, split="") for id in names if id not in deal.places]
+    known = {row.id: (row.split, row.group) for row in rows}
     fresh = [
         Assignment(id=id, split=place.split, group=place.group)
         for id, place in sorted(deal.places.items())
+        if known[id] != (place.split, place.group)
     ]
     context.catalog.save_splits([*stale, *fresh])
 
 
-def _summary(rows: Sequence[PictureRow], deal: splitting.Deal) -> dict[str, Any]:
+def _summary(rows: Sequence[Brief], deal: splitting.Deal) -> dict[str, Any]:
     classes: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         classes[row.label][deal.places[row.id].split] += 1
@@ -170,7 +197,7 @@ def _counts(counts: Counter[str]) -> dict[str, int]:
     return {split: counts[split] for split in (*splitting.SPLITS, splitting.ASIDE)}
 
 
-def _require_classes(context: StepContext, rows: Sequence[PictureRow]) -> None:
+def _require_classes(context: StepContext, rows: Sequence[Brief]) -> None:
     counts = Counter(row.label for row in rows)
     labels, name = sorted(counts), context.catalog.name
     alone = [label for label in labels if counts[label] == 1]

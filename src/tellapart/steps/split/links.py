@@ -9,21 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart import registry
-from tellapart.catalog import PictureRow
-from tellapart.learn import backbone, features, measuring, nearness, splitting
-from tellapart.steps import StepContext
+from tellapart.catalog.columns import Brief
+from tellapart.learn import alike, backbone, deciding, features, measuring, nearness, splitting
+from tellapart.steps import StepContext, plainly
 from tellapart.store.files import FileStore
 
 
-def given_links(rows: Sequence[PictureRow]) -> tuple[splitting.Links, list[str]]:
+def given_links(rows: Sequence[Brief]) -> tuple[splitting.Links, list[str]]:
     """Links that need no looking: the same file, the same page, the same given group."""
     notes = []
     links: list[tuple[int, int]] = []
     for kind in ("sha256", "page_url", "group_hint"):
         first: dict[str, int] = {}
-        sizes = Counter(getattr(row, kind) for row in rows)
-        for i, row in enumerate(rows):
-            value = getattr(row, kind)
+        values = [getattr(row, kind) for row in rows]
+        sizes = Counter(values)
+        if len(sizes) == len(rows) or sizes.keys() == {""}:
+            continue
+        for i, value in enumerate(values):
             if not value:
                 continue
             if kind == "page_url" and len(rows) > 2 and 2 * sizes[value] > len(rows):
@@ -41,7 +43,7 @@ def given_links(rows: Sequence[PictureRow]) -> tuple[splitting.Links, list[str]]
 
 
 def picture_links(
-    context: StepContext, rows: Sequence[PictureRow]
+    context: StepContext, rows: Sequence[Brief]
 ) -> tuple[nearness.Pairs, nearness.Pairs]:
     """Pairs of `rows`: near duplicates, and pictures so alike that they may be one scene."""
     curate, cosine = context.recipe.curate, context.recipe.split.scene_cosine
@@ -51,14 +53,19 @@ def picture_links(
     vectors = _lazily(context, rows, shas)
     key = feature_key(context)
     most = max(nearness.LOOSE_BITS, curate.near_duplicate_bits)
-    version = registry.load("analyzer", "phash").version
+    versions = [registry.load("analyzer", name).version for name in ("phash", "sketch")]
     near = _kept_or_found(
         context,
         nearness.PAIRS_FILE,
-        nearness.facts("near", most, key, version),
+        nearness.facts("near", most, key, versions),
         shas,
-        lambda: nearness.find(_hashes(context, shas, version), vectors(), most),
-    ).near(curate.near_duplicate_bits, curate.near_duplicate_cosine)
+        lambda: nearness.find(
+            _hashes(context, shas, versions[0]),
+            vectors(),
+            most,
+            _sketches(context, shas, versions[1]),
+        ),
+    ).near(curate.near_duplicate_bits, curate.near_duplicate_cosine, curate.near_duplicate_likeness)
     scenes = _kept_or_found(
         context,
         nearness.SCENES_FILE,
@@ -71,6 +78,29 @@ def picture_links(
         return nearness.Pairs(first[pairs.rows], pairs.bits, pairs.cosines)
 
     return of_rows(near), of_rows(scenes)
+
+
+def hash_links(
+    context: StepContext, rows: Sequence[Brief]
+) -> tuple[nearness.Pairs, nearness.Pairs]:
+    """The same without features: pairs of `rows` by their hashes alone, and no scenes.
+
+    Of equal hashes and of near ones each picture is linked with the first: they join the same.
+    """
+    none = nearness.Pairs(np.empty((0, 2), np.int64), np.empty(0, np.int64), np.empty(0))
+    first = {row.sha256: i for i, row in reversed(list(enumerate(rows)))}
+    names = sorted(first)
+    place = np.array([first[sha] for sha in names], dtype=np.int64)
+    found = np.unique(plainly.hashes(context, names), return_index=True, return_inverse=True)
+    codes, where, kind = found
+    bits = deciding.allowed(context.recipe.curate.near_duplicate_bits)
+    close = plainly.near(context, codes)
+    pairs = close.rows[close.bits <= bits]
+    same = np.stack([place[where[kind.reshape(-1)]], place], axis=1)
+    links = np.concatenate([same[same[:, 0] != same[:, 1]], place[where[pairs]]])
+    links.sort(axis=1)
+    count = len(links)
+    return nearness.Pairs(links, np.zeros(count, np.int64), np.ones(count)), none
 
 
 def _kept_or_found(
@@ -95,8 +125,13 @@ def _hashes(context: StepContext, shas: Sequence[str], version: int) -> list[str
     return [str(measured.get(sha, {}).get("phash", "f" * 16)) for sha in shas]
 
 
+def _sketches(context: StepContext, shas: Sequence[str], version: int) -> alike.Sketches:
+    measured = context.catalog.measurements(shas, "sketch", version)
+    return alike.Sketches.read([measured.get(sha, {}) for sha in shas])
+
+
 def _lazily(
-    context: StepContext, rows: Sequence[PictureRow], shas: Sequence[str]
+    context: StepContext, rows: Sequence[Brief], shas: Sequence[str]
 ) -> Callable[[], NDArray[np.float32]]:
     """Features (n, D) of `shas`, read when first asked for; zeros for a file that has gone."""
     found: list[NDArray[np.float32]] = []
