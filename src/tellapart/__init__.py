@@ -102,7 +102,9 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
-        return version("tellapart")
+        # Kept: every page's foot names it, and reading the metadata takes milliseconds.
+        globals()[name] = version("tellapart")
+        return globals()[name]
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'tellapart' has no attribute {name!r}")

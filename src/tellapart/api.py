@@ -53,7 +53,7 @@ def run(
 
 
 def make(
-    words: Sequence[str],
+    words: Sequence[str] | Mapping[str, Any],
     *,
     name: str | None = None,
     out: str | Path | None = None,
@@ -63,12 +63,14 @@ def make(
 ) -> Result:
     """Collect pictures of each word, train, and return a verified bundle.
 
+    `words` may also map classes to their options: `{"apple": {"without": ["logo"]}, "pear": {}}`.
     `options` are keys of a recipe, such as `per_class=100`, `sources=["openverse"]`, `seed=0`,
     `effort="good"`, `budget="5m"`, `licenses=["cc0"]`, `recipe="swipr"` to start from; `backbone`,
     `device` and `devices` stand for the keys of `train`. Raises `RecipeError` for a wrong one,
     else the errors of the steps.
     """
-    recipe = _checked(classes=list(words), name=name, **options)
+    classes = dict(words) if isinstance(words, Mapping) else list(words)
+    recipe = _checked(classes=classes, name=name, **options)
     return run(recipe, out=out, settings=settings, progress=progress)
 
 

@@ -13,10 +13,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from tellapart.errors import Interrupted, NotFoundError
+from tellapart.errors import DataError, Interrupted, NotFoundError
 from tellapart.settings import Settings
 from tellapart.steps import Command, Progress, StepContext, is_long, open_context, run_step
 from tellapart.worker import Worker
@@ -93,12 +94,36 @@ class Walk:
         start = time.perf_counter()
         self._watch(Progress(step, 0, None, "starting"))
         with _stoppable(self._context, step):
-            if self._worker is not None and step in self._heavy:
-                self.summaries[step] = self._worker.run(step, self._watch)
+            if step == "collect" and self._context.recipe.in_rounds:
+                self.summaries[step] = self._collect_in_rounds()
             else:
-                self.summaries[step] = run_step(step, self._context)
+                self.summaries[step] = self._take(step, self._watch)
         self.seconds[step] = round(time.perf_counter() - start, 3)
         return self.summaries[step]
+
+    def _take(self, step: str, watch: Watcher) -> dict[str, Any]:
+        # What weighs computes as what curates does.
+        heavy = ("curate" if step == "weigh" else step) in self._heavy
+        if self._worker is not None and heavy:
+            return self._worker.run(step, watch)
+        return run_step(step, replace(self._context, progress=watch))
+
+    def _collect_in_rounds(self) -> dict[str, Any]:
+        """Collect, look, decide, until there are enough: all of it is the step `collect`."""
+        told = _Rounds(self._watch)
+        standing = self._take("rounds", told)
+        told.round = standing["round"]
+        summary = self._take("collect", told)
+        while not standing["over"]:
+            # A class of which nothing is kept yet may have some after the next round.
+            with contextlib.suppress(DataError):
+                self._take("curate", told)
+            standing = self._take("weigh", told)
+            told.round = standing["round"]
+            if not standing["over"]:
+                summary = self._take("collect", told)
+        notes = [*summary.get("notes", ()), *standing["notes"]]
+        return {**summary, "notes": notes, "rounds": standing}
 
     def stop(self) -> bool:
         """Ask a training that is under way to end at its next halt; whether there is one."""
@@ -126,6 +151,21 @@ class Walk:
     def note_reserve(self) -> None:
         """Write down how long the steps after a ladder took, beside what it kept for them."""
         _note_reserve(self._context, self.summaries, self.seconds)
+
+
+class _Rounds:
+    """Tells of all that is done in rounds as of collecting."""
+
+    def __init__(self, watch: Watcher) -> None:
+        self.round = 1
+        self._watch = watch
+        self._last = Progress("collect", 0)
+
+    def __call__(self, event: Progress) -> None:
+        if event.step == "collect":
+            self._last = event
+        note = f"round {self.round}" + (f", {event.note}" if event.note else "")
+        self._watch(replace(self._last, note=note))
 
 
 def run(

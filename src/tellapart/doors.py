@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -20,6 +21,7 @@ from tellapart.errors import InputError, PictureError
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
     from tellapart.bundle import Bundle
     from tellapart.fetch import Fetcher
@@ -55,6 +57,8 @@ class Hit:
     mature: bool = False
     #: Why this row cannot be used, one short word such as `outside` or `no_label`; empty: it can.
     problem: str = ""
+    #: What names it within its source where its path does not, on every machine.
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,12 @@ class Source(ABC):
     terms: ClassVar[str] = ""
     #: Read anew on every run: a list or a folder at hand, not a service to be spared.
     local: ClassVar[bool] = False
+    #: Leaves out what a query names as `-word`.
+    negates: ClassVar[bool] = False
     #: Hits one request brings; `search` is asked for as many at a time.
     page: int = 20
+    #: A word of which it surely has pictures: what `tellapart sources check` asks for.
+    probe: ClassVar[str] = "cat"
 
     def __init__(self, context: SourceContext) -> None:
         self.context = context
@@ -92,14 +100,27 @@ class Source(ABC):
 
         Stops early where the service has no more: it is asked once again from there, and no hit
         at all is the end. A hit that cannot be used is yielded with its `problem`. Raises
-        `FetchError` where the service does not answer.
+        `FetchError` where the service does not answer; of the reason `bad_answer` where its
+        answer has a shape that is not known, `no_key` (a `CredentialError`) where a key is missing.
         """
+
+    def known_as(self) -> str:
+        """Under which name its health is kept: another one for each service it may stand for."""
+        return self.name
+
+    async def aclose(self) -> None:  # noqa: B027 - most hold nothing open
+        """Let go of what was opened while searching, a browser say; called once, at the end."""
 
 
 class Format(ABC):
     """Reads a labelled data set from a local folder or file, in place."""
 
     name: ClassVar[str]
+    #: Its pictures may lie in archives, which `unpack` takes apart.
+    archives: ClassVar[bool] = False
+    #: Takes a zip or tar apart into a folder and returns it, names as `datasets.unpacking.escaped`
+    #: writes them; the same folder every time. Whoever reads sets it; None: archives stay closed.
+    unpack: Callable[[Path], Path] | None = None
 
     @classmethod
     @abstractmethod
@@ -128,6 +149,18 @@ class Picture:
     height: int
     #: Pillow's name of the file's format, such as `JPEG`.
     format: str
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The pixels as Pillow has them, made once for all analyzers; not to be changed."""
+        from PIL import Image
+
+        return Image.fromarray(self.pixels)
+
+    @cached_property
+    def gray(self) -> Image.Image:
+        """The luma (ITU-R 601) of the pixels, made once for all analyzers; not to be changed."""
+        return self.image.convert("L")
 
 
 class Analyzer(ABC):

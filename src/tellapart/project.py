@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tellapart.recipe import Recipe
     from tellapart.steps.explaining import Explanation
     from tellapart.steps.labelling import Written
+    from tellapart.steps.workbench import Workbench
 
 Watcher = Callable[[Progress], None]
 
@@ -227,6 +228,13 @@ class Project:
         """Ledger rows with verdict and split; conditions: `label status kept split`."""
         return self._catalog.pictures(**conditions)
 
+    def each_picture(self) -> Iterator[PictureRow]:
+        """The same rows as `pictures()`, one after the other: of very many, only a few are in
+        memory."""
+        from tellapart.catalog.looking import every
+
+        return every(self._catalog)
+
     def counts(self) -> dict[str, Any]:
         """How many were found, kept and set aside, by class and reason."""
         if self.recipe.data_kind == "arrays":
@@ -256,6 +264,27 @@ class Project:
                 do=f"Did you mean {near!r}?" if near else "Name one of these classes.",
             )
         self._catalog.relabel(picture, label)
+
+    @property
+    def workbench(self) -> Workbench:
+        """Clusters, groups, doubts, slices, shortcuts, differences; acts that can be undone."""
+        from tellapart.steps.workbench import Workbench
+
+        return Workbench(self._catalog, self.context)
+
+    def source_quality(self) -> dict[str, Any]:
+        """Shares of pictures that do not show their class: of all, by source, query and rank.
+
+        Each with a 90 % interval, estimated from what the last curation measured; nothing where
+        the project is not curated.
+        """
+        from tellapart.steps.weigh import quality
+
+        context = self.context()
+        try:
+            return quality(context)
+        finally:
+            context.close()
 
     def forget(self, picture: str) -> Certificate:
         """Remove a picture (id, SHA-256, address or a file's path) from all projects of the owner.

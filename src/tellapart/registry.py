@@ -31,10 +31,23 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "source": {
         "openverse": "tellapart.plugins.sources.openverse:Openverse",
         "commons": "tellapart.plugins.sources.commons:Commons",
+        "inaturalist": "tellapart.plugins.sources.inaturalist:INaturalist",
+        "flickr": "tellapart.plugins.sources.flickr:Flickr",
+        "pexels": "tellapart.plugins.sources.pexels:Pexels",
+        "huggingface": "tellapart.plugins.sources.huggingface:HuggingFace",
         "urls": "tellapart.plugins.sources.urls:Urls",
         "folder": "tellapart.plugins.sources.folder:Folder",
+        "zip": "tellapart.plugins.sources.zip:Zip",
     },
     "format": {
+        # Those that look for names of their own come first; `imagefolder` takes any folder.
+        "lobe": "tellapart.plugins.formats.lobe:Lobe",
+        "teachable-machine": "tellapart.plugins.formats.teachable_machine:TeachableMachine",
+        "fiftyone": "tellapart.plugins.formats.fiftyone:FiftyOne",
+        "roboflow": "tellapart.plugins.formats.roboflow:Roboflow",
+        "webdataset": "tellapart.plugins.formats.webdataset:WebDataset",
+        "autotrain": "tellapart.plugins.formats.autotrain:AutoTrain",
+        "labelstudio": "tellapart.plugins.formats.labelstudio:LabelStudio",
         "metadata": "tellapart.plugins.formats.metadata:Metadata",
         "csv": "tellapart.plugins.formats.csv:Csv",
         "pics": "tellapart.plugins.formats.pics:Pics",
@@ -44,6 +57,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "analyzer": {
         "basic": "tellapart.plugins.analyzers.basic:Basic",
         "phash": "tellapart.plugins.analyzers.phash:PerceptualHash",
+        "sketch": "tellapart.plugins.analyzers.sketch:Sketch",
         "faces": "tellapart.plugins.analyzers.faces:Faces",
     },
     "exporter": {
@@ -51,6 +65,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "dataset": "tellapart.plugins.exporters.dataset:Dataset",
         "coreml": "tellapart.plugins.exporters.coreml:CoreML",
         "model-repository": "tellapart.plugins.exporters.repository:Repository",
+        "autotrain": "tellapart.plugins.exporters.autotrain:AutoTrain",
+        "fiftyone": "tellapart.plugins.exporters.fiftyone:FiftyOne",
+        "labelstudio": "tellapart.plugins.exporters.labelstudio:LabelStudio",
+        "roboflow": "tellapart.plugins.exporters.roboflow:Roboflow",
+        "webdataset": "tellapart.plugins.exporters.webdataset:WebDataset",
     },
     "deck": {
         "folder": "tellapart.plugins.decks.folder:Folder",
@@ -61,6 +80,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
 
 #: Ours that nobody has without asking: door → name → (class, extra, module that the extra brings).
 OPTIONAL: dict[str, dict[str, tuple[str, str, str]]] = {
+    "source": {
+        "browser": ("tellapart.plugins.sources.browser:Browser", "browser", "playwright"),
+    },
     "deck": {"tinder": ("tellapart.plugins.decks.tinder:Tinder", "tinder", "iso8601")},
 }
 

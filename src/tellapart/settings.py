@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 
@@ -19,6 +19,13 @@ _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,63}")
 
 def _variable(name: str, doc: str, **kwargs: Any) -> Any:
     return field(metadata={"env": name, "doc": doc}, **kwargs)
+
+
+def cores() -> int:
+    """Cores that this process may use: of a container fewer than its machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,57 @@ class Settings:
         "URL of the Wikimedia Commons API.",
         default="https://commons.wikimedia.org/w/api.php",
     )
+    inaturalist_url: str = _variable(
+        "TELLAPART_INATURALIST_URL",
+        "Base URL of the iNaturalist API.",
+        default="https://api.inaturalist.org/v1",
+    )
+    flickr_url: str = _variable(
+        "TELLAPART_FLICKR_URL",
+        "URL of the Flickr API.",
+        default="https://api.flickr.com/services/rest/",
+    )
+    flickr_key: str | None = _variable(
+        "TELLAPART_FLICKR_KEY",
+        "Your API key of Flickr; the source `flickr` needs one.",
+        default=None,
+        repr=False,
+    )
+    pexels_url: str = _variable(
+        "TELLAPART_PEXELS_URL",
+        "Base URL of the Pexels API.",
+        default="https://api.pexels.com/v1",
+    )
+    pexels_key: str | None = _variable(
+        "TELLAPART_PEXELS_KEY",
+        "Your API key of Pexels; the source `pexels` needs one.",
+        default=None,
+        repr=False,
+    )
+    chromium: Path | None = _variable(
+        "TELLAPART_CHROMIUM",
+        "Program of the browser that the source `browser` drives; none: the Chromium or Chrome on "
+        "PATH.",
+        default=None,
+    )
+    chromium_sandbox: bool = _variable(
+        "TELLAPART_CHROMIUM_SANDBOX",
+        "0: start that browser without its own sandbox, as in containers that forbid it. For the "
+        "user root it is always off.",
+        default=True,
+    )
+    record: Path | None = _variable(
+        "TELLAPART_RECORD",
+        "Folder that keeps the searches and downloads of `collect` as a cassette; none: not kept. "
+        "Not for accounts of a server.",
+        default=None,
+    )
+    replay: Path | None = _variable(
+        "TELLAPART_REPLAY",
+        "Cassette that `collect` is played from, without network; none: the sources are asked. "
+        "Not for accounts of a server.",
+        default=None,
+    )
     tinder_url: str = _variable(
         "TELLAPART_TINDER_URL",
         "Base URL of the service behind the deck source `tinder` (an extra, off by default).",
@@ -138,6 +196,12 @@ class Settings:
         "Threads for decoding and inference; 0: as many as cores.",
         default=0,
     )
+    sight_precision: Literal["fp32", "bf16"] = _variable(
+        "TELLAPART_SIGHT_PRECISION",
+        "Precision in which the networks of decks look at pictures: `fp32`; or `bf16`, faster on "
+        "CPUs that have it: the decks learn their heads anew.",
+        default="fp32",
+    )
     datasets_dir: Path | None = _variable(
         "TELLAPART_DATASETS",
         "Folder of original data set files, such as MNIST's; used before any download.",
@@ -151,7 +215,7 @@ class Settings:
     )
     hub_url: str = _variable(
         "TELLAPART_HUB_URL",
-        "Base URL of the model hub that pretrained weights come from.",
+        "Base URL of the hub that pretrained weights, and data sets of `huggingface`, come from.",
         default="https://huggingface.co",
     )
     weights_dir: Path | None = _variable(
@@ -199,10 +263,17 @@ class Settings:
                 do="List the accounts (tellapart accounts list), or unset TELLAPART_OWNER.",
             )
 
+        if self.sight_precision not in ("fp32", "bf16"):
+            raise InputError(
+                f"The precision is {self.sight_precision!r}.",
+                expected="fp32 or bf16",
+                do="Correct TELLAPART_SIGHT_PRECISION, or unset it.",
+            )
+
     @property
     def worker_threads(self) -> int:
         """Threads to use for decoding and inference."""
-        return self.threads or os.cpu_count() or 1
+        return self.threads or cores()
 
     @property
     def database_path(self) -> Path:
@@ -228,6 +299,12 @@ class Settings:
     def cache_dir(self) -> Path:
         """Only what can be made again: features, backbone graphs, compiled models."""
         return self.home / "cache"
+
+
+def secrets(settings: Settings) -> tuple[str, ...]:
+    """The values that nothing may write down: those that a printed object leaves out."""
+    hidden = (getattr(settings, item.name) for item in fields(settings) if not item.repr)
+    return tuple(value for value in hidden if isinstance(value, str) and value)
 
 
 def _read(name: str, raw: str, kind: str) -> Any:

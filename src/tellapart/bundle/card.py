@@ -200,7 +200,7 @@ def license_answers(counts: Mapping[str, int], kinds: Mapping[str, licenses.Lice
         lines.append(
             f"- **Not for commercial use (NC):** {noncommercial:,} pictures. Do not sell them or "
             "use them in a product. Whether a model that learned from them is bound too is not "
-            "settled; to be safe, train again with `licenses: [cc0, pdm, by, by-sa]`."
+            "settled; to be safe, train again with `licenses: sell`."
         )
     if noderivatives:
         lines.append(

@@ -234,7 +234,9 @@ def _credit(name: str, entry: Entry) -> list[str]:
 
 def _inert(cells: Sequence[str]) -> list[str]:
     """People open these in spreadsheets, which would run a title that looks like a formula."""
-    return [f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell for cell in cells]
+    # Behind quotes too: whoever takes the one away again gets what was there.
+    signs = ("=", "+", "-", "@", "\t", "\r")
+    return [f"'{cell}" if cell.lstrip("'")[:1] in signs else cell for cell in cells]
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

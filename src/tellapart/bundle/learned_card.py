@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tellapart.bundle import card_people as people
 from tellapart.bundle import licenses
 from tellapart.bundle.card import FIGURES, TYPES, decimal, is_number, license_answers, plain
 
@@ -41,6 +42,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         _use(manifest),
         _coreml(manifest),
         _figures(manifest),
+        people.section(manifest),
         _data(manifest),
         _made(manifest),
         _limits(manifest),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 #: What stands where a row says nothing: someone's rights, not known to us.
@@ -64,6 +64,14 @@ def read(text: str) -> License:
         noderivatives="nd" in parts,
         sharealike="sa" in parts,
     )
+
+
+def rules_out(text: str, allowed: Collection[str]) -> bool:
+    """Whether a picture of one's own lists states a licence that is not among the `allowed` codes.
+
+    One that states none is its owner's affair; nothing allowed: everything is.
+    """
+    return bool(allowed and text.strip()) and read(text).code not in allowed
 
 
 def deed(text: str, version: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +16,13 @@ EngineName = Literal["onnxruntime", "openvino"]
 #: Numbers that the engine computes with; what goes in and comes out is the same for all.
 Precision = Literal["f32", "bf16", "f16"]
 Device = Literal["cpu", "cuda"]
+
+
+def _cores() -> int:
+    """As `settings.cores`, which does not travel with a bundle."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
 
 
 class Session:
@@ -91,7 +99,8 @@ def _onnxruntime(model: bytes, threads: int, device: str) -> tuple[_Run, dict[st
     except ImportError as error:
         raise _missing("onnxruntime") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # Left to itself it binds a thread to each core of the machine, also to forbidden ones.
+    options.intra_op_num_threads = threads or _cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     # Waiting threads would otherwise burn the cores that decode the next batch.
@@ -128,8 +137,12 @@ def _openvino(
         raise _missing("openvino") from error
     from tellapart.bundle.compiled import Compiled
 
-    # On some processors the default is bfloat16, which moves probabilities by up to 0.09.
-    hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision}
+    hints: dict[str, Any] = {
+        # On some processors the default is bfloat16, which moves probabilities by up to 0.09.
+        "INFERENCE_PRECISION_HINT": precision,
+        # Bound to cores by number, processes of one thread each would all share the first core.
+        "ENABLE_CPU_PINNING": False,
+    }
     if threads:
         hints["INFERENCE_NUM_THREADS"] = threads
     try:

@@ -10,6 +10,9 @@ from tellapart.cli import (
     accounts,
     backup,
     bundles,
+    converting,
+    curating,
+    curating_acts,
     deck_review,
     decks,
     forget,
@@ -21,6 +24,7 @@ from tellapart.cli import (
     runs,
     service,
     serving,
+    sources,
     stepping,
     up,
     upkeep,
@@ -46,11 +50,10 @@ VERBS: dict[str, tuple[Any, ...]] = {
         backup.backup,
         backup.restore,
     ),
-    "Use a bundle": (bundles.predict, bundles.verify, bundles.export),
+    "Use a bundle": (bundles.predict, bundles.verify, bundles.export, converting.convert),
     "Serve": (serving.serve, service.compute, variants.benchmark),
     "Step by step, on a project": (
         stepping.collect,
-        stepping.curate,
         stepping.split,
         stepping.evaluate,
         stepping.compile,
@@ -83,6 +86,15 @@ def build() -> Any:
     for panel, verbs in VERBS.items():
         for verb in verbs:
             app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
+    workbench = typer.Typer(
+        cls=curating.Curating,
+        help="`curate NAME` measures the pictures and keeps or sets aside each; the verbs look at "
+        "them from other sides, or do something that can be undone.",
+    )
+    workbench.command("run")(stepping.curate)
+    for verb in (*curating.LOOKING, *curating_acts.ACTING):
+        workbench.command(verb.__name__.rstrip("_"))(verb)
+    app.add_typer(workbench, name="curate", rich_help_panel="Step by step, on a project")
     people = typer.Typer(help="Who may use a server: accounts, from its own terminal.")
     for verb in (
         accounts.add,
@@ -137,6 +149,11 @@ def build() -> Any:
     pretrained.command("list")(weights.list_)
     pretrained.command("get")(weights.get)
     app.add_typer(pretrained, name="weights", rich_help_panel="Look after projects")
+    searched = typer.Typer(help="Where pictures are searched for, and how each source is.")
+    searched.command("list")(sources.list_)
+    searched.command("check")(sources.check)
+    searched.command("noise")(sources.noise)
+    app.add_typer(searched, name="sources", rich_help_panel="Look after projects")
     kept = typer.Typer(help="Keep `tellapart serve` or `up` running, under systemd.")
     for verb in (service.install, service.show, service.uninstall):
         kept.command(verb.__name__)(verb)

@@ -108,8 +108,9 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            metavar="onnx|dataset|coreml|model-repository",
-            help="What to write.",
+            metavar="NAME",
+            help="What to write: onnx, coreml, model-repository; its pictures as dataset, "
+            "autotrain, fiftyone, labelstudio, roboflow, webdataset.",
         ),
     ],
     out: Annotated[

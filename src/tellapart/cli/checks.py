@@ -43,7 +43,7 @@ class Check:
 def run(settings: Settings) -> list[Check]:
     """All checks, in order; one that fails in an unforeseen way is a finding, not an end."""
     found: list[Check] = []
-    for check in (_python, _packages, _optional, _processor, _home, _disk, _database, _engines):
+    for check in _CHECKS:
         found += _guarded(check, settings)
     return found
 
@@ -196,6 +196,32 @@ def _engines(settings: Settings) -> Iterator[Check]:
         "" if ok else "pip install --upgrade openvino onnxruntime; the reference is used till then."
     )
     yield Check("engines", ok, f"{' and '.join(answers)} agree within {away:.1g}", do)
+
+
+def _sight(settings: Settings) -> Iterator[Check]:
+    """What decks look in, where another precision than fp32 is asked for."""
+    from tellapart.learn import backbone, engine
+
+    if settings.sight_precision == "fp32":
+        return
+    model, cache = backbone.embedded(settings.cache_dir).onnx, settings.cache_dir
+    made = engine.Engine(model, threads=1, cache_dir=cache, precision=settings.sight_precision)
+    asked = made.precision == settings.sight_precision
+    do = "" if asked else "Unset TELLAPART_SIGHT_PRECISION; decks look in fp32."
+    yield Check("decks", asked or None, f"look in {made.precision}: {made.reason}", do)
+
+
+_CHECKS = (
+    _python,
+    _packages,
+    _optional,
+    _processor,
+    _home,
+    _disk,
+    _database,
+    _engines,
+    _sight,
+)
 
 
 def _distribution(requirement: str) -> str:

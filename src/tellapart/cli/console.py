@@ -59,6 +59,16 @@ def emit(value: Any) -> None:
     sys.stdout.flush()
 
 
+def emit_each(values: Iterable[Any]) -> None:
+    """The same of a list, one value after the other: of very many, one is in memory."""
+    before = "["
+    for value in values:
+        sys.stdout.write(before + json.dumps(value, allow_nan=False, default=str))
+        before = ", "
+    sys.stdout.write("]\n" if before == ", " else "[]\n")
+    sys.stdout.flush()
+
+
 def complain(error: TellapartError) -> None:
     """An error's parts, for people."""
     tell(f"error: {error}")

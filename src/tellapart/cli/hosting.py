@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
 GRACE = 3
 #: Threads in which desks work: they wait for the database most of their time.
 THREADS = 32
+#: New objects before the youngest are looked through, and how many such looks before the next.
+GARBAGE = (20_000, 5, 500)
+#: Seconds after which the interpreter lets another thread go on: a request changes threads many
+#: times, for each statement of its queries, and waits so long each time that pages are drawn.
+SWITCH = 0.0005
 #: The file of the databases' own default address.
 _PORTS = {"http": 80, "https": 443}
 
@@ -193,6 +200,11 @@ def _serve(
         ready(house)
         systemd.notify("READY=1")
         children.start()
+        # A walk over all objects stops every answer for most of a second: what was imported
+        # stays unwalked, and the rest, which seldom lies in cycles, is walked seldom.
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
+        sys.setswitchinterval(SWITCH)
 
     # Uvicorn puts these back and raises what it caught again: it must then meet no end.
     heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: a terminal that closed

@@ -20,15 +20,19 @@ from tellapart.cli.options import (
     Devices,
     Effort,
     Follow,
+    IgnoreRobots,
     Int8,
     Json,
     Name,
     Out,
     Quiet,
+    Record,
+    Replay,
     Seed,
     Set,
     Shipped,
     recipe_keys,
+    taped,
 )
 from tellapart.cli.progress import watching
 from tellapart.cli.signals import following
@@ -43,6 +47,15 @@ def make(
     per_class: Annotated[
         str | None,
         typer.Option("--per-class", metavar="N", help="Pictures wanted per word; default 100."),
+    ] = None,
+    enough: Annotated[
+        str | None,
+        typer.Option(
+            "--enough",
+            metavar="POINTS",
+            help="Collect in rounds, more from the cleaner sources, until a hundred pictures more "
+            "bring less than so many points, such as 0.2; then --per-class is the most.",
+        ),
     ] = None,
     source: Annotated[
         list[str] | None,
@@ -60,12 +73,21 @@ def make(
             "--license",
             metavar="CODE",
             help="Only pictures of this license, may be repeated: cc0, pdm, by, by-sa, by-nc, "
-            "by-nd, by-nc-sa, by-nc-nd; default: any open license.",
+            "by-nd, by-nc-sa, by-nc-nd; sell: all that may be sold; default: any open license.",
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="WORD",
+            help="What no class is, may be repeated: a hit whose title holds the word is refused.",
         ),
     ] = None,
     mature: Annotated[
         bool, typer.Option("--mature", help="Let sources return pictures marked as mature.")
     ] = False,
+    ignore_robots: IgnoreRobots = None,
     effort: Effort = None,
     budget: Budget = None,
     recipe: Shipped = None,
@@ -76,6 +98,8 @@ def make(
     name: Name = None,
     seed: Seed = None,
     set_: Set = None,
+    record: Record = None,
+    replay: Replay = None,
     server: At = None,
     follow: Follow = False,
     out: Out = None,
@@ -90,9 +114,12 @@ def make(
     options = recipe_keys(
         set_,
         per_class=per_class,
+        enough=enough,
         sources=list(source or ()),
         licenses=list(license or ()),
+        without=list(without or ()),
         mature=mature or None,
+        ignore_robots=list(ignore_robots or ()),
         effort=effort,
         seed=seed,
         name=name,
@@ -103,12 +130,13 @@ def make(
         train__devices=devices,
         compile__int8=int8,
     )
+    settings = taped(record, replay, server)
     if server is not None:
         wanted = remote.Wanted(server, follow, out, quiet, json)
         remote.carry_out(wanted, {"classes": list(words), **options})
         return
     with following(quiet, json) as progress:
-        result = tellapart.make(words, out=out, progress=progress, **options)
+        result = tellapart.make(words, out=out, settings=settings, progress=progress, **options)
     results.show(result, quiet=quiet, as_json=json)
 
 
@@ -205,7 +233,10 @@ def run(
     device: Device = None,
     devices: Devices = None,
     int8: Int8 = None,
+    ignore_robots: IgnoreRobots = None,
     set_: Set = None,
+    record: Record = None,
+    replay: Replay = None,
     server: At = None,
     follow: Follow = False,
     out: Out = None,
@@ -229,6 +260,7 @@ def run(
     changes = recipe_keys(
         set_,
         name=name,
+        ignore_robots=list(ignore_robots or ()),
         effort=effort,
         budget=budget,
         train__backbone=backbone,
@@ -236,6 +268,7 @@ def run(
         train__devices=devices,
         compile__int8=int8,
     )
+    settings = taped(record, replay, server)
     if server is not None:
         if changes:
             raise InputError(
@@ -250,6 +283,7 @@ def run(
         result = tellapart.run(
             recipe,
             out=out,
+            settings=settings,
             progress=progress,
             quickml_layout=quickml_layout,
             changes=changes,

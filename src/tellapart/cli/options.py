@@ -97,6 +97,15 @@ Seed = Annotated[
     str | None,
     typer.Option("--seed", metavar="N", help="Seed of everything drawn by chance; default 0."),
 ]
+IgnoreRobots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore-robots",
+        metavar="HOST",
+        help="Leave this host's robots.txt aside, may be repeated: your own act, by name, noted "
+        "in the project. Opt-out headers are heeded all the same.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -111,6 +120,22 @@ BundlePath = Annotated[
     typer.Argument(
         metavar="BUNDLE",
         help="A bundle's zip or unpacked folder, or a project's name for its latest version.",
+    ),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="FOLDER",
+        help="Keep the searches and downloads in FOLDER, as a cassette.",
+    ),
+]
+Replay = Annotated[
+    Path | None,
+    typer.Option(
+        "--replay",
+        metavar="FOLDER",
+        help="Collect from the cassette in FOLDER instead of the network.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -134,6 +159,32 @@ def fill_in(argv: list[str]) -> list[str]:
         if word == "--quickml-layout" and (after.startswith("-") or Path(after).is_file()):
             found[place] = f"{word}={DEFAULT}"
     return found
+
+
+def taped(record: Path | None, replay: Path | None, server: str | None = None) -> Any:
+    """The settings of a command that keeps a cassette or plays one; None where it does neither.
+
+    Raises `InputError` for both at once, and for a server, which does neither.
+    """
+    if record is None and replay is None:
+        return None
+    if server is not None or (record is not None and replay is not None):
+        other = "--server" if server is not None else "--replay"
+        raise InputError(
+            f"{'--record' if record is not None else '--replay'} is given beside {other}.",
+            expected="one of --record, --replay and --server",
+            do=f"Leave out {other}.",
+        )
+    from dataclasses import replace
+
+    from tellapart.settings import Settings
+
+    # The option wins over the environment, also over the other of the two.
+    return replace(
+        Settings.from_env(),
+        record=None if record is None else record.absolute(),
+        replay=None if replay is None else replay.absolute(),
+    )
 
 
 def recipe_keys(pairs: list[str] | None, **values: Any) -> dict[str, Any]:

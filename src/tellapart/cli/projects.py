@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 
 import tellapart
 from tellapart.cli import results
-from tellapart.cli.console import emit, program, table, write
+from tellapart.cli.console import emit, emit_each, program, table, write
 from tellapart.cli.options import Json, Project
 from tellapart.datasets import FACTS
 
@@ -86,6 +86,7 @@ def show(
             header=("  class", "found", "kept", "set aside"),
         )
     )
+    lines.append(_by_source(counts.get("sources", {})))
     for version in versions:
         held = "" if version.file else " (withdrawn: it held what was forgotten)"
         lines.append(f"version {version.version}: {results.accuracy(version.metrics, kind)}{held}")
@@ -96,6 +97,16 @@ def show(
     if kind != "arrays":
         lines.append(f"next: {program()} show {name} --pictures")
     write("\n".join(line for line in lines if line))
+
+
+def _by_source(given: Mapping[str, Mapping[str, int]]) -> str:
+    """Which source gave what; nothing where there is only one."""
+    if len(given) < 2:
+        return ""
+    rows = [
+        (f"  {name}", part["found"], part["kept"], part["not_had"]) for name, part in given.items()
+    ]
+    return table(rows, header=("  source", "found", "kept", "not to be had"))
 
 
 def path(
@@ -161,9 +172,9 @@ def picture_row(row: PictureRow, settings: Any) -> dict[str, Any]:
 
 
 def _pictures(project: tellapart.Project, as_json: bool) -> None:
-    rows = [picture_row(row, project.settings) for row in project.pictures()]
+    rows = (picture_row(row, project.settings) for row in project.each_picture())
     if as_json:
-        emit(rows)
+        emit_each(rows)
         return
     write(
         table(

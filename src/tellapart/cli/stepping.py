@@ -8,14 +8,36 @@ import typer
 
 import tellapart
 from tellapart.cli import results
-from tellapart.cli.options import Int8, Json, Out, Project, Quiet, recipe_keys
+from tellapart.cli.options import (
+    IgnoreRobots,
+    Int8,
+    Json,
+    Out,
+    Project,
+    Quiet,
+    Record,
+    Replay,
+    recipe_keys,
+    taped,
+)
 from tellapart.cli.signals import following
 from tellapart.errors import NotFoundError
 
 
-def collect(name: Project, quiet: Quiet = False, json: Json = False) -> None:
+def collect(
+    name: Project,
+    ignore_robots: IgnoreRobots = None,
+    record: Record = None,
+    replay: Replay = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
     """Find and fetch pictures until each class has its number."""
-    _upto("collect", name, quiet, json)
+    if ignore_robots:
+        project = tellapart.Project.open(name)
+        hosts = [*project.recipe.ignore_robots, *ignore_robots]
+        project.update({"ignore_robots": list(dict.fromkeys(hosts))})
+    _upto("collect", name, quiet, json, settings=taped(record, replay))
 
 
 def curate(
@@ -47,6 +69,20 @@ def curate(
         str | None,
         typer.Option(metavar="COSINE", help="Likeness from which two are near duplicates."),
     ] = None,
+    near_duplicate_likeness: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIKENESS",
+            help="Likeness from which mirrored, framed or cropped copies count; 1: none do.",
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="true|false|null",
+            help="Whether features are computed; null: not above 100,000 pictures.",
+        ),
+    ] = None,
     off_topic: Annotated[
         str | None,
         typer.Option(metavar="SCORE", help="Score below which a picture is off topic, or null."),
@@ -72,6 +108,8 @@ def curate(
         "min_entropy": min_entropy,
         "near_duplicate_bits": near_duplicate_bits,
         "near_duplicate_cosine": near_duplicate_cosine,
+        "near_duplicate_likeness": near_duplicate_likeness,
+        "features": features,
         "off_topic": off_topic,
         "mislabelled": mislabelled,
         "max_blur": max_blur,
@@ -167,9 +205,11 @@ def picture_id(project: Any, text: str) -> str:
     )
 
 
-def _upto(step: str, name: str, quiet: bool, as_json: bool, **options: Any) -> Any:
+def _upto(
+    step: str, name: str, quiet: bool, as_json: bool, settings: Any = None, **options: Any
+) -> Any:
     """Run a step, and those before it as far as they are not done; here, as the methods do."""
-    project = tellapart.Project.open(name)
+    project = tellapart.Project.open(name, settings)
     with following(quiet, as_json) as progress:
         result = project.run(upto=step, progress=progress, spawn=False, **options)
     results.show_step(step, project, result, quiet=quiet, as_json=as_json)

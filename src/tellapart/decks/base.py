@@ -59,10 +59,13 @@ class Base:
         acted = sa.select(acts.id).where(acts.candidate_id == table.c.id, acts.intent == "act")
         refs = list(connection.scalars(sa.select(table.c.ref).where(*mine, acted.exists())))
         taught = sa.select(said.id).where(said.candidate_id == table.c.id)
-        learned = connection.scalar(sa.select(table.c.id).where(*mine, taught.exists()).limit(1))
+        taught_by = sa.or_(taught.exists(), table.c.picked == schema.TAKEN_BACK)
+        learned = connection.scalar(sa.select(table.c.id).where(*mine, taught_by).limit(1))
         if learned is not None:
             heads = schema.deck_heads
             gone = connection.execute(heads.delete().where(heads.c.deck_id == self.id)).rowcount
+            back = (table.c.deck_id == self.id, table.c.picked == schema.TAKEN_BACK)
+            connection.execute(table.update().where(*back).values(picked=""))
             self._update(connection, corrected=schema.decks.c.corrected + 1)
             if gone:
                 why = "Somebody that its heads may have learned from is gone: retrain it, and "

@@ -70,9 +70,22 @@ class Labels(Base):
             if row is None:
                 return None
             which = _l.id == row.id if not candidate else _l.candidate_id == candidate
+            first = connection.scalar(sa.select(sa.func.min(_l.at)).where(which))
             connection.execute(schema.deck_feedback.delete().where(which))
+            self._taken_back(connection, row.candidate_id, str(first))
             self._changed(connection)
             return str(row.candidate_id)
+
+    def _taken_back(self, connection: sa.Connection, candidate: str, since: str) -> None:
+        """Mark a candidate without a label from whose label a head may have learned: if it is ever
+        forgotten, that head is to go too."""
+        if _last(connection, candidate) is not None:
+            return
+        head = schema.deck_heads.c
+        learned = sa.select(head.id).where(head.deck_id == self.id, head.created_at >= since)
+        which = (_c.id == candidate, _c.part == "train", learned.exists())
+        change = schema.deck_candidates.update().where(*which)
+        connection.execute(change.values(picked=schema.TAKEN_BACK))
 
     def said(self) -> list[Said]:
         """The last word on every labelled candidate, in the order of labelling."""
@@ -96,7 +109,8 @@ class Labels(Base):
         """Remember why candidates were picked to be labelled."""
         with self._writing() as connection:
             for id, why in picked.items():
-                which = (_c.id == id, _c.deck_id == self.id, _c.picked != "by chance")
+                kept = _c.picked.in_(("by chance", schema.TAKEN_BACK))
+                which = (_c.id == id, _c.deck_id == self.id, ~kept)
                 connection.execute(schema.deck_candidates.update().where(*which).values(picked=why))
 
     def drawn(self, limit: int) -> list[str]:

@@ -23,6 +23,8 @@ _a, _d, _c = schema.deck_actions.c, schema.decks.c, schema.deck_candidates.c
 ACTS = frozenset({"like", "pass", "super_like"})
 #: How often a service is asked what became of one act.
 _ASKED = 10
+#: Why an act was refused that never got in, as sources say it.
+_NO_ENTRANCE = frozenset(("http_401", "http_403", "http_429", "rate_limited"))
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,35 @@ class Verdicts(Holding):
         )
         with self._reading() as connection:
             return [Unknown(*row) for row in connection.execute(query)]
+
+    def turned_away(self, limit: int = 50) -> list[Unknown]:
+        """Acts that were answered with no entrance (401, 403, 429) and would be sent anew: believed
+        not done, but something before the service may have said so after it. Not asked for yet."""
+        query = (
+            sa.select(_a.id, _a.candidate_id, _c.ref, _a.action, _a.answer)
+            .join(schema.deck_candidates, _c.id == _a.candidate_id)
+            .where(_a.deck_id == self.id, _a.state == "refused", _c.state == "new")
+            .where(_a.intent.is_(None), _a.asked == 0)
+            .order_by(_a.id)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return [Unknown(*row[:-1]) for row in rows if row.answer.get("reason") in _NO_ENTRANCE][
+            :limit
+        ]
+
+    def done_all_the_same(self, action: str, answer: Mapping[str, Any], match: bool | None) -> None:
+        """The service says that an act was done to which there had been no entrance."""
+        values: dict[str, Any] = {"state": "done", "intent": "act", "outcome_at": now()}
+        values["answer"] = dict(answer)
+        if match is not None:
+            values["match"] = match
+        with self._writing(durable=True) as connection:
+            mine = (_a.id == action, _a.deck_id == self.id)
+            connection.execute(schema.deck_actions.update().where(*mine).values(values))
+            one = sa.select(_a.candidate_id).where(*mine).scalar_subquery()
+            change = schema.deck_candidates.update().where(_c.id == one)
+            connection.execute(change.values(state="judged"))
 
     def asked(self, action: str) -> None:
         """The service was asked what became of an act, and could not tell."""

@@ -12,6 +12,7 @@ from tellapart.forgetting.uploads import LISTS, shorten
 from tellapart.store import schema_decks as tables
 
 _d, _h, _p = tables.decks.c, tables.deck_heads.c, tables.deck_pictures.c
+_c = tables.deck_candidates.c
 _LEARNED = (
     "What its head had learned from was forgotten: let it learn anew from the labels that stay."
 )
@@ -30,6 +31,8 @@ def forget(order: Order) -> dict[str, int]:
             heads += connection.execute(
                 tables.deck_heads.delete().where(_h.deck_id == deck)
             ).rowcount
+            back = (_c.deck_id == deck, _c.picked == tables.TAKEN_BACK)
+            connection.execute(tables.deck_candidates.update().where(*back).values(picked=""))
             off = tables.decks.update().where(_d.id == deck, _d.mode != "off")
             connection.execute(off.values(mode="off", why=_LEARNED))
             corrected = tables.decks.update().where(_d.id == deck)

@@ -228,8 +228,10 @@ class _Finder:
             sa.select(table.owner, table.name).where(table.id == deck)
         ).one()
         self._traces.decks[deck] = (row[0], row[1])
-        labelled = sa.select(said.id).where(said.candidate_id == candidate).limit(1)
-        if self._connection.scalar(labelled) is not None:
+        labelled = sa.select(said.id).where(said.candidate_id == candidate).exists()
+        taught = sa.or_(labelled, _c.picked == decks.TAKEN_BACK)
+        once = sa.select(_c.id).where(_c.id == candidate, taught)
+        if self._connection.scalar(once) is not None:
             self._traces.taught.add(deck)
 
     def _of_owner(self) -> sa.ColumnElement[bool]:

@@ -70,7 +70,10 @@ PLACES: tuple[Place, ...] = (
     Place(
         "ledger",
         ledger.pictures,
-        ("pictures", "scores", "verdicts", "overrules", "splits", "rule_labels", "projects"),
+        (
+            *("pictures", "scores", "verdicts", "overrules", "splits", "rule_labels", "projects"),
+            *("acts", "act_changes"),
+        ),
         ("tellapart.sqlite*",),
     ),
     Place(
@@ -90,6 +93,8 @@ HOLDS_NOTHING: dict[str, str] = {
     "account_settings": "of the server",
     "attempts": "keyed digests that end by themselves",
     "run_workers": "processes",
+    "robots_ignored": "names of hosts",
+    "source_states": "names of services, and when they last answered",
 }
 #: The same of folders and files of the home.
 NOTHING_THERE: dict[str, str] = {

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from tellapart.errors import RecipeError
 from tellapart.recipe import shipped
 from tellapart.recipe.agreeing import Agreement, material
+from tellapart.recipe.class_options import without
 from tellapart.recipe.depth import settle
 from tellapart.recipe.forms import Forms, known_data, licenses
 from tellapart.recipe.layering import Draft, build
@@ -170,6 +171,8 @@ def _normalize(values: dict[Any, Any], forms: Forms) -> dict[Any, Any]:
         values["sources"] = forms.sources(values["sources"])
     if "licenses" in values:
         values["licenses"] = licenses(values["licenses"])
+    if "without" in values:
+        values["without"] = without(values["without"], "without", forms.problems)
     _classes_or_data(values, forms.problems)
     forms.name(values)
     forms.weights(values)

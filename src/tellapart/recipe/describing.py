@@ -52,6 +52,13 @@ def schema() -> dict[str, Any]:
     for key in set(properties) - set(written_keys()):
         del properties[key]
     _allow(properties["data"], [{"type": "string"}, {"type": "null"}])
+    one: dict[str, Any] = {"type": "string"}
+    listed = [one, {"type": "array", "items": one}, _NONE]
+    asked = parts["ClassOptions"]["properties"]
+    for field in (properties["without"], *(asked[key] for key in set(asked) - {"translations"})):
+        _allow(field, listed)
+    languages = {"type": "object", "additionalProperties": {"anyOf": listed[:2]}}
+    _allow(asked["translations"], [languages, _NONE])
     parts.pop("SourceSpec", None)
     parts.pop("Layer", None)
     _allow(

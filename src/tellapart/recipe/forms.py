@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from tellapart.recipe.class_options import MAX_QUERY, class_options
 from tellapart.recipe.naming import (
     clean_word,
     is_name,
@@ -21,9 +22,8 @@ from tellapart.recipe.naming import (
     word_problem,
 )
 from tellapart.recipe.problems import Problems, quote
-from tellapart.recipe.schema import LICENSES, ClassOptions, Recipe, extra_of
+from tellapart.recipe.schema import LICENSES, SELL, SELLABLE, ClassOptions, Recipe, extra_of
 
-_MAX_QUERY = 200
 _MAX_DEPTH = 40
 _PATH_OPTIONS = frozenset({"file", "folder", "path"})
 
@@ -65,7 +65,7 @@ class Forms:
                 )
                 continue
             seen[same_word(word)] = word
-            classes[word] = self._class_options(word, options)
+            classes[word] = class_options(word, options, self.problems)
         return classes
 
     def _word(self, raw: object, path: str) -> str | None:
@@ -90,40 +90,6 @@ class Forms:
             "Give it a plain name; what to search for goes into its `queries`.",
         )
         return None
-
-    def _class_options(self, word: str, options: object) -> ClassOptions:
-        path = f"classes.{word}"
-        if options is None:
-            return ClassOptions(queries=(word,))
-        if not isinstance(options, Mapping):
-            self.problems.say(
-                path,
-                f"its options are {quote(options)}",
-                "a mapping such as `{queries: [apple fruit]}`",
-                "Write the words to search for under `queries`.",
-            )
-            return ClassOptions(queries=(word,))
-        for key in options:
-            if key != "queries":
-                self.problems.unknown(f"{path}.{key}", key, ["queries"])
-        queries = options.get("queries")
-        if queries is None:
-            queries = [word]
-        elif isinstance(queries, str):
-            queries = [queries]
-        if (
-            not isinstance(queries, list | tuple)
-            or not queries
-            or not all(isinstance(q, str) and 0 < len(q.strip()) <= _MAX_QUERY for q in queries)
-        ):
-            self.problems.say(
-                f"{path}.queries",
-                f"queries is {quote(queries)}",
-                f"a list of words to search for, each of 1 to {_MAX_QUERY} characters",
-                f"Write for example `queries: [{word}]`.",
-            )
-            queries = [word]
-        return ClassOptions(queries=tuple(dict.fromkeys(clean_word(q) for q in queries)))
 
     def sources(self, value: object) -> list[dict[str, Any]]:
         if isinstance(value, str | Mapping):
@@ -237,7 +203,7 @@ class Forms:
 
 def known_data(value: object) -> str | None:
     """The data set that a bare word names; `./mnist` is a folder."""
-    if not isinstance(value, str) or not value.strip() or len(value) > _MAX_QUERY:
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_QUERY:
         return None
     if set(value) & set("/\\.~"):
         return None
@@ -247,12 +213,16 @@ def known_data(value: object) -> str | None:
 
 
 def licenses(value: object) -> object:
-    """`CC BY-SA 4.0`, `cc-by-sa` and `by_sa` all mean `by-sa`."""
+    """`CC BY-SA 4.0`, `cc-by-sa` and `by_sa` all mean `by-sa`; `sell` means those of `SELLABLE`."""
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     if not isinstance(value, list | tuple):
         return value
-    return [_license(item) if isinstance(item, str) else item for item in value]
+    found: list[object] = []
+    for item in value:
+        sell = isinstance(item, str) and item.strip().lower() == SELL
+        found += SELLABLE if sell else [_license(item) if isinstance(item, str) else item]
+    return list(dict.fromkeys(found)) if all(isinstance(one, str) for one in found) else found
 
 
 def _license(word: str) -> str:

@@ -48,6 +48,19 @@ class Curate(Part):
         ge=0,
         le=1,
     )
+    # benchmarks/planted_faults.py: the higher, the fewer motorcycles on white ground pass for one
+    # another; the lower, the more crops and frames are found.
+    near_duplicate_likeness: Number = says(
+        0.93,
+        "Correlation of two pictures laid over each other (one of them mirrored, cropped, framed "
+        "or written upon), less the distance of their colors, at which those of equal features are "
+        "a `near_duplicate`; more where the features differ; 1: only by `near_duplicate_bits` and "
+        "`near_duplicate_cosine`.",
+        expected="a number from 0 to 1",
+        why="mirrored, marked and most cropped and framed copies lie above, other pictures below",
+        ge=0,
+        le=1,
+    )
     # 5 to 10 % foreign photographs planted in classes of caltech101_10, trashnet_100, grocery_10:
     # precision .88 to 1.0, recall .83 to 1.0 (.5 for a cluster of portraits, a tenth of its class);
     # nothing planted: at most .7 % set aside.
@@ -79,6 +92,14 @@ class Curate(Part):
         why="off: blurred pictures teach the model to know blurred pictures",
         ge=0,
         le=1,
+    )
+    features: bool | None = says(
+        None,
+        "Whether the backbone looks at each picture before it is judged. Without, near duplicates "
+        "are told by their hash alone, and nothing is set aside as `mislabelled` or `off_topic`. "
+        "null: up to 100,000 pictures.",
+        expected="true, false, or null",
+        why="by itself: beyond 100,000 pictures a look at each takes the better part of an hour",
     )
 
 

@@ -35,6 +35,8 @@ def resolve(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
     reasons = {k: why for k, why in _reasons(recipe, "") if k not in unsaid}
     if recipe.data is not None and "sources" in reasons:
         reasons["sources"] = "the data is given; nothing is searched for"
+    if recipe.most_per_class != recipe.per_class:
+        reasons["per_class"] = "collecting ends when there are enough; most things need fewer"
     if recipe.model_kind == "network" and reasons.get("effort") != ASKED:
         reasons["effort"] = "a network is trained"
     elif recipe.tuned and reasons.get("effort") != ASKED:
@@ -100,9 +102,17 @@ def silent(recipe: Recipe) -> frozenset[str]:
     for networks changes nothing for a linear head.
     """
     found = {"dataset", "from_project", "recipe"}
-    found.update(key for key in ("title", "notes", "layers") if not getattr(recipe, key))
+    unsaid = ("title", "notes", "layers", "without", "ignore_robots")
+    found.update(key for key in unsaid if not getattr(recipe, key))
+    if recipe.enough is None:
+        found.add("enough")
     if recipe.rules is None:
         found.add("rules")
+    # Unwritten, they are left out: old recipes are described as before there were any.
+    curate = recipe.curate
+    for key in ("features", "near_duplicate_likeness"):
+        if getattr(curate, key) == type(curate).model_fields[key].default:
+            found.add(f"curate.{key}")
     dead = {
         "head": _dead_of_head(recipe),
         "network": HEAD_KEYS | TUNED_KEYS,
@@ -123,7 +133,7 @@ def silent(recipe: Recipe) -> frozenset[str]:
     if recipe.data_kind != "table" or recipe.dataset is not None:
         found.add("target")
     if not recipe.classes:
-        found.update(("classes", "sources", "per_class", "licenses", "mature"))
+        found.update(("classes", "sources", "per_class", "licenses", "mature", "without", "enough"))
     if recipe.data_kind != "pictures":
         found.update(f"curate.{key}" for key in Curate.model_fields)
         found.update(("train.view", "split.scene_cosine"))
@@ -150,6 +160,7 @@ def _data(recipe: Recipe) -> dict[str, str]:
 def _plain(recipe: Recipe) -> dict[str, Any]:
     return {
         **recipe.model_dump(mode="json"),
+        "per_class": recipe.most_per_class,
         "sources": [{"name": s.name, "options": s.options} for s in recipe.sources],
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_serializer
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from tellapart.recipe import budgets
 from tellapart.recipe.fields import Number, Part, Size, Whole, extra_of, says
@@ -38,15 +38,27 @@ __all__ = [
 
 #: Licence codes as sources report them, most open first.
 LICENSES = ("cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd")
+#: Means the licences under which a picture, changed or not, may be sold.
+SELL = "sell"
+SELLABLE = ("cc0", "pdm", "by", "by-sa")
 MAX_CLASSES = 1000
 #: Seconds for the whole command where pictures are learned from and no budget is asked for.
 BUDGETS = {"good": 600.0, "best": 7200.0}
+
+#: Pictures a class with `enough`, where no number is written.
+MOST_IN_ROUNDS = 1000
 
 Effort = Literal["quick", "good", "best"]
 #: Recipes that come with the program, as files in `recipe/shipped`.
 Shipped = Literal["swipr", "picaisso"]
 Budget = Annotated[float, BeforeValidator(budgets.read)] | Literal["auto"]
 License = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
+#: A host's name, or address, with or without a port; no wildcard.
+Host = Annotated[
+    str,
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    Field(pattern=r"^(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$"),
+]
 DataKind = Literal["pictures", "arrays", "table"]
 ModelKind = Literal["head", "network", "table"]
 
@@ -59,6 +71,43 @@ class ClassOptions(Part):
         "Words to search for, tried in this order. Left out: the class's own name.",
         expected="a list of words to search for, each at most 200 characters",
     )
+    kinds: tuple[str, ...] = says(
+        (),
+        "Kinds of it, such as `[granny smith, red delicious]`: searched for before `queries`, in "
+        "turns, so that each brings its share.",
+        expected="a list of words to search for, each at most 200 characters",
+        why="no kinds were named",
+    )
+    synonyms: tuple[str, ...] = says(
+        (),
+        "Other words for the same, searched for after `queries`.",
+        expected="a list of words to search for, each at most 200 characters",
+        why="no other words were named",
+    )
+    translations: dict[str, tuple[str, ...]] = says(
+        {},
+        "The word in other languages, such as `{de: Apfel, fr: [pomme]}`, searched for last.",
+        expected="a mapping from a language's code to words, such as {de: Apfel}",
+        why="no translations were named",
+    )
+    without: tuple[str, ...] = says(
+        (),
+        "What it is not, such as `[logo, iphone]`: a hit whose title holds one of these words is "
+        "refused, and services that can are asked to leave it out.",
+        expected="a list of words, each at most 60 characters",
+        why="nothing was ruled out",
+    )
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """All that is searched for one after another, without the kinds."""
+        translated = (word for words in self.translations.values() for word in words)
+        return tuple(dict.fromkeys((*self.queries, *self.synonyms, *translated)))
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what says nothing, so that a recipe of before these keys stays what it was."""
+        return {k: v for k, v in handler(self).items() if v or k == "queries"}
 
 
 class SourceSpec(Part):
@@ -119,11 +168,23 @@ class Recipe(Part):
     )
     per_class: Whole = says(
         100,
-        "Pictures wanted per class when searching.",
+        "Pictures wanted per class when searching; with `enough`, the most (1000 where it is left "
+        "out).",
         expected="a whole number from 1 to 10000",
         why="enough for a first honest figure; found in about a minute",
         ge=1,
         le=10_000,
+    )
+    # Off unless asked for: a number of pictures, and sources in an order, are wishes too.
+    enough: Number | None = says(
+        None,
+        "Collect in rounds, more from the cleaner sources, until the next hundred pictures are "
+        "expected to bring less than so many points of accuracy, and four times as many less than "
+        "five times that; null: `per_class` pictures, no more and no fewer.",
+        expected="a number above 0 and at most 10, such as 0.2, or null",
+        why="so many pictures were asked for as `per_class` says",
+        gt=0,
+        le=10,
     )
     effort: Effort = says(
         "quick",
@@ -149,15 +210,30 @@ class Recipe(Part):
     )
     licenses: tuple[License, ...] = says(
         (),
-        "Licences to search for; empty: any open licence.",
-        expected="a list of licence codes: " + ", ".join(LICENSES),
+        "Licences that pictures may have; empty: any open licence. `sell` means those under which "
+        "they may be sold, changed too: " + ", ".join(SELLABLE) + ". Rows of own lists that state "
+        "another one are refused; those that state none are yours.",
+        expected="sell, or a list of licence codes: " + ", ".join(LICENSES),
         why="any open licence will do for learning; the bundle says what may be passed on",
+    )
+    without: tuple[str, ...] = says(
+        (),
+        "What no class is, such as `[logo, drawing]`: as `without` of a class, for all of them.",
+        expected="a list of words, each at most 60 characters",
+        why="nothing was ruled out",
     )
     mature: bool = says(
         False,
         "Whether sources may return pictures marked as mature.",
         expected="true or false",
         why="off unless asked for",
+    )
+    ignore_robots: tuple[Host, ...] = says(
+        (),
+        "Hosts (`name` or `name:port`) whose robots.txt is left aside: your own act, noted in the "
+        "project. Opt-out headers are heeded all the same.",
+        expected="a list of host names, such as `[www.example.org]`",
+        why="every site's robots.txt is obeyed",
     )
     curate: Curate = says(Curate, "What is set aside, and when.", expected="a mapping")
     split: Split = says(
@@ -224,6 +300,17 @@ class Recipe(Part):
     def labels(self) -> tuple[str, ...]:
         """The named classes in alphabetical order; empty where they come from `data`."""
         return tuple(sorted(self.classes))
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether pictures are collected in rounds, until there are `enough`."""
+        return self.enough is not None and bool(self.classes)
+
+    @property
+    def most_per_class(self) -> int:
+        """Pictures per class that are wanted, or with `enough` at most."""
+        unsaid = self.in_rounds and "per_class" not in self.model_fields_set
+        return MOST_IN_ROUNDS if unsaid else self.per_class
 
     @property
     def data_kind(self) -> DataKind:

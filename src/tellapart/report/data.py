@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tellapart.report.collecting import Collecting
 from tellapart.report.ladder import Rung
 from tellapart.report.outlook import Outlook
 from tellapart.report.people import Faces
@@ -108,6 +109,8 @@ class ReportData:
     asides: Sequence[Aside] = ()
     #: Licence code, name, number of kept pictures, what it asks for.
     licenses: Sequence[tuple[str, str, int, str]] = ()
+    #: May I use this? What the licences come to: a lead and a sentence each.
+    may_i: Sequence[tuple[str, str]] = ()
     choices: Sequence[Choice] = ()
     #: Name and value of what training chose, in words.
     training: Sequence[tuple[str, str]] = ()
@@ -117,6 +120,8 @@ class ReportData:
     tuning: Tuning | None = None
     #: How much more pictures would help; None where it cannot be told.
     outlook: Outlook | None = None
+    #: How the pictures were collected; None where that was not done in rounds.
+    collecting: Collecting | None = None
     #: What single answers rest on.
     because: Reasons | None = None
     #: Faces in the pictures; None where nobody looked for them.

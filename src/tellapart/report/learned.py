@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tellapart.report.data import Aside, Choice, Mistake
+from tellapart.report.people import Faces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,6 +149,10 @@ class LearnedData:
     #: Name and value of what training was told and chose, in words.
     training: Sequence[tuple[str, str]] = ()
     choices: Sequence[Choice] = ()
+    #: Faces in the pictures; None where nobody looked for them.
+    faces: Faces | None = None
+    #: May I use this? What the pictures' licences come to: a lead and a sentence each.
+    may_i: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
 
     @property

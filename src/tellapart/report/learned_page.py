@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tellapart.bundle import card_people
 from tellapart.report import charts, curves, mosaics
 from tellapart.report.layers import shape
 from tellapart.report.learned import LearnedData, Looks
@@ -36,6 +37,7 @@ def render(data: LearnedData) -> str:
         .get_template("learned.html.j2")
         .render(
             data=data,
+            not_for=card_people,
             metrics=data.metrics,
             thing=data.samples,
             charts=charts,

@@ -24,6 +24,7 @@ from tellapart.runtime.entrance import Access, Desks
 _API = (
     "projects",
     "pictures",
+    "curation",
     "runs",
     "versions",
     "downloads",

@@ -2,9 +2,9 @@
 
 A request needs a turn while it is worked on, until its answer begins; turns go round the accounts,
 so that whoever asks once comes soon, however many requests another one has waiting. Accounts that
-ask for more while their last request is not answered yet share one turn as long as others ask too:
-cores are few, and what is worked on beside a request slows it down. Beside that each account has a
-rate: what goes beyond it waits, and what would wait too long is refused.
+ask for more while their last request is not answered yet share one turn, and a part of the time, as
+long as others ask too: cores are few, and what is worked on beside a request slows it down. Beside
+that each account has a rate: what goes beyond it waits, and what would wait too long is refused.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ TOTAL, EACH, PRESSING = 12, 4, 1
 WAITING = 256
 #: Seconds for which an account counts as pressing, and for which others count as asking.
 _PRESSED, _ASKED = 2.0, 1.0
+#: How long those that press then rest, in times of what their last request took, and the most.
+REST, LONGEST_REST = 3.0, 1.0
 #: Seconds that a request beyond its rate is made to wait before it is refused.
 PATIENCE = 2.0
 _MOST_KEYS = 10_000
@@ -32,6 +34,8 @@ _MOST_KEYS = 10_000
 @dataclass
 class _Line:
     active: int = 0
+    #: When the last of them began.
+    began: float = 0.0
     #: Until when it counts as pressing.
     pressing: float = 0.0
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
@@ -54,6 +58,9 @@ class Turns:
         self._round: deque[str] = deque()
         #: When those who do not press had a turn last: of two keys, the latest last.
         self._calm: dict[str, float] = {}
+        #: Until when those that press rest, and who calls them then.
+        self._resting = 0.0
+        self._waker: asyncio.TimerHandle | None = None
 
     async def take(self, key: str) -> None:
         """Wait for a turn of `key`; give it back by `give`. Raises `RequestError` (429)."""
@@ -91,7 +98,24 @@ class Turns:
         line = self._lines[key]
         line.active -= 1
         self._free += 1
+        now = time.monotonic()
+        if line.pressing > now:
+            self._rest(now, min(REST * (now - line.began), LONGEST_REST))
         self._drop_empty(key)
+        self._next()
+
+    def _rest(self, now: float, seconds: float) -> None:
+        """Let those that press wait; they are called afterwards, for maybe nothing else will."""
+        if now + seconds <= self._resting:
+            return
+        self._resting = now + seconds
+        if self._waker is not None:
+            self._waker.cancel()
+        self._waker = asyncio.get_running_loop().call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        """Their rest is over; no clock is asked, for it may be a little behind the loop's."""
+        self._resting, self._waker = 0.0, None
         self._next()
 
     def _may(self, key: str, line: _Line) -> bool:
@@ -103,11 +127,11 @@ class Turns:
         if line.pressing <= now or not others:
             return True
         pressing = (one.active for one in self._lines.values() if one.pressing > now)
-        return sum(pressing) < self._pressing
+        return self._resting <= now and sum(pressing) < self._pressing
 
     def _start(self, key: str, line: _Line) -> None:
         self._free, line.active = self._free - 1, line.active + 1
-        now = time.monotonic()
+        line.began = now = time.monotonic()
         if line.pressing <= now:
             self._calm.pop(key, None)
             self._calm[key] = now

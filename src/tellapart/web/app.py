@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from tellapart.web.visit import House
 
 log = logging.getLogger(__name__)
 
+#: Seconds that a page waits for the browser that asked for it; each one that waits costs time.
+_UNSEEN = 30.0
 #: Each has `register(house)`, which makes its pages.
 MODULES = (
     "start",
@@ -28,6 +31,7 @@ MODULES = (
     "login",
     "account",
     "pictures",
+    "curation",
     "model",
     "network",
     "decks",
@@ -48,6 +52,7 @@ def mount(app: FastAPI, desks: Desks, access: Access) -> None:
     for name in MODULES:
         importlib.import_module(f"tellapart.web.{name}").register(house)
     pages.on_page_exception(_broken(house))
+    pages.timer(5.0, functools.partial(Client.prune_instances, client_age_threshold=_UNSEEN))
     pages.exception_handler(404)(_nothing(house))
     ui.run_with(
         app,

@@ -15,6 +15,8 @@ from tellapart.web.uploading import Drop
 from tellapart.web.visit import Visit
 
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+|[^@\s,;<>]+@localhost")
+#: As a recipe has it.
+_MAX_WITHOUT = 60
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Asked:
     #: A URL, or `upload:ID`; None: none.
     picture: str | None = field(repr=False)
     per_class: int | None
+    #: What none of the words is.
+    without: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -41,6 +45,7 @@ class Extras:
         self.visit = visit
         self.email: Field | None = None
         self.count: Field | None = None
+        self.without: Field | None = None
         if effort:
             choices(texts.EFFORT, "effort", texts.EFFORTS, "quick")
         with tag("div", classes="pair"):
@@ -58,6 +63,15 @@ class Extras:
                     min=10,
                     max=10_000,
                     inputmode="numeric",
+                )
+                self.without = Field(
+                    texts.WITHOUT,
+                    "without",
+                    hint=texts.WITHOUT_HINT,
+                    placeholder=texts.WITHOUT_EXAMPLE,
+                    autocomplete="off",
+                    autocapitalize="none",
+                    maxlength=500,
                 )
 
     def _picture(self) -> None:
@@ -143,6 +157,11 @@ class Extras:
             fits = per_class.isdecimal() and 10 <= int(per_class) <= 10_000
             self.count.error("" if fits else texts.PER_CLASS_WRONG, focus=not fits)
             good &= fits
+        without = [part.strip() for part in re.split(r"[,;\n]", given.get("without", [""])[0])]
+        if self.without is not None:
+            fits = all(len(word) <= _MAX_WITHOUT and re.search(r"\w|^$", word) for word in without)
+            self.without.error("" if fits else texts.WITHOUT_WRONG, focus=not fits)
+            good &= fits
         url_fits = not url or re.match(r"(https?://\S+|data:image/)", url) is not None
         self.url.error("" if url_fits else texts.TEST_WRONG, focus=not url_fits)
         if self.email is not None:
@@ -161,4 +180,5 @@ class Extras:
             email=email,
             picture=url or None,
             per_class=int(per_class) if self.count is not None else None,
+            without=tuple(filter(None, without)) if self.without is not None else (),
         )

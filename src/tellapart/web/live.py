@@ -14,6 +14,7 @@ from nicegui import background_tasks
 
 from tellapart.catalog import PictureRow
 from tellapart.errors import NotFoundError, TellapartError
+from tellapart.report.learned import Epoch
 from tellapart.runtime import Event, Run
 from tellapart.runtime.desk import Desk, PictureFilter
 
@@ -58,6 +59,8 @@ class Feed:
     def __init__(self, desk: Desk, id: str, first: Run) -> None:
         self.desk, self.id, self.run = desk, id, first
         self.events: list[Event] = []
+        #: Of what learns in epochs; read once for all pages, for there may be thousands.
+        self.epochs: list[Epoch] = []
         self.pictures: list[PictureRow] = []
         #: Whether the run was deleted while it was watched.
         self.gone = False
@@ -102,6 +105,8 @@ class Feed:
             # Mere progress stands in the run's steps; hours of it would push out the epochs.
             told = [event for event in found if event.kind != "progress"]
             self.events = (self.events + told)[-_MOST_EVENTS:]
+            epochs = [epoch_of(event) for event in told if event.kind == "epoch"]
+            self.epochs = (self.epochs + epochs)[-_MOST_EVENTS:]
             self.version += 1
         self.run = now
         if now != before:
@@ -126,6 +131,26 @@ class Feed:
         if [_seen(row) for row in page.items] != [_seen(row) for row in self.pictures]:
             self.pictures = page.items
             self.version += 1
+
+
+def epoch_of(event: Event) -> Epoch:
+    """An epoch's event as the charts take it."""
+    data = event.data
+
+    def figure(*names: str) -> float | None:
+        for name in names:
+            value = data.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return float(value)
+        return None
+
+    return Epoch(
+        number=int(figure("epoch") or 0),
+        loss=figure("loss"),
+        accuracy=figure("accuracy", "acc"),
+        validation_loss=figure("validation_loss", "val_loss"),
+        validation_accuracy=figure("validation_accuracy", "val_accuracy", "val_acc"),
+    )
 
 
 def _seen(row: PictureRow) -> tuple[str, bool | None]:

@@ -34,7 +34,7 @@ def register(house: House) -> None:
     async def pictures(visit: Visit, name: str) -> None:
         view = await visit.ask(visit.desk.project, name)
         if view.data_kind != "pictures":
-            _elsewhere(visit, view)
+            elsewhere(visit, view)
             return
         counts = view.counts
         limits = await visit.ask(visit.desk.thresholds, name)
@@ -176,7 +176,8 @@ def thresholds(name: str, limits: Sequence[Threshold]) -> Markup:
     rows = Markup("").join(_slider(one) for one in limits)
     return Markup(
         '<ta-thresholds data-url="{}" data-words="{}"><details class="panel" open><summary><h2>{}'
-        '</h2></summary><p>{}</p>{}<p class="changed" role="status"></p></details></ta-thresholds>'
+        '</h2></summary><p>{}</p>{}<p class="changed" role="status"></p>'
+        '<div class="examples"></div></details></ta-thresholds>'
     ).format(
         api(name, "thresholds"),
         json.dumps(words.SCRIPT),
@@ -242,13 +243,13 @@ def _empty(name: str) -> None:
         link(words.TO_RUN, shell.project_url(name), classes="button").style("margin-top: 1rem")
 
 
-def _elsewhere(visit: Visit, view: ProjectView) -> None:
+def elsewhere(visit: Visit, view: ProjectView, *, tab: str = "pictures") -> None:
     """A page for who comes by the address: such projects have no gallery."""
     what = words.KIND_WORDS.get(view.data_kind, view.data_kind)
     network = view.model_kind == "network"
     title = view.title or view.name
     with (
-        shell.project_page(visit, view.name, title, tab="pictures", network=network),
+        shell.project_page(visit, view.name, title, tab=tab, network=network),
         tag("div", classes="empty"),
     ):
         tag("p", words.NOT_PICTURES.format(what=what))

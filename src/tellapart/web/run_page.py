@@ -147,7 +147,7 @@ class _RunPage:
         self.outcome.draw(run)
         self.steps.draw(run)
         self.arriving.draw(run.project, feed.pictures)
-        self.curve.draw(feed.events)
+        self.curve.draw(feed.epochs)
         self.log.draw(feed.events)
 
     async def _act(self, name: str) -> None:

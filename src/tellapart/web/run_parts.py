@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ _CROSS = (
     ' stroke-linecap="round"><path d="M4.5 4.5l7 7m0-7l-7 7"/></svg>'
 )
 _MOST_LINES = 400
+#: Beyond them before the oldest go, which is dear for one at a time.
+_SPARE_LINES = 100
 
 
 def duration(seconds: float | None) -> str:
@@ -174,35 +177,14 @@ class Curve:
         with tag("section", classes="section hidden", aria_labelledby=id) as self.part:
             tag("h2", texts.CURVE, id=id)
             self.drawing = ui.html("", sanitize=False)
-        self.drawn = 0
+        self.drawn: Epoch | None = None
 
-    def draw(self, events: Sequence[Event]) -> None:
-        epochs = [event for event in events if event.kind == "epoch"]
-        if not epochs or epochs[-1].seq == self.drawn:
+    def draw(self, epochs: Sequence[Epoch]) -> None:
+        if not epochs or epochs[-1] is self.drawn:
             return
-        self.drawn = epochs[-1].seq
+        self.drawn = epochs[-1]
         self.part.classes(replace="section")
-        self.drawing.content = str(charts.training([epoch_of(event) for event in epochs]))
-
-
-def epoch_of(event: Event) -> Epoch:
-    """An epoch's event as the charts take it."""
-    data = event.data
-
-    def figure(*names: str) -> float | None:
-        for name in names:
-            value = data.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return float(value)
-        return None
-
-    return Epoch(
-        number=int(figure("epoch") or 0),
-        loss=figure("loss"),
-        accuracy=figure("accuracy", "acc"),
-        validation_loss=figure("validation_loss", "val_loss"),
-        validation_accuracy=figure("validation_accuracy", "val_accuracy", "val_acc"),
-    )
+        self.drawing.content = str(charts.training(epochs))
 
 
 class Log:
@@ -215,9 +197,16 @@ class Log:
         self.seq = 0
 
     def draw(self, events: Sequence[Event]) -> None:
-        new = [event for event in events if event.seq > self.seq]
+        new = events[bisect.bisect_right(events, self.seq, key=lambda event: event.seq) :]
         if not new:
             return
+        if self.seq:
+            # The curve shows every epoch; of several since the last look one line is enough.
+            new = [
+                event
+                for event, next_one in zip(new, [*new[1:], None], strict=True)
+                if next_one is None or not event.kind == next_one.kind == "epoch"
+            ]
         self.seq = new[-1].seq
         with self.lines:
             for event in new[-_MOST_LINES:]:
@@ -225,8 +214,9 @@ class Log:
                 if text:
                     tag("div", text)
         lines = list(self.lines)
-        for old in lines[: max(0, len(lines) - _MOST_LINES)]:
-            old.delete()
+        if len(lines) > _MOST_LINES + _SPARE_LINES:
+            for old in lines[:-_MOST_LINES]:
+                old.delete()
 
 
 def line_of(event: Event) -> str:

@@ -17,6 +17,7 @@ from tellapart.web.visit import Visit
 #: A project's pages: key, text, last part of the address.
 TABS = (
     ("pictures", texts.TAB_PICTURES, "pictures"),
+    ("curation", texts.TAB_CURATION, "curation"),
     ("model", texts.TAB_MODEL, "model"),
     ("network", texts.TAB_NETWORK, "network"),
 )
@@ -79,7 +80,7 @@ def project_page(
 ) -> Iterator[None]:
     """A page of one project: its title as the `<h1>`, and the line of its pages.
 
-    `tab`: `pictures`, `model`, `network` or `run`; `network`: whether it trains a network.
+    `tab`: `pictures`, `curation`, `model`, `network` or `run`; `network`: whether it trains one.
     """
     part = texts.TAB_RUN if tab == "run" else next(text for key, text, _ in TABS if key == tab)
     with page(visit, f"{part} · {title}", here="projects", assets=assets):

@@ -191,6 +191,8 @@ def words_problem(words: list[str]) -> str:
 
 async def _recipe_of(visit: Visit, words: list[str], asked: Asked) -> Mapping[str, Any]:
     options: dict[str, Any] = {"per_class": asked.per_class} if asked.per_class else {}
+    if asked.without:
+        options["without"] = list(asked.without)
     title = ", ".join(words)
     if len(title) <= _LONGEST_TITLE:
         options["title"] = title

@@ -52,6 +52,8 @@ SCRIPT = {
     "changes": "N pictures change sides.",
     "changes_one": "1 picture changes sides.",
     "no_changes": "No picture changes sides.",
+    "would_go": "Would be set aside, such as",
+    "would_stay": "Would be kept, such as",
     "off": "off",
 }
 
@@ -87,6 +89,10 @@ SLIDERS = {
     "min_entropy": ("Least detail", "Plainer pictures are set aside, in bits."),
     "near_duplicate_bits": ("Look-alikes by pattern", "Higher: more count as the same, in bits."),
     "near_duplicate_cosine": ("Look-alikes by content", "Lower: more count as the same."),
+    "near_duplicate_likeness": (
+        "Look-alikes laid over each other",
+        "Lower: more crops, mirrored and marked copies count as the same; 1 is off.",
+    ),
     "off_topic": ("Fit to the class", "Pictures that fit less are set aside; 1 is typical."),
     "mislabelled": ("Doubtful class", "Chance of its class below which a picture is doubted."),
     "max_blur": ("Most blur", "More blurred pictures are set aside."),
@@ -127,6 +133,7 @@ FACT_SOURCE = "Found by"
 FACT_PAGE = "Page"
 FACT_CREATOR = "Creator"
 FACT_LICENSE = "Licence"
+FACT_UNKNOWN = "unknown: stays out of bundles and exports"
 FACT_SIZE = "Size"
 FACT_SPLIT = "Part"
 FACT_WHY = "Why"

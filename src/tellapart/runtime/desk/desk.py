@@ -5,10 +5,10 @@ from __future__ import annotations
 from tellapart.runtime.desk.me import Me
 from tellapart.runtime.desk.models import Models
 from tellapart.runtime.desk.networks import Networks
-from tellapart.runtime.desk.thresholds import Thresholds
+from tellapart.runtime.desk.workbench import Workbench
 
 
-class Desk(Thresholds, Models, Networks, Me):
+class Desk(Workbench, Models, Networks, Me):
     """What one account may see and do. Made by `runtime.entrance.Desks.of(account)`.
 
     Raises `NotFoundError` for what is not there or not this account's, `InputError` and

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from tellapart import registry
@@ -49,7 +48,9 @@ class Projects(Pictures):
             recipe=uploads.hide(rows[0].recipe, self.uploads),
             counts=self.counts(name),
             thresholds={
-                key: getattr(recipe.curate, key) for key in type(recipe.curate).model_fields
+                key: getattr(recipe.curate, key)
+                for key in type(recipe.curate).model_fields
+                if key != "features"
             },
             changed=self._changed(name, catalog),
         )
@@ -154,10 +155,11 @@ class Projects(Pictures):
         if looking.changed_since(catalog, newest.created_at):
             return True
         try:
-            marked = self.mark(name).stat().st_mtime
+            # Files, as the catalog's times are whole seconds, and people are as quick as that.
+            packaged = (self.settings.projects_dir / name / "versions" / newest.file).stat()
+            return self.mark(name).stat().st_mtime_ns > packaged.st_mtime_ns
         except OSError:
             return False
-        return marked > datetime.fromisoformat(newest.created_at).timestamp() + 1
 
     # -- inside -----------------------------------------------------------------------------
 

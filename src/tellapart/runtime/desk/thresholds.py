@@ -17,6 +17,7 @@ _SPANS: dict[str, tuple[float, float, float]] = {
     "min_entropy": (0, 8, 0.1),
     "near_duplicate_bits": (0, 32, 1),
     "near_duplicate_cosine": (0, 1, 0.01),
+    "near_duplicate_likeness": (0.5, 1, 0.01),
     "off_topic": (0, 1, 0.01),
     "mislabelled": (0, 1, 0.005),
     "max_blur": (0, 1, 0.01),
@@ -37,6 +38,8 @@ class Thresholds(Projects):
             return []
         found = []
         for name, field in Curate.model_fields.items():
+            if name not in _SPANS:
+                continue  # no threshold
             low, high, step = _SPANS[name]
             kinds = get_args(field.annotation)
             found.append(
@@ -64,7 +67,7 @@ class Thresholds(Projects):
         the project, `DataError` where nothing is measured yet.
         """
         for name in thresholds:
-            if name not in Curate.model_fields:
+            if name not in _SPANS:
                 raise _unknown(name)
         opened = self.open(project)
         check(with_changes(asked(opened.recipe), {"curate": dict(thresholds)}))
@@ -92,9 +95,9 @@ class Thresholds(Projects):
 
 
 def _unknown(name: str) -> RecipeError:
-    near = guess(name, list(Curate.model_fields))
+    near = guess(name, list(_SPANS))
     return RecipeError(
         f"There is no threshold {name[:80]!r}.",
-        expected=f"some of {', '.join(Curate.model_fields)}",
+        expected=f"some of {', '.join(_SPANS)}",
         do=f"Did you mean {near!r}?" if near else "Correct the name.",
     )

@@ -40,8 +40,16 @@ def told(
 ) -> Faces | None:
     """What the report says of faces; None without a detector, or without a picture.
 
-    `vectors_in` gives the features of the `kept` pictures in another view. Nothing of a single
-    picture is kept.
+    `vectors_in` gives the features of the `kept` pictures in another view.
+    """
+    counted = looked(context, kept)
+    return None if counted is None else Faces(*counted, _views(context, model, kept, vectors_in))
+
+
+def looked(context: StepContext, kept: Sequence[PictureRow]) -> tuple[int, int] | None:
+    """How many of the `kept` pictures were looked at for faces, and how many had one.
+
+    None without a detector, or without a picture. Nothing of a single picture is kept.
     """
     found = detector(context)
     if found is None or not kept:
@@ -59,7 +67,7 @@ def told(
 
     with ThreadPoolExecutor(max(1, context.settings.worker_threads)) as pool:
         looks = [look for look in pool.map(has_face, chosen) if look is not None]
-    return Faces(len(looks), sum(looks), _views(context, model, kept, vectors_in))
+    return len(looks), sum(looks)
 
 
 def _views(

@@ -18,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart import images
-from tellapart.catalog import PictureRow
+from tellapart.catalog import PictureRow, robots
 from tellapart.catalog.catalog import count
 from tellapart.learn import backbone, features, measuring, metrics, trained
 from tellapart.recipe import canonical
 from tellapart.report import ReportData
+from tellapart.report.collecting import Collecting
 from tellapart.report.ladder import rungs
 from tellapart.report.outlook import Outlook
 from tellapart.report.page import render
 from tellapart.report.plots import write_plots
 from tellapart.report.tuning import tuning
-from tellapart.steps import Progress, StepContext, fingerprint
+from tellapart.steps import Progress, StepContext, fingerprint, rounds
 from tellapart.steps.evaluate import faces, figures, outlook, reasons, showing, telling, writing
 from tellapart.steps.evaluate.writing import METRICS, PUBLIC_REPORT, REPORT
 from tellapart.steps.explaining import Explainer
@@ -36,7 +37,7 @@ from tellapart.store.files import FileStore, write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same head and pictures would give another report.
-VERSION = 5
+VERSION = 6
 #: Figures of the summary; `metrics.json` holds all.
 _HEADLINE = (*metrics.HEADLINE, "with_doubtful")
 #: Verdicts that may take out a picture because the model finds it hard.
@@ -162,6 +163,8 @@ def _measured(
     context.progress(Progress(STEP, len(kept), len(kept), "faces"))
     seen = faces.told(context, model, kept, lambda view: _features(context, net, kept, view))
     wanted = context.recipe.train.refuse
+    standing = rounds.read(context) if context.recipe.in_rounds else None
+    collected = Collecting.of(standing.told() if standing else None)
     shots = showing.Shots(context.settings)
     surest = found["confident_errors"] if found else []
 
@@ -179,10 +182,12 @@ def _measured(
             mistakes=showing.mistakes(show, test, answers, surest),
             asides=showing.asides(show, rows),
             licenses=telling.license_rows(kept),
+            may_i=telling.may_i(kept, robots.noted(context.catalog)),
             choices=telling.choices(context.recipe),
             training=telling.training(model),
             ladder=rungs(model.facts, private=not only_free),
             outlook=more,
+            collecting=collected,
             because=reasons.shown(show, because, remarks),
             tuning=tuning(model.facts, private=not only_free),
             faces=seen,

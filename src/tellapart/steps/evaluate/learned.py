@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tellapart.bundle import licenses
-from tellapart.catalog import PictureRow
+from tellapart.catalog import PictureRow, robots
 from tellapart.datasets import FACTS
 from tellapart.errors import DataError
 from tellapart.learn import metrics, outcome
@@ -29,10 +29,12 @@ from tellapart.report import Shot
 from tellapart.report.learned import LearnedData
 from tellapart.report.learned_page import render
 from tellapart.report.learned_plots import write_plots
+from tellapart.report.people import Faces
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.evaluate import (
     comparing,
     examples,
+    faces,
     figures,
     looking,
     showing,
@@ -45,7 +47,7 @@ from tellapart.store.files import write_file
 
 STEP = "evaluate"
 #: Raise it whenever the same outcome and samples would give another report.
-VERSION = 3
+VERSION = 4
 _HEADLINE = (*metrics.HEADLINE, "finished", "epochs")
 #: Licences of data sets by name whose samples a report may show, besides what `licenses` knows.
 _FREE = ("mit",)
@@ -116,6 +118,7 @@ def _inputs(
             "pictures": [_shown(row) for row in rows if row.status not in ("pending", "surplus")],
             "set_aside": _set_aside(context, rows),
             "notes": writing.earlier_notes(context),
+            **({"detector": eyes.sha256} if rows and (eyes := faces.detector(context)) else {}),
         }
     )
 
@@ -169,6 +172,8 @@ def _data(
         set_aside=_set_aside(context, rows),
         origin=_origin(context, rows),
         training=telling.learned(facts, private=True),
+        faces=_faces(context, rows),
+        may_i=telling.may_i(_kept(rows), robots.noted(context.catalog)),
         choices=telling.choices(context.recipe),
         notes=_once([*writing.earlier_notes(context), *told]),
     )
@@ -252,8 +257,17 @@ def _origin(context: StepContext, rows: Sequence[PictureRow]) -> list[tuple[str,
     facts = FACTS.get(context.recipe.dataset or "")
     if facts is not None:
         return [("Data set", facts.name), ("What it is", facts.about), ("License", facts.license)]
-    kept = [row for row in rows if row.status == "ok" and row.kept]
-    return [(f"{name}, {n} pictures", asks) for _, name, n, asks in telling.license_rows(kept)]
+    shown = telling.license_rows(_kept(rows))
+    return [(f"{name}, {n} pictures", asks) for _, name, n, asks in shown]
+
+
+def _kept(rows: Sequence[PictureRow]) -> list[PictureRow]:
+    return [row for row in rows if row.status == "ok" and row.kept]
+
+
+def _faces(context: StepContext, rows: Sequence[PictureRow]) -> Faces | None:
+    counted = faces.looked(context, _kept(rows))
+    return None if counted is None else Faces(*counted)
 
 
 def _may_pass_on(dataset: str) -> bool:
@@ -293,6 +307,7 @@ def _table(data: LearnedData, found: Outcome, samples: Samples) -> dict[str, Any
         "classes": list(data.classes),
         "samples": {name: dict(row) for name, row in data.counts.items()},
         "set_aside": dict(data.set_aside or {}),
+        **({"faces": asdict(data.faces)} if data.faces else {}),
         "notes": list(data.notes),
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tellapart.bundle import licenses
+from tellapart.bundle.card import license_answers
 from tellapart.catalog import PictureRow
 from tellapart.learn.trained import Trained
 from tellapart.recipe import Recipe, canonical, resolve
@@ -182,6 +183,28 @@ def license_rows(rows: Sequence[PictureRow]) -> list[tuple[str, str, int, str]]:
     found = Counter(licenses.read(row.license).code for row in rows)
     order = sorted(found, key=lambda code: (-found[code], code))
     return [(code, licenses.read(code).title, found[code], _asks(code)) for code in order]
+
+
+def may_i(
+    rows: Sequence[PictureRow], ignored: Mapping[str, tuple[str, str]] | None = None
+) -> list[tuple[str, str]]:
+    """What the pictures' licences come to for whoever uses the model: as the card says it.
+
+    `ignored`: hosts whose robots.txt was left aside by the user's named act, and when.
+    """
+    counts = licenses.counts(row.license for row in rows)
+    kinds = {code: licenses.read("" if code == licenses.UNKNOWN else code) for code in counts}
+    found = []
+    for line in license_answers(counts, kinds) if rows else ():
+        plain = line.removeprefix("- ").replace("`", "")
+        lead, bold, words = plain.removeprefix("**").partition("**")
+        found.append((lead, words.strip()) if bold else ("", plain))
+    for host, (first, _) in (ignored or {}).items():
+        when = first.partition("T")[0]
+        found.append(
+            ("robots.txt left aside.", f"That of {host}, as the user asked by name, since {when}.")
+        )
+    return found
 
 
 def _asks(code: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tellapart.bundle import dataset, faces
+from tellapart.bundle import croissant, dataset, faces
 from tellapart.bundle.card import card
 from tellapart.bundle.learned_card import card as learned_card
 from tellapart.bundle.manifest import HEAD_FORMAT, to_json
@@ -66,6 +66,7 @@ def plan(context: StepContext) -> Plan:
     backbone = backbones.of(work, trained.facts, context.settings.cache_dir)
     data = dataset.build(entries(context))
     facts = _facts(context, trained, backbone, data)
+    data = croissant.added(data, context.recipe.name, facts.get("people"))
     files: dict[str, Content] = {
         **runtime_files(embedded=_is_plain(backbone), faces=_sees_faces(context)),
         **data.files,
@@ -171,7 +172,7 @@ def _facts(
         "golden": golden_items(golden, data.included),
         "metrics": {name: measured[name] for name in HEADLINE if name in measured},
         "data": data.summary,
-        **_people(measured),
+        **people(measured),
         "recipe": canonical(recipe),
         "reasons": dict(sorted(reasons.items())),
         "licenses": {
@@ -188,7 +189,7 @@ def _facts(
     }
 
 
-def _people(measured: Mapping[str, Any]) -> dict[str, Any]:
+def people(measured: Mapping[str, Any]) -> dict[str, Any]:
     """How many pictures were looked through for faces and had one, where that was done."""
     found = measured.get("faces")
     if not found:

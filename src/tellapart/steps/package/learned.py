@@ -15,7 +15,7 @@ from typing import Any
 
 import onnx
 
-from tellapart.bundle import dataset
+from tellapart.bundle import croissant, dataset
 from tellapart.bundle.manifest import FORMAT, to_json
 from tellapart.bundle.standalone import runtime_files
 from tellapart.bundle.verify import labels_text
@@ -33,6 +33,7 @@ from tellapart.steps.package.content import (
     entries,
     golden_items,
     libraries,
+    people,
 )
 from tellapart.steps.samples import Samples, gather
 
@@ -76,7 +77,10 @@ def plan(context: StepContext) -> Plan:
     found = outcome.load(work)
     samples = gather(context)
     model = work / "model.onnx"
-    data = dataset.build(entries(context)) if context.recipe.data_kind == "pictures" else None
+    data = None
+    if context.recipe.data_kind == "pictures":
+        seen = people(_read(work / "metrics.json")).get("people")
+        data = croissant.added(dataset.build(entries(context)), context.recipe.name, seen)
     formats = _read(work / "formats.json")
     facts = _facts(context, found, samples, data, formats)
     files: dict[str, Content] = {
@@ -133,6 +137,7 @@ def _facts(
         "network": _portable(network) if network else None,
         "formats": _portable(_bounded(formats)),
         "data": about,
+        **people(measured),
         "recipe": canonical(recipe),
         "reasons": dict(sorted(reasons.items())),
         "licenses": {"program": "Apache-2.0", "data": about["licenses"]},

@@ -57,7 +57,9 @@ class Viewer extends HTMLElement {
     this.facts.replaceChildren();
     this.fact(words.fact_title, data.title);
     this.fact(words.fact_creator, data.creator);
-    this.fact(words.fact_license, license.toUpperCase(), data.license_url);
+    if (license) this.fact(words.fact_license, license.toUpperCase(), data.license_url);
+    // Of a picture of the web, what is not known is somebody's right.
+    else if (data.page_url) this.fact(words.fact_license, words.fact_unknown, "", "trouble");
     this.fact(words.fact_page, this.host(data.page_url), data.page_url);
     this.fact(words.fact_source, [data.source, data.query].filter(Boolean).join(": "));
     this.fact(words.fact_size, size);
@@ -73,12 +75,13 @@ class Viewer extends HTMLElement {
     }
   }
 
-  fact(name, value, link = "") {
+  fact(name, value, link = "", kind = "") {
     if (!value) return;
     const term = document.createElement("dt");
     term.textContent = name;
     const told = document.createElement("dd");
     told.textContent = value;
+    told.className = kind;
     if (/^https?:/.test(link ?? "")) {
       const to = document.createElement("a");
       Object.assign(to, { href: link, rel: "noreferrer noopener", target: "_blank", textContent: value });
