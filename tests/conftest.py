@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from benchmarks import postgres
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
 os.environ.setdefault("TELLAPART_WORKER_NICE", "0")
 # Torch's waiting threads burn the cores that the other worker's tests need.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell's background job ignores Ctrl-C, and so would every command that a test starts and stops.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same examples in every run, so that a red test speaks of the change; others are searched for
+# with --hypothesis-profile=explore. No deadline: a machine at work is slow, not wrong.
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("same")
 
 _DEFAULT_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

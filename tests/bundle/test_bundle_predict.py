@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -151,6 +154,42 @@ def test_both_engines_agree(tiny_zip: Path, draw: Draw) -> None:
         )
 
 
+_WHERE_THREADS_RUN = """
+import os, sys, threading
+from pathlib import Path
+from tellapart.bundle import Bundle
+bundle = Bundle.load(sys.argv[1], engine="openvino", threads=1)
+data = Path(sys.argv[2]).read_bytes()
+done = threading.Event()
+def predict():
+    for _ in range(60):
+        bundle.predict([data] * 16)
+    done.set()
+threading.Thread(target=predict).start()
+seen = set()
+while not done.is_set():
+    for task in os.listdir("/proc/self/task"):
+        try:
+            seen.add(frozenset(os.sched_getaffinity(int(task))))
+        except ProcessLookupError:
+            pass
+print(len(seen))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="asks for a thread's cores")
+def test_no_thread_is_bound_to_one_core(tiny_zip: Path, draw: Draw, tmp_path: Path) -> None:
+    """Processes of one thread each were all bound to the same core, and half as fast."""
+    pytest.importorskip("openvino")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("this process may use one core only")
+    picture = tmp_path / "red.png"
+    picture.write_bytes(draw("red"))
+    words = [sys.executable, "-c", _WHERE_THREADS_RUN, str(tiny_zip), str(picture)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["1"]
+
+
 def test_an_unknown_engine_is_said(tiny_zip: Path) -> None:
     with pytest.raises(InputError, match="cuda"):
         Bundle.load(tiny_zip, engine="cuda")  # type: ignore[arg-type]
@@ -241,3 +280,25 @@ def test_a_model_without_the_outputs_is_said(tmp_path: Path, tiny_files: Maker, 
     write_zip(path, {**tiny_files(), "model.onnx": model.SerializeToString()})
     with pytest.raises(VerificationError, match="does not run"):
         Bundle.load(path).predict(draw("red"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are bound on Linux alone")
+def test_no_more_threads_than_cores_that_are_allowed(tiny_files: Maker, tmp_path: Path) -> None:
+    """As in a container: threads beyond would be bound to cores that it may not use."""
+    model = tmp_path / "model.onnx"
+    model.write_bytes(tiny_files()["model.onnx"])
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from tellapart.bundle.session import Session\n"
+        "data = Path(sys.argv[1]).read_bytes()\n"
+        "Session(data, engine='onnxruntime', threads=1)\n"
+        "one = len(os.listdir('/proc/self/task'))\n"
+        "kept = Session(data, engine='onnxruntime')\n"
+        "print(len(os.listdir('/proc/self/task')) - one)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(model)], capture_output=True, text=True, timeout=60
+    )
+    assert (found.stdout.strip(), found.stderr) == ("0", "")

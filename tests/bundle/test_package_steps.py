@@ -229,6 +229,7 @@ def test_the_bundle_holds_what_it_promises(zipped: Path) -> None:
         "SHA256SUMS",
         "__main__.py",
         "dataset/ATTRIBUTION.csv",
+        "dataset/croissant.json",
         "dataset/withheld.csv",
         "labels.txt",
         "manifest.json",
@@ -334,6 +335,7 @@ def test_its_data_set_reads_back_with_labels_and_splits(zipped: Path, tmp_path: 
         assert hit.creator == '=Ann "A", B'
     assert sorted(path.name for path in folder.iterdir()) == [
         "ATTRIBUTION.csv",
+        "croissant.json",
         "test",
         "train",
         "withheld.csv",

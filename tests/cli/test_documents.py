@@ -28,14 +28,17 @@ def commands() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
-        found |= {f"{name} {k}": c for k, c in inner.items()} if inner else {name: command}
+        # `curate` alone is its own first verb.
+        default = getattr(command, "default", None)
+        named = {name if k == default else f"{name} {k}": c for k, c in (inner or {}).items()}
+        found |= named or {name: command}
     return found
 
 
 def sections() -> dict[str, str]:
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     parts = re.split(r"^### `tellapart ([^`]+)`$", text, flags=re.M)
-    groups = "recipe|weights|service|accounts|runs|deck"
+    groups = "recipe|weights|service|accounts|runs|deck|curate|sources"
     return {
         re.match(rf"(({groups}) )?[a-z]+", title)[0]: body.split("\n## ")[0]  # type: ignore[index]
         for title, body in zip(parts[1::2], parts[2::2], strict=True)

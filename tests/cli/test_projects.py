@@ -215,6 +215,18 @@ def test_the_doctor_finds_what_is_wrong(
     assert {"python", "tellapart", "packages", "home", "disk", "database"} <= set(by_name)
     assert "agree within" in by_name["engines"]["what"]
     assert "numpy" in by_name["packages"]["what"]
+    assert "decks" not in by_name
+
+    from tellapart.learn import engine
+
+    monkeypatch.setattr(engine, "_has_bf16", lambda: False)
+    monkeypatch.setenv("TELLAPART_SIGHT_PRECISION", "bf16")
+    found = {check["name"]: check for check in ask_json(capsys, "doctor")["checks"]}["decks"]
+    assert found["ok"] is None and found["what"].startswith("look in fp32: ")
+    monkeypatch.setenv("TELLAPART_SIGHT_PRECISION", "fp16")
+    code, _, err = ask(capsys, "doctor")
+    assert code != 0 and "TELLAPART_SIGHT_PRECISION" in err
+    monkeypatch.delenv("TELLAPART_SIGHT_PRECISION")
 
     blocked = tmp_path / "file"
     blocked.write_text("in the way")

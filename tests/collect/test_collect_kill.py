@@ -31,10 +31,10 @@ _SLOTS = 4
 
 
 @pytest.fixture
-def killed(home: Path) -> Callable[[PictureWeb, float | None], int]:
-    """Collects in a process of its own, killed after some seconds (None: let finish)."""
+def killed(home: Path) -> Callable[[PictureWeb, int | None], int]:
+    """Collects in a process of its own, killed after so many requests (None: let finish)."""
 
-    def run(web: PictureWeb, seconds: float | None) -> int:
+    def run(web: PictureWeb, requests: int | None) -> int:
         environment = {
             **os.environ,
             "TELLAPART_HOME": str(home),
@@ -43,17 +43,20 @@ def killed(home: Path) -> Callable[[PictureWeb, float | None], int]:
             "TELLAPART_MAX_PER_HOST": str(_SLOTS),
         }
         process = subprocess.Popen([sys.executable, "-c", _CLIENT], env=environment)
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            return process.wait(10)
+        if requests is None:
+            return process.wait(60)
+        end, until = time.monotonic() + 60, sum(web.requests.values()) + requests
+        while process.poll() is None and sum(web.requests.values()) < until:
+            assert time.monotonic() < end
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        return process.wait(10)
 
     return run
 
 
 def test_a_kill_repeats_at_most_what_was_in_flight(
-    at: Callable[..., Any], killed: Callable[[PictureWeb, float | None], int], tmp_path: Path
+    at: Callable[..., Any], killed: Callable[[PictureWeb, int | None], int], tmp_path: Path
 ) -> None:
     rng = random.Random(3)
     with PictureWeb(["apple", "boat"], n=60, size=(48, 36), faults=False, delay=0.02) as web:
@@ -64,16 +67,16 @@ def test_a_kill_repeats_at_most_what_was_in_flight(
         bench = at(web)
         _project(bench, recipe)
         kills = 0
-        for _ in range(6):
+        for _ in range(3):
             committed = _paths(bench)
             before = web.requests.copy()
-            code = killed(web, 0.9 + rng.random() * 0.5)
+            code = killed(web, rng.randrange(4, 40))
             time.sleep(0.1)
             assert not committed & set(web.requests - before)
             if code == 0:
                 break
             kills += 1
-        assert killed(web, 60) == 0
+        assert killed(web, None) == 0
         files = Counter({k: v for k, v in web.requests.items() if k.startswith("/files")})
     assert kills >= 1
     assert sum(files.values()) - 100 <= kills * _SLOTS

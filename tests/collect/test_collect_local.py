@@ -9,7 +9,7 @@ import pytest
 from tellapart.demo.drawing import draw, write_folder
 from tellapart.demo.picture_web import PictureWeb
 from tellapart.errors import DataError, InputError
-from tellapart.steps.collect import local
+from tellapart.steps.collect import scanning
 
 At = Callable[..., Any]
 
@@ -23,13 +23,13 @@ def folder(tmp_path: Path) -> Path:
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of files that were read; the reading itself goes on as ever."""
     names: list[str] = []
-    real = local.read_local
+    real = scanning.read_local
 
     def watch(row: Any) -> Any:
         names.append(Path(row.path).name)
         return real(row)
 
-    monkeypatch.setattr(local, "read_local", watch)
+    monkeypatch.setattr(scanning, "read_local", watch)
     return names
 
 

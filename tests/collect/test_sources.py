@@ -99,7 +99,7 @@ def hit_of(license_code: str, **more: Any) -> dict[str, Any]:
     return {"url": "https://x.org/a.jpg", "license": license_code, "title": None, **more}
 
 
-@pytest.mark.parametrize("results", [None, "x", [], [1, None, {}], [{"url": 5}]])
+@pytest.mark.parametrize("results", [[], [1, None, {}], [{"url": 5}]])
 def test_openverse_survives_odd_answers(
     web: PictureWeb, of: Callable[..., Settings], results: Any
 ) -> None:
@@ -107,7 +107,25 @@ def test_openverse_survives_odd_answers(
     web.script("/v1/images/", Answer(200, b'{"results": []}'))
     hits, error = search(Openverse, of(web), "apple", 20)
     assert {hit.problem for hit in hits} <= {"no_url"} and error is None
-    assert len(hits) == (len(results) if isinstance(results, list) else 0)
+    assert len(hits) == len(results)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "body"),
+    [
+        *(
+            (Openverse, "/v1/images/", body)
+            for body in (b"{}", b'{"results": "x"}', b'{"hits": []}')
+        ),
+        *((Commons, "/w/api.php", body) for body in (b"{}", b"[]", b'{"query": {"pages": {}}}')),
+    ],
+)
+def test_an_answer_of_another_shape_is_not_taken_for_none(
+    web: PictureWeb, of: Callable[..., Settings], kind: type[Source], path: str, body: bytes
+) -> None:
+    web.script(path, Answer(200, body))
+    hits, error = search(kind, of(web), "apple", 20)
+    assert hits == [] and error is not None and error.reason == "bad_answer"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +207,9 @@ def test_commons_waits_when_the_service_lags(web: PictureWeb, of: Callable[..., 
     assert hits == [] and error is not None and error.reason == "rate_limited"
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"query": {"pages": [1, {}]}}', b'{"query": []}'])
+@pytest.mark.parametrize(
+    "body", [b'{"batchcomplete": true}', b'{"query": {"pages": [1, {}]}}', b'{"query": []}']
+)
 def test_commons_survives_odd_answers(
     web: PictureWeb, of: Callable[..., Settings], body: bytes
 ) -> None:

@@ -12,6 +12,7 @@ from tellapart.demo.drawing import WORDS, draw, draw_card, write_folder
 from tellapart.errors import DataError
 from tellapart.learn import measuring
 from tellapart.steps import curate
+from tellapart.steps.curate.telling import same_limits
 
 A, B = WORDS[0], WORDS[1]
 
@@ -138,3 +139,15 @@ def test_a_file_that_went_away_is_asked_for_again(tmp_path: Path, project):
     lost.write_bytes(data)
     made.curate()
     assert by_name(made)[lost.name].kept
+
+
+def test_a_threshold_that_was_unknown_then_asks_no_test_picture_anew(faulty: Path, project):
+    with project(faulty) as found:
+        found.curate()
+        context = found.context()
+        last = context.catalog.finished("curate")
+        assert last is not None and same_limits(context, last)
+        without = {k: v for k, v in last["thresholds"].items() if k != "near_duplicate_likeness"}
+        assert same_limits(context, {"thresholds": without})
+        assert not same_limits(context, {"thresholds": {**without, "min_side": 1}})
+        assert not same_limits(context, {})

@@ -79,6 +79,18 @@ def test_a_class_named_train_is_a_class(tmp_path: Path) -> None:
     }
 
 
+def test_a_class_called_like_a_picture_is_a_class(tmp_path: Path) -> None:
+    for name in ("a.png", "b"):
+        picture(tmp_path / "plain" / name / "1.jpg")
+        picture(tmp_path / "split" / "train" / name / "1.jpg")
+        picture(tmp_path / "split" / "test" / name / "1.jpg")
+    for folder in ("plain", "split"):
+        hits = list(ImageFolder().read(tmp_path / folder))
+        assert {hit.label for hit in hits} == {"a.png", "b"}
+        assert not any(hit.problem for hit in hits)
+        assert {hit.split for hit in hits} == ({None} if folder == "plain" else {"train", "test"})
+
+
 def test_pictures_beside_split_folders_are_refused_not_lost(tmp_path: Path) -> None:
     picture(tmp_path / "train/cat/1.jpg")
     picture(tmp_path / "test/cat/2.jpg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -110,6 +111,57 @@ def test_four_threads_hammer_one_engine(
         thread.join(60)
         assert not thread.is_alive(), "the engine hangs"
     assert failures == []
+
+
+needs_bf16 = pytest.mark.skipif(
+    not (importlib.util.find_spec("openvino") and engine._has_bf16()),
+    reason="OpenVINO, or bf16 on this CPU, is not here",
+)
+
+
+@needs_bf16
+def test_bf16_runs_where_it_agrees(model: bytes, tmp_path: Path, batch: np.ndarray) -> None:
+    plain = Engine(model, threads=1, cache_dir=tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    half = Engine(model, threads=1, cache_dir=tmp_path, precision="bf16")
+    assert (plain.precision, half.precision, half.name) == ("fp32", "bf16", "openvino")
+    assert "agrees with fp32" in half.reason
+    assert len([one for one in (tmp_path / "openvino").iterdir() if one not in before]) == 1
+    rows, exact = half.run(batch)["features"], plain.run(batch)["features"]
+    assert rows.dtype == np.float32 and not np.array_equal(rows, exact)
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(exact, axis=1)
+    assert ((rows * exact).sum(axis=1) / lengths).min() >= engine.AGREEMENT_BF16
+    again = Engine(model, threads=1, cache_dir=tmp_path)  # from its own cache, not from the other's
+    assert np.array_equal(again.run(batch)["features"], exact)
+    two = Engine(model, threads=2, cache_dir=tmp_path, callers=2, precision="bf16")
+    assert np.array_equal(two.run(batch[4:5])["features"], rows[4:5])
+
+
+@needs_bf16
+def test_bf16_that_differs_does_not_run(
+    model: bytes, cache: Path, batch: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = Engine(model, threads=1, cache_dir=cache).run(batch[:2])["features"]
+    monkeypatch.setattr(engine, "AGREEMENT_BF16", 1.1)
+    found = Engine(model, threads=1, cache_dir=cache, precision="bf16")
+    assert found.precision == "fp32" and "bf16 differs from fp32" in found.reason
+    assert np.array_equal(found.run(batch[:2])["features"], exact)
+
+
+def test_bf16_on_a_cpu_without_it(
+    model: bytes, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="without it the reason is another one")
+    monkeypatch.setattr(engine, "_has_bf16", lambda: False)
+    found = Engine(model, threads=1, cache_dir=cache, precision="bf16")
+    assert (found.precision, found.reason) == ("fp32", "the CPU has no bf16")
+
+
+def test_bf16_without_openvino(model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = Engine(model, threads=1, precision="bf16")
+    assert found.precision == "fp32"
+    assert found.reason == "bf16 needs OpenVINO; OpenVINO is not installed"
 
 
 def test_answers_stay_what_they_were(model: bytes, cache: Path, batch: np.ndarray) -> None:

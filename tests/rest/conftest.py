@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from PIL import Image
 
 from tellapart import rest
 from tellapart.accounts import Account, Accounts
+from tellapart.demo import drawing
 from tellapart.mail import Outbox
 from tellapart.project import Project
 from tellapart.recipe import check
@@ -100,13 +100,11 @@ def join(served: Served, name: str, role: str = "user") -> None:
 
 
 def draw(folder: Path, counts: dict[str, int]) -> Path:
-    """Class folders of drawn pictures, each another colour."""
-    for at, (label, number) in enumerate(counts.items()):
+    """Class folders of drawn pictures, a word of the drawings for each class."""
+    for (label, number), word in zip(counts.items(), drawing.WORDS, strict=False):
         (folder / label).mkdir(parents=True)
         for place in range(number):
-            image = Image.effect_noise((96, 64), 40 + place).convert("RGB")
-            image.paste((255 * (at % 2), 30 * place % 255, 90), (5 * place % 60, 8, 40, 40))
-            image.save(folder / label / f"{place}.png")
+            drawing.draw(word, place, (96, 64)).save(folder / label / f"{place}.png")
     return folder
 
 

@@ -62,6 +62,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/api/v1/projects/{project}/pictures/relabel"): {"ids": ["PICTURE"], "label": "apple"},
     ("POST", "/api/v1/projects/{project}/groups/{id}/overrule"): {"keep": None},
     ("POST", "/api/v1/projects/{project}/thresholds"): {"thresholds": {"min_side": 20}},
+    ("POST", "/api/v1/projects/{project}/curation/diff"): {"after": {"min_side": 20}},
+    ("POST", "/api/v1/projects/{project}/curation/acts"): {"verb": "keep", "ids": ["PICTURE"]},
+    ("POST", "/api/v1/projects/{project}/curation/acts/undo"): {},
+    ("POST", "/api/v1/projects/{project}/curation/acts/redo"): {},
+    ("POST", "/api/v1/projects/{project}/curation/queries"): {"label": "apple", "query": "fruit"},
     ("PUT", "/api/v1/me/password"): {"password": "a", "new": "b"},
     ("PUT", "/api/v1/me/email"): {"email": "x@example.org", "password": "a"},
     ("DELETE", "/api/v1/me"): {"password": "a"},
@@ -159,6 +164,7 @@ def _address(path: str, facts: dict[str, str]) -> str:
         "candidate": facts["candidate"],
         "position": "0",
         "secret": "token",
+        "key": "0123456789ab",
     }
     filled = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
     extra = {"/api/v1/projects/{project}/compare": "?first=1&second=1"}

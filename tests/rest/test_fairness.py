@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tellapart.errors import RequestError
-from tellapart.rest.fairness import Rates, Turns
+from tellapart.rest.fairness import REST, Rates, Turns
 
 
 def test_one_who_asks_once_does_not_wait_for_a_flood() -> None:
@@ -58,6 +59,52 @@ def test_floods_share_one_turn_while_others_ask() -> None:
 
     seen = asyncio.run(story())
     assert max(seen[5:]) <= 1  # the first ones meet what was begun before
+
+
+def test_those_who_press_rest_between_two_while_others_ask_and_are_called_again() -> None:
+    async def story() -> tuple[list[tuple[float, float]], bool]:
+        turns, worked = Turns(total=12, each=4), []
+        loop = asyncio.get_running_loop()
+
+        async def flood() -> None:
+            async with turns.turn("flood"):
+                began = loop.time()
+                await asyncio.sleep(0.01)
+                worked.append((began, loop.time()))
+
+        async def others(until: float) -> None:
+            while loop.time() < until:
+                async with turns.turn("calm"):
+                    pass
+                await asyncio.sleep(0.001)
+
+        asking = asyncio.create_task(others(loop.time() + 0.5))
+        floods = [asyncio.create_task(flood()) for _ in range(8)]
+        # Nobody asks any more after a while: those that still rest are called all the same.
+        done, _ = await asyncio.wait([asking, *floods], timeout=20)
+        return worked, len(done) == 9
+
+    worked, all_done = asyncio.run(story())
+    assert all_done and len(worked) == 8
+    together = [(one, after) for one, after in pairwise(worked[4:]) if one[0] < worked[0][0] + 0.3]
+    assert together
+    for (began, ended), (next_began, _) in together:
+        assert next_began - ended >= 0.9 * REST * (ended - began)
+
+
+def test_the_end_of_a_rest_holds_though_the_clock_is_behind_the_loops() -> None:
+    async def story() -> bool:
+        turns = Turns(total=12, each=4)
+        await turns.take("calm")
+        await turns.take("flood")
+        waiting = asyncio.create_task(turns.take("flood"))
+        await asyncio.sleep(0)
+        turns.give("flood")  # it rests now, and the other one waits
+        turns._resting += 1000  # as if the clock had not come so far when the loop calls
+        await asyncio.wait_for(waiting, 10)
+        return True
+
+    assert asyncio.run(story())
 
 
 def test_no_account_has_more_than_its_turns_though_nobody_else_asks() -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tellapart.catalog import Catalog, NewPicture, Outcome, Verdict
+from tellapart.recipe import Curate
 from tests.rest.conftest import Served, draw, make, upload
 
 BASE = "/api/v1/projects/garden"
@@ -167,6 +168,7 @@ def test_groups_are_dropped_whole(client: httpx.Client) -> None:
 def test_thresholds_decide_at_once_and_may_be_tried(client: httpx.Client) -> None:
     sliders = {one["name"]: one for one in client.get(f"{BASE}/thresholds").json()["items"]}
     assert sliders["min_side"]["value"] == 32 and sliders["max_blur"]["optional"]
+    assert {*sliders} == {*Curate.model_fields} - {"features"}  # that one is no threshold
     before = client.get(f"{BASE}/counts").json()
     tried = client.post(
         f"{BASE}/thresholds", json={"thresholds": {"min_side": 65}, "store": False}
@@ -179,7 +181,13 @@ def test_thresholds_decide_at_once_and_may_be_tried(client: httpx.Client) -> Non
     assert client.get(BASE).json()["recipe"]["curate"]["min_side"] == 65
     back = client.post(f"{BASE}/thresholds", json={"thresholds": {"min_side": 32}}).json()
     assert back["counts"]["kept"] == before["kept"]
-    for wrong in ({"min_side": -1}, {"min_sid": 4}, {"min_side": None}, {"off_topic": 7}):
+    for wrong in (
+        {"min_side": -1},
+        {"min_sid": 4},
+        {"min_side": None},
+        {"off_topic": 7},
+        {"features": 1},
+    ):
         answer = client.post(f"{BASE}/thresholds", json={"thresholds": wrong})
         assert answer.status_code == 422, answer.text
 

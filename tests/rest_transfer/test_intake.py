@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
+from tellapart.datasets.unpacking import Limits, unpack
 from tellapart.errors import InputError
 from tellapart.recipe import check
-from tellapart.runtime.intake import Limits, confine, unpack
+from tellapart.runtime.intake import confine
 
 PICTURE = b"\xff\xd8\xff\xe0 not really, but nobody looks into it here"
 

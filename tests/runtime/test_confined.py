@@ -48,6 +48,9 @@ def test_changes_of_a_recipe_are_read_from_the_accounts_uploads(
                 begin({"data": outside}, "retrain")
         with pytest.raises(InputError, match="names files of the server"):
             begin({"name": "made", "data": str(theirs)}, "make")
+        robots = {"name": "made", "classes": ["a", "b"], "ignore_robots": ["www.example.org"]}
+        with pytest.raises(InputError, match=r"robots\.txt"):
+            begin(robots, "make")
         sources = [{"folder": {"path": "accounts/u_eve/x:///data"}}]
         with pytest.raises(InputError, match="names files of the server"):
             begin({"name": "made", "classes": ["a", "b"], "sources": sources}, "make")

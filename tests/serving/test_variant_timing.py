@@ -28,7 +28,7 @@ from tellapart.serving import heldout, spawn, timing, variant
 from tellapart.serving.measured import Benchmark, Measured, Setup
 from tellapart.serving.timed_process import Group, common_rate
 from tellapart.serving.variant import Choice
-from tellapart.settings import Settings
+from tellapart.settings import Settings, cores
 
 Draw = Callable[..., bytes]
 HUES = {"blue": (20, 30, 220), "green": (30, 200, 40), "red": (230, 30, 20)}
@@ -171,7 +171,7 @@ def test_every_variant_is_compared_and_timed(
         assert {setup.batch for setup in one.rates} == {1, 2}
         assert one.decode == found.reference.decode and 0 < one.decode < 1
         workers = {setup.workers * setup.threads for setup in one.rates}
-        assert workers == {variant.cores()}
+        assert workers == {cores()}
     assert found.reference.faults == [] and found.reference.agreement.top1 == 1.0  # type: ignore[union-attr]
     assert [event[:2] for event in told] == [(n + 1, len(told)) for n in range(len(told))]
     assert any("17 pictures are few" in note for note in found.notes)

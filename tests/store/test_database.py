@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tellapart.catalog import Catalog, NewPicture
+from tellapart.catalog import Catalog, NewPicture, acts, undoing
 from tellapart.errors import BusyError, StorageError
 from tellapart.settings import Settings
 from tellapart.store import database, schema
@@ -20,7 +20,7 @@ from tellapart.store.migrations import HEAD, REVISIONS
 
 FROZEN = Path(__file__).parent / "frozen"
 #: Revisions that databases out there may be at; those between were never published alone.
-RELEASED = ("0001", "0002", "0003")
+RELEASED = ("0001", "0002", "0003", "0009")
 
 
 def _thaw(settings: Settings, revision: str) -> Path:
@@ -121,6 +121,30 @@ def test_a_frozen_old_database_opens_with_a_backup(settings: Settings, revision:
         assert connection.scalar(sa.select(sa.func.count()).select_from(schema.verdicts)) == 0
 
 
+def test_what_an_old_database_says_of_people_and_decks_stays(settings: Settings) -> None:
+    _thaw(settings, "0009")
+    engine = database.open_database(settings)
+    with database.reading(engine) as connection:
+        for table, count in (("accounts", 1), ("runs", 1), ("decks", 1), ("deck_actions", 1)):
+            counted = sa.select(sa.func.count()).select_from(schema.metadata.tables[table])
+            assert connection.scalar(counted) == count, table
+        candidates = schema.metadata.tables["deck_candidates"].c
+        asked = sa.select(candidates.ref, candidates.picked).order_by(candidates.ref)
+        assert [tuple(row) for row in connection.execute(asked)] == [("1", "by chance"), ("2", "")]
+
+
+def test_words_from_before_there_was_an_act_log_are_gone_back_to(settings: Settings) -> None:
+    _thaw(settings, "0009")
+    catalog = Catalog.open(database.open_database(settings), "fruit")
+    assert catalog.recipe["curate"] == {"min_side": 100}
+    _, pear, _ = catalog.pictures()
+    assert pear.overruled is True
+    acts.decide(catalog, {pear.id: False})
+    assert catalog.pictures()[1].overruled is False
+    undoing.undo(catalog)
+    assert catalog.pictures()[1].overruled is True
+
+
 def test_a_migration_that_fails_changes_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +210,7 @@ def test_an_open_database_does_not_import_alembic(settings: Settings) -> None:
 _WRITER = textwrap.dedent(
     """
     import sys
-    from tellapart.catalog import Catalog, NewPicture
+    from tellapart.catalog import Catalog, NewPicture, acts, undoing
     from tellapart.settings import Settings
     from tellapart.store.database import open_database
 
@@ -242,7 +266,7 @@ def test_a_database_held_too_long_is_busy(
 _FULL = textwrap.dedent(
     """
     import resource, sys
-    from tellapart.catalog import Catalog, NewPicture
+    from tellapart.catalog import Catalog, NewPicture, acts, undoing
     from tellapart.errors import StorageError
     from tellapart.settings import Settings
     from tellapart.store.database import open_database

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tellapart.errors import InputError
-from tellapart.learn.taste import Taste, Verdict, fit, gate
+from tellapart.learn.taste import Taste, Verdict, fit, follow, gate
 from tests.taste.conftest import Stream, stream
 
 
@@ -111,3 +111,19 @@ def test_sets_must_be_apart(made: Stream) -> None:
     taste = fit(made.labelled(np.arange(50)))
     with pytest.raises(InputError, match="c080"):
         gate(taste, taste, made.labelled(np.arange(60, 81)), made.labelled(np.arange(80, 120)))
+
+
+def test_a_head_whose_features_come_no_more_is_followed(made: Stream) -> None:
+    frozen, held = made.labelled(np.arange(100, 140)), made.labelled(np.arange(140, 200))
+    old = fit(made.labelled(np.arange(100)))
+    same = follow(old, old, frozen, held)
+    assert same.state == "live" and same.frozen.won == same.frozen.lost == 0
+    nothing = frozen.only(np.zeros(len(frozen), bool))
+    assert follow(old, old, nothing, nothing).state == "live"
+    said = made.likes.copy()
+    said[:100] = ~said[:100]
+    turned = follow(old, fit(made.labelled(np.arange(100), likes=said)), frozen, held)
+    assert turned.state == "refused" and turned.p is not None and turned.p <= turned.level
+    assert "worse beyond noise" in turned.why and "come no more" in turned.why
+    with pytest.raises(InputError, match="in the frozen test set and in the feedback"):
+        follow(old, old, frozen, frozen)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from tellapart.bundle.manifest import to_json
 from tellapart.bundle.verify import labels_text
 from tellapart.bundle.write import write_zip
 from tellapart.errors import InputError
-from tellapart.learn import backbone, features
+from tellapart.learn import backbone, engine, features
 from tellapart.learn.graph import assemble
 from tellapart.learn.taste import Sight, Taste
 from tellapart.settings import Settings
@@ -131,6 +133,37 @@ def test_one_network_for_all(config: Settings, sight: Sight, tmp_path: Path) -> 
     assert first is not sight and Sight.shared(config, path) is first
     bundle(tmp_path, ("no", "yes"))
     assert Sight.shared(config, path) is not first
+
+
+@pytest.fixture
+def half(config: Settings) -> Settings:
+    """The same with bf16, where it runs."""
+    if importlib.util.find_spec("openvino") is None or not engine._has_bf16():
+        pytest.skip("OpenVINO, or bf16 on this CPU, is not here")
+    return replace(config, sight_precision="bf16")
+
+
+def test_another_precision_is_another_key(config: Settings, sight: Sight, half: Settings) -> None:
+    picture = drawn("red")
+    before = sight.look([picture])[0].features
+    other = Sight.shared(half)
+    assert other is not sight and Sight.shared(half) is other and Sight.shared(config) is sight
+    assert (sight.precision, other.precision, other.note) == ("fp32", "bf16", "")
+    assert other.key == f"{sight.key}-bf16" and len(other.key) < 128
+    found = other.look([picture])[0].features
+    assert before is not None and found is not None and not np.array_equal(before, found)
+    after = sight.look([picture])[0].features
+    assert after is not None and np.array_equal(before, after)
+
+
+def test_bf16_that_does_not_run_is_said(
+    config: Settings, sight: Sight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="without it the reason is another one")
+    monkeypatch.setattr(engine, "_has_bf16", lambda: False)
+    found = Sight(replace(config, sight_precision="bf16"))
+    assert (found.precision, found.key) == ("fp32", sight.key)
+    assert found.note == "The network runs in fp32, not in bf16: the CPU has no bf16."
 
 
 def test_heat(sight: Sight) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tellapart.runtime import Event
 from tellapart.web import texts
 from tellapart.web.lists import ago
+from tellapart.web.live import epoch_of
 from tellapart.web.login import safe_target
-from tellapart.web.run_parts import duration, epoch_of, line_of
+from tellapart.web.run_parts import duration, line_of
 from tellapart.web.start import split_words, words_problem
 
 

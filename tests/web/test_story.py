@@ -82,7 +82,9 @@ def test_the_whole_story(
     _curate(page, words)
     _try(page, words, tmp_path)
     bundle = _download(page, tmp_path)
-    assert tellapart.Bundle.load(bundle).labels == words
+    found = tellapart.Bundle.load(bundle)
+    assert found.labels == words
+    assert found.manifest["recipe"]["without"] == ["logo", "white background"]
 
     mail = _mail(inbox, address)
     links = _links(mail, app.url)
@@ -106,6 +108,7 @@ def _type_the_words(page: Page, web: PictureWeb, words: tuple[str, str], address
     page.get_by_label("A picture to try").fill(web.url(good))
     page.get_by_text("More choices").click()
     page.get_by_label("Pictures of each").fill("16")
+    page.get_by_label("Not these").fill("logo, white background")
     _fits(page)
     page.get_by_role("button", name="Begin").click()
     page.wait_for_url("**/runs/r_*")

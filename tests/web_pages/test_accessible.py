@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.running_app import App
+from tellapart.web import texts_curation
 from tests.web_pages.conftest import PATIENCE
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ PAGES = [
     ("/projects/{project}/pictures?show=", ".tile img", ""),
     ("/projects/{project}/pictures?show=aside", ".tile img", ".slice li:first-child .more"),
     ("/projects/{project}/pictures?show=alike", ".alike-list section", ""),
+    *(
+        (f"/projects/{{project}}/curation?look={look}", ".seen > *", "")
+        for look, _ in texts_curation.LOOK
+    ),
     ("/projects/{project}/model", ".shots img", ".as-table summary"),
     ("/projects/{project}/network", ".empty", ""),
     ("/projects/nobody/model", "h1", ""),

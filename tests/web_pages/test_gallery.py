@@ -244,6 +244,7 @@ def test_sliders_tell_and_then_decide(
     page.wait_for_function(
         "document.querySelector('.changed').textContent.match(/[0-9]+ pictures/)"
     )
+    assert 1 <= page.locator(".examples img").count() <= 8  # some of those that would go
     with Project.open(wrong, app_settings) as opened:
         assert opened.recipe.curate.min_side != 241
     move(241, "input", "change")
