@@ -11,7 +11,7 @@ import traceback
 from benchmarks import HERE, RESULTS, WORK, Skipped, data_folder, machine
 
 #: Not figures of their own: parts that others run.
-PARTS = {"__init__", "__main__", "crowded", "postgres", "running_app", "test_small"}
+PARTS = {"__init__", "__main__", "browser_site", "crowded", "postgres", "running_app", "test_small"}
 
 
 def names() -> list[str]:

@@ -29,6 +29,9 @@ OFF = frozenset(
 #: With these a service says that it has not done an act. One that says so and has done it is
 #: believed: nobody could tell.
 SAYS_NOT_DONE = frozenset(("exhausted", "gone", "rate_limited_words"))
+#: Said at the entrance. The deck protocol is asked whether it was done after all before it is sent
+#: anew; the unofficial service cannot be asked, and is believed: counted as that, not as right.
+ENTRANCE = frozenset(("token_dead", "forbidden", "rate_limited"))
 PEOPLE = 4
 
 
@@ -124,6 +127,9 @@ def run(data: Path, small: bool) -> dict[str, Any]:
                 found = one(kind, fault, where, done)
                 found.pop("truth")
                 each[name] = found
+                if done and kind == "tinder" and fault in ENTRANCE:
+                    counted["believed, though done"] += 1
+                    continue
                 counted["right" if found["right"] else "wrong"] += 1
     return {"tried": len(each), **counted, "crashed": 0, "each": each}
 

@@ -8,7 +8,13 @@ turned round; no score of another may change in a single bit.
 Speed: candidates of small JPEGs (as a service's smallest processed files) are decoded, looked at
 and decided for changing people, the first picture above the threshold deciding; the next picture of
 all that are undecided is looked at together. Rounds of each kind take turns; medians are told, by
-the clock and by the processor's time (what two cores would do that have nothing else to do).
+the clock and by the processor's time (what two cores would do that have nothing else to do). Where
+the machine has it, the network runs in bf16 too, in turns with fp32; the heads are the same there,
+for a score costs the same.
+
+Precision: all pictures of the stream are looked at in fp32 and in bf16. Of the same labels of the
+same people a head is fitted to either; told is how often both decide alike of candidates that
+neither has seen, and how often each decides as the person would.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +34,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import main, need, spread
-from benchmarks.beside import tastes
+from benchmarks.beside import photographs, tastes
 from tellapart.learn.taste import Sight, Taste, fit
 from tellapart.settings import Settings
 
@@ -39,6 +46,8 @@ KINDS = {
     "2 pictures of 172×216": ((172, 216), 2),
 }
 _STREAM, _ROUNDS, _EACH, _TOGETHER = "mixed", 5, 600, 64
+#: People, and how many labels of each, on whom precisions are compared.
+_COMPARED, _LABELS = 100, (24, 100)
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
@@ -53,13 +62,17 @@ def run(data: Path, small: bool) -> dict[str, Any]:
         raw = b"".join(len(one).to_bytes(4, "big") + one for one in heads)
         (home / "heads").write_bytes(raw)
         speed = _speed(need(data / "caltech101_10"), heads, home, small)
+        sights = _sights(home)
+        memory = {sight.precision: _memory(home, sight.precision) for sight in sights}
+        precision: Any = _unlike(data, sights, small) if len(sights) > 1 else "no bf16 here"
         return {
             "people": people,
             "bytes a head": len(heads[0]),
-            "memory": _memory(home),
+            "memory": memory,
             "seconds a fit": round(fitted / people, 4),
             **_apart(shown, name, heads, candidates),
             "decisions a second, decoding included": speed,
+            "heads on bf16 beside heads on fp32": precision,
         }
 
 
@@ -81,7 +94,7 @@ def resident():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
 home = Path(sys.argv[1])
-sight = Sight.shared(Settings(home=home, threads=2))
+sight = Sight.shared(Settings(home=home, threads=2, sight_precision=sys.argv[2]))
 sight.look([(home / "one.jpg").read_bytes()])
 before = resident()
 raw, heads, at = (home / "heads").read_bytes(), [], 0
@@ -94,9 +107,9 @@ print(len(heads), before, resident())
 """
 
 
-def _memory(home: Path) -> dict[str, Any]:
+def _memory(home: Path, precision: str) -> dict[str, Any]:
     """Resident MB of a process with the network, and of one with all heads beside it."""
-    words = [sys.executable, "-c", _HOLD, str(home)]
+    words = [sys.executable, "-c", _HOLD, str(home), precision]
     found = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     return {
         "heads": int(found[0]),
@@ -138,28 +151,102 @@ def _speed(source: Path, heads: list[bytes], home: Path, small: bool) -> dict[st
     chosen = [files[at] for at in np.random.default_rng(0).permutation(len(files))[: 2 * each]]
     drawn = {size: [_small(file, size) for file in chosen] for size, _ in KINDS.values()}
     (home / "one.jpg").write_bytes(drawn[172, 216][0])
-    sight = Sight.shared(Settings(home=home, threads=2))
-    sight.look(drawn[172, 216][:16])
-    told: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    alone: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    looked: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    sights = _sights(home)
+    for sight in sights:
+        sight.look(drawn[172, 216][:16])
+    told: dict[str, list[dict[str, float]]] = {}
     for turn in range(rounds):
         for kind, (size, count) in KINDS.items():
-            pictures = drawn[size][: each * count]
-            start, worked = time.perf_counter(), time.process_time()
-            asked = _decide(sight, pictures, count, people, turn)
-            decided = len(pictures) / count
-            told[kind].append(decided / (time.perf_counter() - start))
-            alone[kind].append(2 * decided / (time.process_time() - worked))
-            looked[kind].append(asked / decided)
+            for sight in sights[:: 1 if turn % 2 else -1]:
+                pictures = drawn[size][: each * count]
+                start, worked = time.perf_counter(), time.process_time()
+                asked = _decide(sight, pictures, count, people, turn)
+                worked, start = time.process_time() - worked, time.perf_counter() - start
+                decided = len(pictures) / count
+                told.setdefault(f"{kind}, {sight.precision}", []).append(
+                    {
+                        "by the clock": decided / start,
+                        "by the processor's time": 2 * decided / worked,
+                        "pictures looked at each": asked / decided,
+                        "core-ms a picture": 1000 * worked / asked,
+                    }
+                )
     return {
         kind: {
-            "by the clock": spread(told[kind]),
-            "by the processor's time": spread(alone[kind]),
-            "pictures looked at each": round(looked[kind][0], 3),
+            what: spread([one[what] for one in rows])
+            if what.startswith("by")
+            else round(statistics.median(one[what] for one in rows), 3)
+            for what in rows[0]
         }
-        for kind in KINDS
+        for kind, rows in sorted(told.items())
     } | {"load before, of two cores": round(os.getloadavg()[0], 1)}
+
+
+def _sights(home: Path) -> list[Sight]:
+    """The network in fp32, and in bf16 where this machine has it."""
+    found = [
+        Sight.shared(Settings(home=home, threads=2)),
+        Sight.shared(Settings(home=home, threads=2, sight_precision="bf16")),
+    ]
+    return found if found[1].precision == "bf16" else found[:1]
+
+
+def _unlike(data: Path, sights: list[Sight], small: bool) -> dict[str, Any]:
+    """Heads on either precision's features: do they decide alike, and who is right how often?"""
+    name, each = ("caltech101_10", 12) if small else (_STREAM, None)
+    sets = tastes.SETS if name == "mixed" else (name,)
+    files = [file for one in sets for file in photographs.paths(data / one, each)]
+    y = tastes.stream(data, name, each).y
+    shown = [tastes.Stream(_looked(sight, files), y) for sight in sights]
+    alike = [
+        float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+        for a, b in zip(shown[0].features, shown[1].features, strict=True)
+    ]
+    return {
+        "pictures": len(files),
+        "cosine of a picture's features": spread(alike),
+        **{
+            f"{labels} labels": _compared(shown, name, labels, 6 if small else _COMPARED)
+            for labels in _LABELS[: 1 if small else None]
+        },
+    }
+
+
+def _looked(sight: Sight, files: list[Path]) -> np.ndarray:
+    rows: list[np.ndarray] = []
+    for start in range(0, len(files), _TOGETHER):
+        for look in sight.look([file.read_bytes() for file in files[start : start + _TOGETHER]]):
+            assert look.features is not None, look.problem
+            rows.append(look.features)
+    return np.stack(rows)
+
+
+def _compared(shown: list[tastes.Stream], name: str, labels: int, people: int) -> dict[str, Any]:
+    alike: list[float] = []
+    right: list[list[float]] = [[], []]
+    for seed in range(people):
+        decided: list[np.ndarray] = []
+        for at, one in enumerate(shown):
+            person = tastes.person(one, name, seed)
+            liked, passed = np.flatnonzero(person.likes), np.flatnonzero(~person.likes)
+            taught = np.concatenate([liked[: labels // 3], passed[: labels - labels // 3]])
+            rest = np.setdiff1d(np.arange(len(person.likes)), taught)
+            head = fit(person.labelled(taught))
+            right[at].append(person.right(head, rest))
+            decided.append(head.judge(person.pool(rest))[1] >= tastes.THRESHOLD)
+        alike.append(float((decided[0] == decided[1]).mean()))
+    less = [half - full for full, half in zip(*right, strict=True)]
+    return {
+        "people": people,
+        "decided alike": {"mean": round(statistics.mean(alike), 4), **spread(alike)},
+        "right on fp32, mean": round(statistics.mean(right[0]), 4),
+        "right on bf16, mean": round(statistics.mean(right[1]), 4),
+        "bf16 less fp32": {
+            "mean": round(statistics.mean(less), 4),
+            "standard error": round(statistics.stdev(less) / people**0.5, 4),
+            **spread(less),
+        },
+    }
 
 
 def _small(file: Path, size: tuple[int, int]) -> bytes:

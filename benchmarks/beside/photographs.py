@@ -39,9 +39,7 @@ def load(folder: Path, each: int | None = None) -> Photographs:
     # Kept between studies; the features are keyed by path, so the folder must not change.
     home = Path(tempfile.gettempdir()) / "tellapart-benchmarks"
     settings = replace(Settings.from_env(), home=home)
-    chosen: list[Path] = []
-    for kind in sorted({path.parent for path in folder.rglob("*.jpg")}):
-        chosen += sorted(kind.glob("*.jpg"))[:each]
+    chosen = paths(folder, each)
     parts = [path.relative_to(folder).parts for path in chosen]
     items = [(str(path), path.read_bytes) for path in chosen]
     net = backbone.embedded(settings.cache_dir)
@@ -51,3 +49,11 @@ def load(folder: Path, each: int | None = None) -> Photographs:
     classes, y = np.unique(np.array([part[-2] for part in parts]), return_inverse=True)
     splits = np.array([part[0] if len(part) > 2 else "" for part in parts])
     return Photographs(vectors, y, classes.tolist(), splits)
+
+
+def paths(folder: Path, each: int | None = None) -> list[Path]:
+    """The files of `load`, in its order."""
+    chosen: list[Path] = []
+    for kind in sorted({path.parent for path in folder.rglob("*.jpg")}):
+        chosen += sorted(kind.glob("*.jpg"))[:each]
+    return chosen

@@ -30,7 +30,8 @@ FAULTS = {
     "slow": "answers rightly, after `seconds`",
 }
 _STATUS = {"token_dead": 401, "forbidden": 403, "rate_limited": 429, "gone": 404, "error": 500}
-#: Faults that come from an entrance before the service: it never does what it was asked.
+#: Faults that come from an entrance before the service: it does not do what it was asked, unless
+#: `done` says that the entrance turned away the answer.
 ENTRANCE = ("token_dead", "forbidden", "rate_limited")
 
 

@@ -228,7 +228,9 @@ class Standin:
             fault = self._due(where)
             kind = fault.kind if fault is not None else ""
             does = where == "act" and (not kind or kind == "slow" or (fault and fault.done))
-            if kind in ENTRANCE or not self._admitted(asked, where):
+            if (kind in ENTRANCE and not (fault and fault.done)) or not self._admitted(
+                asked, where
+            ):
                 does = False
             right = self._right(asked, where, ref, action, key, does)
             done = bool(does and right[0] < 300 and ref and self._last_done == ref)
