@@ -19,6 +19,7 @@ from tellapart.policy.describing import inner_rows, rows
 from tellapart.policy.schema import Costs, Veto
 from tellapart.recipe.layers import KINDS
 from tellapart.recipe.schema import (
+    ClassOptions,
     Compile,
     Curate,
     Recipe,
@@ -89,6 +90,7 @@ def recipe_page() -> str:
     ]
     parts: list[tuple[str, str, type[BaseModel]]] = [
         ("Top level", "", Recipe),
+        ("classes.CLASS", "", ClassOptions),
         ("rules", "rules.", Rules),
         ("curate", "curate.", Curate),
         ("split", "split.", Split),
