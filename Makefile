@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench figures lock clean
+.PHONY: help demo test slow lint format bench figures lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,8 +28,11 @@ $(VENV)/.full: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.base ## the main job end to end, offline, on pictures the project draws
 	@$(BIN)/tellapart demo
 
-test: $(VENV)/.full ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/.full ## the tests, but for the few that take more than ten seconds each
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+slow: $(VENV)/.full ## the tests that take more than ten seconds each: whole runs, kills, stories in a browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 lint: $(VENV)/.full ## style, types, import directions
 	$(BIN)/ruff check .
