@@ -194,13 +194,14 @@ class Deck:
         `on`), `needs` (secrets: `name title have`), `confirmed` (when), `least_dry`, `busy`."""
         from tellapart.steps.decide import preparing
 
+        busy = self.ledger.busy()  # first: one that is idle then is shown with all it did
         champion = self.ledger.head("champion")
         counts = counts or self.counts()
         found = {
             "deck": self.row,
             "counts": counts,
             "champion": None if champion is None else champion[0],
-            "busy": self.ledger.busy(),
+            "busy": busy,
         }
         try:
             source = self.source

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,25 @@ def _error(answer: httpx.Response, status: int) -> dict[str, Any]:
     found: dict[str, Any] = answer.json()["error"]
     assert found["what"] and found["expected"] and found["do"]
     return found
+
+
+def test_a_deck_that_is_shown_as_idle_shows_all_that_its_turn_did(
+    ada: httpx.Client, house: Served, things: str
+) -> None:
+    body = {"name": "watched", "source": "folder", "options": {"path": things}, "people": False}
+    assert ada.post(DECKS, json=body).status_code == 201
+    assert ada.post(f"{DECKS}/watched/dry").json()["counts"].get("candidates", 0) == 0
+    with ThreadPoolExecutor(1) as pool:
+        turn = pool.submit(_turn, house, "watched")
+        while not turn.done():  # looked at all the while, so that counts amid it are remembered
+            seen = ada.get(f"{DECKS}/watched").json()
+            if not seen["busy"] and seen["last_turn"]:
+                assert seen["counts"]["candidates"] == 12
+        assert turn.result().judged == 12
+    assert ada.get(f"{DECKS}/watched").json()["counts"]["candidates"] == 12
+    listed = ada.get(DECKS).json()["items"]
+    assert next(row for row in listed if row["name"] == "watched")["counts"]["candidates"] == 12
+    assert ada.delete(f"{DECKS}/watched").status_code == 204
 
 
 def test_sources_say_what_they_need(ada: httpx.Client) -> None:

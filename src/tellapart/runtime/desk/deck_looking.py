@@ -203,9 +203,14 @@ class DeckLooking(Running):
         except (InputError, MissingExtraError):
             return None
 
-    def _deck_counts(self, deck: Deck) -> ledger.Counts:
-        """Its counts of some moments ago: of ten thousand candidates they take half a second."""
-        return self._memory.get(self._whose(deck), "counts", deck.counts, _MOMENTS)
+    def _deck_counts(self, deck: Deck, row: ledger.DeckRow) -> ledger.Counts:
+        """Its counts of some moments ago: of ten thousand candidates they take half a second.
+
+        Never of before the last turn that `row` knows: what was counted amid it is not what it
+        left.
+        """
+        what = ("counts", (row.last_turn or {}).get("ended"))
+        return self._memory.get(self._whose(deck), what, deck.counts, _MOMENTS)
 
     def _tasted(self, deck: Deck, verb: str, patience: float = 30.0, **values: Any) -> Any:
         """What takes a network or a fit: see `tasting`."""
@@ -234,8 +239,9 @@ class DeckLooking(Running):
         An estimate takes tenths of a second, and somebody who labels says a word a second; not
         to `wait` takes the last one there was.
         """
-        said, counts = deck.ledger.said(), self._deck_counts(deck)
-        words, kind = [one.label for one in said], self._kind(deck.row.source)
+        row = deck.row
+        said, counts = deck.ledger.said(), self._deck_counts(deck, row)
+        words, kind = [one.label for one in said], self._kind(row.source)
         whose = ("deck", deck.ledger.id, "estimate")
         last: dict[str, Any] = self._memory.get((*whose, "last"), "last", dict, _LASTING)
         if wait:

@@ -52,19 +52,15 @@ class Decks(DeckTurns):
 
     def decks(self, *, limit: int = 50, after: str | None = None) -> Page[DeckRow]:
         """The account's decks, by name."""
+        turns = self._busy()  # before the counts: see `_shown_deck`
         everything = listing.listed(self.engine, self.settings.owner)
         limit = min(max(1, limit), MOST_ON_A_PAGE)
         left = [row for row in everything if after is None or row.name > after]
         shown = left[:limit]
-        busy = self._busy()
-        items = [
-            rows.deck_row(
-                row,
-                self._deck_counts(Deck(row.name, self.settings, self.engine)),
-                busy=f"deck:{row.id}" in busy,
-            )
-            for row in shown
-        ]
+        items = []
+        for row in shown:
+            counts = self._deck_counts(Deck(row.name, self.settings, self.engine), row)
+            items.append(rows.deck_row(row, counts, busy=f"deck:{row.id}" in turns))
         return Page(items, shown[-1].name if len(left) > len(shown) else None, len(everything))
 
     def deck(self, name: str) -> DeckView:
@@ -212,10 +208,15 @@ class Decks(DeckTurns):
         return self._shown_deck(deck)
 
     def _shown_deck(self, deck: Deck) -> DeckView:
-        """A deck with all its settings, as it stands now."""
+        """A deck with all its settings, as it stands now.
+
+        Whether a turn is under way is asked before what it left: a deck that is shown as idle
+        is shown with all that its last turn did.
+        """
+        turns = self._turn_runs(deck, limit=1, states=UNDER_WAY)
+        busy = bool(turns) or deck.ledger.busy()
         state, kind = self._state(deck)
         row: ledger.DeckRow = state["deck"]
-        busy = state["busy"] or bool(self._turn_runs(deck, limit=1, states=UNDER_WAY))
         shown = rows.deck_row(row, state["counts"], busy=busy)
         champion = state["champion"]
         return DeckView(
@@ -237,7 +238,8 @@ class Decks(DeckTurns):
 
         Such a deck is shown all the same, and can be switched off and deleted.
         """
-        row, counts = deck.row, self._deck_counts(deck)
+        row = deck.row
+        counts = self._deck_counts(deck, row)
         kind = self._kind(row.source)
         if kind is not None:
             return deck.state(counts), kind
@@ -249,7 +251,6 @@ class Decks(DeckTurns):
             "needs": [],
             "confirmed": "",
             "may_on": [f"Its source {row.source!r} is not installed any more."],
-            "busy": deck.ledger.busy(),
         }
         return state, None
 
