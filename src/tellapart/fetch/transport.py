@@ -1,4 +1,4 @@
-"""Connection pools: one for each scheme, and the environment's proxies where they are trusted."""
+"""Sends requests over kept connections, by the environment's proxies where they are trusted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import httpcore
 import httpx
 
 from tellapart.errors import InputError
+from tellapart.fetch.connections import Connections
 from tellapart.fetch.guard import Guard, GuardedBackend, Target
 
 #: Seconds an unused connection is kept.
@@ -35,10 +36,11 @@ class Transport:
         network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._backend = GuardedBackend(guard, network)
-        self._max = max_connections
+        self._connections = Connections(max_connections)
         self._ssl = ssl_context
         self._proxies = urllib.request.getproxies() if trust_proxies else {}
-        self._pools: dict[tuple[str, str], httpcore.AsyncConnectionPool] = {}
+        #: What opens connections, by scheme and proxy.
+        self._openers: dict[tuple[str, str], httpcore.AsyncConnectionPool] = {}
 
     async def send(
         self,
@@ -59,28 +61,27 @@ class Transport:
         request = httpcore.Request(method, url, headers=headers, content=content)
         if trace is not None:
             request.extensions["trace"] = trace
-        return await self._pool(target).handle_async_request(request)
+        proxy = self._proxy(target) if self._proxies else ""
+        key = (target.scheme, proxy, target.host, target.port)
+        return await self._connections.send(
+            key, request, lambda: self._opener(target, proxy).create_connection(url.origin)
+        )
 
     async def aclose(self) -> None:
-        pools, self._pools = list(self._pools.values()), {}
-        for pool in pools:
-            await pool.aclose()
+        await self._connections.aclose()
 
-    def _pool(self, target: Target) -> httpcore.AsyncConnectionPool:
-        proxy = self._proxy(target) if self._proxies else ""
+    def _opener(self, target: Target, proxy: str) -> httpcore.AsyncConnectionPool:
         key = (target.scheme, proxy)
-        if key not in self._pools:
+        if key not in self._openers:
             # Reading the certificates takes 20 ms: only where the first https: URL asks for it.
             context = (self._ssl or httpx.create_ssl_context()) if "https" in key[0] else None
-            self._pools[key] = self._open(proxy, context)
-        return self._pools[key]
+            self._openers[key] = self._open(proxy, context)
+        return self._openers[key]
 
     def _open(self, proxy: str, context: ssl.SSLContext | None) -> httpcore.AsyncConnectionPool:
         if not proxy:
             return httpcore.AsyncConnectionPool(
                 ssl_context=context,
-                max_connections=self._max,
-                max_keepalive_connections=self._max,
                 keepalive_expiry=_KEEP,
                 network_backend=self._backend,
             )
@@ -91,8 +92,6 @@ class Transport:
             proxy_url=str(parsed.copy_with(userinfo=b"")),
             proxy_auth=(unquote(name), unquote(password)) if name else None,
             ssl_context=context,
-            max_connections=self._max,
-            max_keepalive_connections=self._max,
             keepalive_expiry=_KEEP,
         )
 
