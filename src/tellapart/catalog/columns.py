@@ -5,9 +5,10 @@ A `PictureRow` takes some 1.5 KB; a place in these columns as many bytes as it n
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -25,8 +26,9 @@ _STRANGERS = 2
 _NO_SHA = "0" * 64
 
 #: How a column is kept: ids and contents as numbers and bytes, words by their number among the
-#: different ones, numbers (-1: not known), paths as they are.
-_IDS, _SHAS, _WORDS, _NUMBERS, _TEXTS = range(5)
+#: different ones, numbers (-1: not known), paths as they are, short names as bytes.
+_IDS, _SHAS, _WORDS, _NUMBERS, _TEXTS, _NAMES = range(6)
+_KINDS: tuple[Any, ...] = (np.uint64, "S32", np.int32, np.int64, np.object_, "S1")
 _COLUMNS: dict[str, int] = {
     "id": _IDS,
     "sha256": _SHAS,
@@ -37,7 +39,7 @@ _COLUMNS: dict[str, int] = {
 }
 #: Columns that other tables have, or that follow from them.
 _JUDGED = {"verdict", "kept", "overruled"}
-_DEALT = {"split": _s.c.split, "group": _s.c.group_id}
+_DEALT = {"split": (_s.c.split, _WORDS), "group": (_s.c.group_id, _NAMES)}
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,12 @@ class Columns:
         found: NDArray[np.int64] = self._found[name]
         return found
 
+    @property
+    def groups(self) -> NDArray[np.bytes_]:
+        """Names of the groups of a split, in UTF-8; empty where there is none."""
+        groups: NDArray[np.bytes_] = self._found["group"]
+        return groups
+
     def at(self, places: NDArray[np.int64]) -> Columns:
         """The pictures at `places`, in that order."""
         found: dict[str, Any] = {}
@@ -107,25 +115,6 @@ class Columns:
             else:
                 found[name] = values[places]
         return Columns(found, len(places))
-
-
-class Brief(NamedTuple):
-    """The little of a picture that counting and dealing ask for; fields as of `PictureRow`."""
-
-    id: str
-    label: str
-    source: str
-    status: str
-    reason: str
-    sha256: str
-    path: str
-    page_url: str
-    split_hint: str
-    group_hint: str
-    split: str
-    group: str
-    position: int
-    rank: int
 
 
 def name_of(id: int) -> str:
@@ -157,28 +146,6 @@ def read(
     return table if kept is None else table.at(np.flatnonzero(table.numbers("kept") == int(kept)))
 
 
-def briefs(catalog: Base, *, status: Status | None = None, kept: bool | None = None) -> list[Brief]:
-    """The pictures in brief, in the order of `Catalog.pictures`; equal words are one object."""
-    table = read(catalog, Brief._fields, status=status, kept=kept)
-    labels, numbers = table.words("label"), (table.numbers("rank"), table.numbers("position"))
-    place = {name: at for at, name in enumerate(sorted(labels.names))}
-    order = np.array([place[name] for name in labels.names], dtype=np.int64)[labels.codes]
-    table = table.at(np.lexsort((table.ids, *numbers, order)))
-    values: list[Iterable[Any]] = []
-    for name in Brief._fields:
-        kind = _COLUMNS.get(name, _WORDS)
-        if kind == _IDS:
-            values.append(map(name_of, table.ids.tolist()))
-        elif kind == _SHAS:
-            values.append(sha_of(sha) if sha else "" for sha in table.shas.tolist())
-        elif kind == _TEXTS:
-            values.append(table.paths)
-        else:
-            number = kind == _NUMBERS
-            values.append(table.numbers(name).tolist() if number else table.words(name).each())
-    return list(map(Brief._make, zip(*values, strict=True)))
-
-
 def paths(catalog: Base, ids: NDArray[np.uint64]) -> list[str]:
     """The paths of the pictures `ids`, in their order; empty for one that is not there."""
     names = [name_of(id) for id in ids.tolist()]
@@ -199,8 +166,20 @@ def count(catalog: Base, *, status: Status | None = None) -> int:
         return int(connection.scalar(query) or 0)
 
 
-#: Rows come in parts and are never all in memory.
-_BIT_BY_BIT = {"yield_per": _READ}
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:
+    """What the database gives, a part at a time; truths may be 1 and 0, and JSON a text."""
+    if connection.dialect.name != "sqlite":
+        # Else a server would send everything at once.
+        yield from connection.execute(query, execution_options={"yield_per": _READ}).partitions()
+        return
+    # A file's rows as its driver gives them: as SQLAlchemy's they take half as long again.
+    cursor = connection.execute(query).cursor
+    assert cursor is not None  # a query gives rows
+    try:
+        while rows := cursor.fetchmany(_READ):
+            yield rows
+    except sqlite3.Error as error:
+        raise sa.exc.DBAPIError(str(query), None, error) from error
 
 
 def _own(
@@ -213,7 +192,7 @@ def _own(
     parts: dict[str, list[Any]] = {name: [] for name in names}
     words: dict[str, dict[str, int]] = {name: {} for name in names}
     size = 0
-    for rows in connection.execute(query, execution_options=_BIT_BY_BIT).partitions():
+    for rows in _rows(connection, query):
         size += len(rows)
         for name, values in zip(names, zip(*rows, strict=True), strict=True):
             parts[name].append(_packed(_COLUMNS[name], values, words[name]))
@@ -225,9 +204,12 @@ def _judged(connection: sa.Connection, catalog: Base, ids: NDArray[np.uint64]) -
     places, count = Places(ids), len(ids)
     judged, said = np.ones(count, dtype=np.int64), np.full(count, -1, dtype=np.int64)
     words, codes = {"": 0}, np.zeros(count, dtype=np.int32)
+    sizes = [sa.select(sa.func.count()).select_from(one).scalar_subquery() for one in (_p, _v)]
+    pictures, verdicts = connection.execute(sa.select(*sizes)).one()
     without = sa.select(_p.c.id).outerjoin(_v, _v.c.picture_id == _p.c.id)
     without = without.where(_p.c.project_id == catalog.project_id, _v.c.picture_id.is_(None))
-    for names in connection.execute(without, execution_options=_BIT_BY_BIT).partitions():
+    # Where each has its verdict, nobody looks for those without.
+    for names in _rows(connection, without) if pictures > verdicts else ():
         at = places.of([name for (name,) in names])
         judged[at[at >= 0]] = -1
     aside = _v.c.kept.is_(sa.false()) | (_v.c.reason != "")
@@ -254,14 +236,22 @@ def _dealt(
     """Splits and groups; empty words for pictures that have none."""
     places = Places(ids)
     words: dict[str, dict[str, int]] = {name: {"": 0} for name in names}
-    codes = {name: np.zeros(len(ids), dtype=np.int32) for name in names}
-    stored = [_DEALT[name] for name in names]
-    for rows in beside(connection, catalog, _s, stored, len(ids)):
+    parts: dict[str, list[Any]] = {name: [] for name in names}
+    at: list[NDArray[np.int64]] = []
+    for rows in beside(connection, catalog, _s, [_DEALT[name][0] for name in names], len(ids)):
         mine, *values = zip(*rows, strict=True)
-        at = places.of(mine)
+        at.append(places.of(mine))
         for name, column in zip(names, values, strict=True):
-            codes[name][at[at >= 0]] = _packed(_WORDS, column, words[name])[at >= 0]
-    return {name: Words(codes[name], list(words[name])) for name in names}
+            parts[name].append(_packed(_DEALT[name][1], column, words[name]))
+    where = np.concatenate([np.empty(0, np.int64), *at])
+    found: dict[str, Any] = {}
+    for name in names:
+        joined = _joined(_DEALT[name][1], parts[name], words[name])
+        stored = joined.codes if isinstance(joined, Words) else joined
+        placed = np.zeros(len(ids), dtype=stored.dtype)
+        placed[where[where >= 0]] = stored[where >= 0]
+        found[name] = Words(placed, joined.names) if isinstance(joined, Words) else placed
+    return found
 
 
 def here(rows: Sequence[Any], places: Places) -> Iterator[tuple[Any, int]]:
@@ -278,7 +268,8 @@ def beside(
     number: int,
     *wanted: sa.ColumnElement[bool],
 ) -> Iterator[Sequence[Any]]:
-    """Rows of a table beside the pictures, as picture and `values`, a part at a time.
+    """Rows of a table beside the pictures, as picture and `values`, a part at a time; truths may
+    be 1 and 0, and JSON is read.
 
     Where most of its rows are the project's (of `number` pictures) all are read, as they lie, and
     strangers' come along; else only the project's.
@@ -288,7 +279,10 @@ def beside(
     if count > _STRANGERS * max(number, AT_ONCE):
         query = query.join(_p, _p.c.id == table.c.picture_id)
         query = query.where(_p.c.project_id == catalog.project_id)
-    yield from connection.execute(query, execution_options=_BIT_BY_BIT).partitions()
+    if any(isinstance(value.type, sa.JSON) for value in values):
+        yield from connection.execute(query, execution_options={"yield_per": _READ}).partitions()
+    else:
+        yield from _rows(connection, query)
 
 
 class Places:
@@ -312,7 +306,11 @@ def _packed(kind: int, values: tuple[Any, ...], words: dict[str, int]) -> Any:
         return numbers_of(values)
     if kind == _SHAS:
         return shas(values)
+    if kind == _NAMES:
+        return np.array([name.encode() for name in values], dtype=np.bytes_)
     if kind == _WORDS:
+        if values.count(values[0]) == len(values):
+            return np.full(len(values), words.setdefault(values[0], len(words)), dtype=np.int32)
         return np.array([words.setdefault(word, len(words)) for word in values], dtype=np.int32)
     if kind == _NUMBERS:
         return np.array([-1 if one is None else one for one in values], dtype=np.int64)
@@ -322,7 +320,13 @@ def _packed(kind: int, values: tuple[Any, ...], words: dict[str, int]) -> Any:
 def _joined(kind: int, parts: list[Any], words: dict[str, int]) -> Any:
     if kind == _TEXTS:
         return [text for part in parts for text in part]
-    kinds: dict[int, Any] = {_IDS: np.uint64, _SHAS: "S32", _WORDS: np.int32, _NUMBERS: np.int64}
+    kinds: dict[int, Any] = {
+        _IDS: np.uint64,
+        _SHAS: "S32",
+        _WORDS: np.int32,
+        _NUMBERS: np.int64,
+        _NAMES: "S1",
+    }
     joined = np.concatenate([np.empty(0, dtype=kinds.get(kind, np.int64)), *parts])
     return Words(joined, list(words)) if kind == _WORDS else joined
 

@@ -5,81 +5,84 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tellapart.learn import similarity
-from tellapart.learn.splitting import (
-    ASIDE,
-    SPLITS,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Deal,
-    Links,
-    LinksLike,
-    Member,
-    Place,
-    Shares,
-    deal,
-    empty_notes,
-    link_array,
-)
+from tellapart.learn import dealing, similarity, splitting
+from tellapart.learn.dealing import Members, Places, empty_notes, link_array
+from tellapart.learn.sharing import ASIDE, PARTS, SPLITS, TEST, TRAIN, VALIDATION, Shares
 
 
 def deal_official(
-    members: Sequence[Member],
+    members: Sequence[splitting.Member],
     given: Sequence[str],
-    near: LinksLike,
-    scenes: LinksLike,
+    near: splitting.LinksLike,
+    scenes: splitting.LinksLike,
     shares: Shares,
-) -> Deal:
-    """Keep the splits `given` (one a member; empty counts as train).
+) -> splitting.Deal:
+    """Deal members that are objects as `deal` does; `given`: their splits, empty for train."""
+    splits = np.array([SPLITS.index(split or TRAIN) for split in given], dtype=np.int8)
+    places = deal(splitting.columns_of(members), splits, near, scenes, shares)
+    return splitting.placed(members, places)
+
+
+def deal(
+    members: Members,
+    given: NDArray[np.int8],
+    near: dealing.LinksLike,
+    scenes: dealing.LinksLike,
+    shares: Shares,
+) -> Places:
+    """Keep the splits `given` (n,), as places in `SPLITS`.
 
     `near` links (near duplicates, given groups) decide what is set aside: a training picture
     linked to validation or test, a validation picture linked to test. Where there is no
     validation or no test part, it is carved out of train, group by group, by the looser `scenes`.
     """
-    splits = [split or TRAIN for split in given]
-    names = [
-        sha[:16]
-        for sha in similarity.group_names([member.sha256 for member in members], link_array(near))
-    ]
-    highest: dict[str, int] = {}
-    for name, split in zip(names, splits, strict=True):
-        highest[name] = max(highest.get(name, 0), SPLITS.index(split))
-    places: dict[str, Place] = {}
-    for member, name, split in zip(members, names, splits, strict=True):
-        held = SPLITS[highest[name]]
-        if held == split:
-            places[member.id] = Place(split, name)
-        else:
-            places[member.id] = Place(ASIDE, name, f"linked to official {held}")
-    notes = _aside_notes(places)
-    missing = [split for split in (VALIDATION, TEST) if split not in splits]
+    kinds = _smallest(members.contents, link_array(near))
+    names = np.empty(int(members.contents.max(initial=-1)) + 1, dtype=members.names.dtype)
+    names[members.contents] = members.names
+    highest = np.zeros(len(names), dtype=np.int8)
+    np.maximum.at(highest, kinds, given)
+    held = highest[kinds]
+    aside = held != given
+    splits = np.where(aside, PARTS.index(ASIDE), given).astype(np.int8)
+    reasons = {
+        place: f"linked to official {SPLITS[held[place]]}"
+        for place in np.flatnonzero(aside).tolist()
+    }
+    places = Places(splits, names[kinds], reasons)
+    if reasons:
+        places.notes.append(
+            f"{len(reasons)} pictures of the official train or validation part are set aside: near "
+            "duplicates of a later part, or of one group with it."
+        )
+    missing = [s for s in (VALIDATION, TEST) if not (given == SPLITS.index(s)).any()]
     if missing:
-        notes.append(
+        places.notes.append(
             f"The data set brings no {' and no '.join(missing)} split: taken from its train part."
         )
         _carve(members, link_array(scenes), shares, missing, places)
-    return Deal(places, notes + empty_notes(members, places))
+    places.notes += empty_notes(members, places)
+    return places
 
 
-def _aside_notes(places: dict[str, Place]) -> list[str]:
-    aside = sum(place.split == ASIDE for place in places.values())
-    if not aside:
-        return []
-    note = "pictures of the official train or validation part are set aside"
-    return [f"{aside} {note}: near duplicates of a later part, or of one group with it."]
+def _smallest(contents: NDArray[np.int64], links: dealing.Links) -> NDArray[np.int64]:
+    """For each member the first content of its group."""
+    roots = similarity.groups(len(contents), links)
+    least = contents.copy()
+    np.minimum.at(least, roots, contents)
+    return least[roots]
 
 
 def _carve(
-    members: Sequence[Member],
-    scenes: Links,
+    members: Members,
+    scenes: dealing.Links,
     shares: Shares,
     missing: Sequence[str],
-    places: dict[str, Place],
+    places: Places,
 ) -> None:
     """Deal the training pictures again into train and what is `missing`."""
-    inside = [i for i, member in enumerate(members) if places[member.id].split == TRAIN]
+    inside = np.flatnonzero(places.splits == SPLITS.index(TRAIN))
     at = np.full(len(members), -1, dtype=np.int64)
     at[inside] = np.arange(len(inside))
     wanted = Shares(
@@ -90,4 +93,8 @@ def _carve(
     )
     linked = at[scenes]
     linked = linked[(linked >= 0).all(axis=1)]
-    places.update(deal([members[i] for i in inside], linked, wanted).places)
+    found = dealing.deal(members.at(inside), linked, wanted)
+    groups = np.promote_types(places.groups.dtype, found.groups.dtype)
+    places.groups = places.groups.astype(groups)
+    places.splits[inside], places.groups[inside] = found.splits, found.groups
+    places.reasons.update({int(inside[place]): why for place, why in found.reasons.items()})

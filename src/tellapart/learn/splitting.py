@@ -1,27 +1,42 @@
 """Deal pictures into train, validation and test: grouped, stratified, seeded, and stable.
 
 Pictures of one group never cross a split. What is once in test stays there; a newcomer linked to
-it is set `aside`, so that no test picture was ever seen in training by way of its twin.
+it is set `aside`, so that no test picture was ever seen in training by way of its twin. Members
+are objects here; very many are dealt as columns by `dealing`, which does the work.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tellapart.learn import similarity
+from tellapart.learn import dealing
+from tellapart.learn.dealing import Links, LinksLike, link_array
+from tellapart.learn.sharing import ASIDE, PARTS, SPLITS, TEST, TRAIN, VALIDATION, Shares
 
-TRAIN, VALIDATION, TEST, ASIDE = "train", "validation", "test", "aside"
-SPLITS = (TRAIN, VALIDATION, TEST)
+__all__ = [
+    "ASIDE",
+    "PARTS",
+    "SPLITS",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "Deal",
+    "Links",
+    "LinksLike",
+    "Member",
+    "Place",
+    "Shares",
+    "columns_of",
+    "deal",
+    "link_array",
+    "placed",
+]
 
-#: Pairs of positions, shape (m, 2), or what becomes one.
-Links = NDArray[np.int64]
-LinksLike = Links | Sequence[tuple[int, int]]
+#: Letters of a content that name a group.
+NAMED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +51,6 @@ class Member:
     before: str | None = None
     #: The name of its group in that deal.
     group_before: str | None = None
-
-
-@dataclass(frozen=True)
-class Shares:
-    """The asked fractions and the seed. Fractions need not sum to 1; their ratios count."""
-
-    train: float
-    validation: float
-    test: float
-    seed: int = 0
-
-    def of(self, split: str) -> float:
-        total = self.train + self.validation + self.test
-        return float(getattr(self, split)) / total if total > 0 else float(split == TRAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,234 +71,37 @@ class Deal:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Group:
-    name: str
-    rows: list[int]
-    split: str | None = None
-    reason: str = ""
-
-
 def deal(members: Sequence[Member], links: LinksLike, shares: Shares) -> Deal:
-    """Deal `members` by `shares`; `links` (pairs of positions) hold groups together.
-
-    Members with `before` keep their split: test always; train and validation unless a link now
-    joins them to test (then aside) or to each other (then train). Sizes come as near the asked
-    fractions, class by class, as whole groups allow; a class of two groups or more gets a test
-    picture and keeps a training picture. Independent of the order of `members` and `links`.
-    """
-    order = sorted(range(len(members)), key=lambda i: (members[i].sha256, members[i].id))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    rows = [members[i] for i in order]
-    pairs = rank[link_array(links)]
-    settled = _settle(rows, pairs)
-    settled += _attach(rows, pairs, settled)
-    _fill(rows, settled, shares)
-    places = _places(rows, settled)
-    return Deal(places, _notes(rows, settled, places))
+    """Deal `members` by `shares`, as `dealing.deal` does; `links` are pairs of positions."""
+    return placed(members, dealing.deal(columns_of(members), links, shares))
 
 
-def link_array(links: LinksLike) -> Links:
-    """Links as an array (m, 2); none at all as (0, 2)."""
-    return np.asarray(links, dtype=np.int64).reshape(-1, 2)
+def columns_of(members: Sequence[Member]) -> dealing.Members:
+    """Members as columns."""
+    labels = [member.label for member in members]
+    classes = sorted(set(labels))
+    number = {label: place for place, label in enumerate(classes)}
+    shas = [member.sha256 for member in members]
+    rank = {sha: place for place, sha in enumerate(sorted(set(shas)))}
+    code = {split: place for place, split in enumerate(SPLITS)}
+    groups = [(member.group_before or "").encode() for member in members]
+    return dealing.Members(
+        ids=np.array([member.id for member in members], dtype=np.str_),
+        labels=np.array([number[label] for label in labels], dtype=np.int64),
+        classes=classes,
+        contents=np.array([rank[sha] for sha in shas], dtype=np.int64),
+        names=np.array([sha[:NAMED].encode() for sha in shas], dtype=np.bytes_),
+        before=np.array([code.get(member.before or "", -1) for member in members], dtype=np.int8),
+        groups_before=np.array(groups, dtype=np.bytes_),
+    )
 
 
-def _components(rows: Sequence[int], n: int, links: Links) -> list[list[int]]:
-    """Positions (of `n`) joined by `links`, both ends of which must lie in `rows`; in order."""
-    at = np.full(n, -1, dtype=np.int64)
-    at[list(rows)] = np.arange(len(rows))
-    inner = at[links]
-    inner = inner[(inner >= 0).all(axis=1)]
-    parts: dict[int, list[int]] = defaultdict(list)
-    for k, root in enumerate(similarity.groups(len(rows), inner).tolist()):
-        parts[root].append(rows[k])
-    return list(parts.values())
-
-
-def _settle(rows: Sequence[Member], links: Links) -> list[_Group]:
-    """The groups of an earlier deal, with what new links between them change."""
-    old = [i for i, row in enumerate(rows) if row.before in SPLITS]
-    first: dict[str, int] = {}
-    joined = [(first.setdefault(rows[i].group_before or rows[i].sha256, i), i) for i in old]
-    groups = []
-    for part in _components(old, len(rows), np.concatenate([links, link_array(joined)])):
-        splits = {rows[i].before for i in part}
-        name = min(rows[i].group_before or rows[i].sha256[:16] for i in part)
-        if TEST in splits:
-            stay = [i for i in part if rows[i].before == TEST]
-            gone = [i for i in part if rows[i].before != TEST]
-            groups.append(_Group(name, stay, TEST))
-            if gone:
-                groups.append(_Group(name, gone, ASIDE, f"linked to test group {name}"))
-        else:
-            groups.append(_Group(name, part, TRAIN if TRAIN in splits else VALIDATION))
-    return groups
-
-
-def _attach(rows: Sequence[Member], links: Links, settled: Sequence[_Group]) -> list[_Group]:
-    """Newcomers, grouped: those linked to one settled split join it, others stay open."""
-    home = {i: group for group in settled for i in group.rows}
-    fresh = [i for i in range(len(rows)) if i not in home]
-    touched: dict[int, list[_Group]] = defaultdict(list)
-    is_old = np.zeros(len(rows), dtype=bool)
-    is_old[sorted(home)] = True
-    crossing = links[is_old[links[:, 0]] != is_old[links[:, 1]]]
-    for a, b in crossing.tolist():
-        new, old = (b, a) if a in home else (a, b)
-        touched[new].append(home[old])
-    groups: list[_Group] = []
-    merged: list[list[_Group]] = []
-    for part in _components(fresh, len(rows), links):
-        near = [group for i in part for group in touched.get(i, ())]
-        splits = {group.split for group in near}
-        if not near:
-            groups.append(_Group(min(rows[i].sha256 for i in part)[:16], part))
-            continue
-        name = min(group.name for group in near)
-        if splits <= {TRAIN} or splits <= {VALIDATION}:
-            joined = _Group(name, part, next(iter(splits)))
-            groups.append(joined)
-            merged.append([joined, *near])
-            continue
-        held = sorted(g.name for g in near if g.split in (TEST, ASIDE))
-        reason = f"linked to test group {held[0]}" if held else "joins train and validation"
-        groups.append(_Group(held[0] if held else name, part, ASIDE, reason))
-    _share_names(merged)
-    return groups
-
-
-def _share_names(merged: Sequence[Sequence[_Group]]) -> None:
-    """Groups that a newcomer joins are one group from now on, under the smallest name."""
-    changed = True
-    while changed:
-        changed = False
-        for together in merged:
-            name = min(group.name for group in together)
-            for group in together:
-                changed |= group.name != name
-                group.name = name
-
-
-def _fill(rows: Sequence[Member], groups: Sequence[_Group], shares: Shares) -> None:
-    """Give each open group a split, large ones first, in an order drawn from the seed."""
-    dealt = [g for g in groups if g.split != ASIDE]
-    sizes = {id(g): Counter(rows[i].label for i in g.rows) for g in dealt if g.split is None}
-    totals = Counter(rows[i].label for g in dealt for i in g.rows)
-    want = {label: _quota(n, shares) for label, n in totals.items()}
-    have = {label: Counter[str]() for label in totals}
-    before = Counter((rows[i].label, g.split) for g in dealt if g.split for i in g.rows)
-    for (label, split), n in before.items():
-        have[label][split] = n
-    opened = sorted((g for g in dealt if g.split is None), key=lambda g: _turn(g, shares.seed))
-    for group in opened:
-        group.split = _best(sizes[id(group)], want, have, shares)
-        for label, n in sizes[id(group)].items():
-            have[label][group.split] += n
-    for label in sorted(totals):
-        for split in (TRAIN, TEST):
-            if shares.of(split) > 0 and not have[label][split]:
-                _borrow(label, split, opened, sizes, have)
-
-
-def _turn(group: _Group, seed: int) -> tuple[int, str]:
-    """Large groups first (by powers of two, or the last one would spoil the sizes)."""
-    drawn = hashlib.sha256(f"{seed}\0{group.name}".encode()).hexdigest()
-    return -len(group.rows).bit_length(), drawn
-
-
-def _quota(n: int, shares: Shares) -> dict[str, int]:
-    """Whole pictures a split, by largest remainder."""
-    exact = {split: n * shares.of(split) for split in SPLITS}
-    quota = {split: int(value) for split, value in exact.items()}
-    by_rest = sorted(SPLITS, key=lambda s: (quota[s] - exact[s], SPLITS.index(s)))
-    for split in by_rest[: n - sum(quota.values())]:
-        quota[split] += 1
-    return quota
-
-
-def _best(
-    sizes: Mapping[str, int],
-    want: Mapping[str, Mapping[str, int]],
-    have: Mapping[str, Mapping[str, int]],
-    shares: Shares,
-) -> str:
-    """The split that this group brings nearest to its quotas; the emptiest of equals."""
-
-    def cost(split: str) -> tuple[int, float, int]:
-        change, room = 0, 0.0
-        for label, n in sizes.items():
-            missing = want[label][split] - have[label].get(split, 0)
-            change += abs(missing - n) - abs(missing)
-            room += n * missing / max(1, want[label][split])
-            if split != TRAIN and n > 1 and 2 * n > want[label][split]:
-                # A test of one or two scenes is no test: at most half a quota from one group.
-                change += 2 * n
-        return change, -room, SPLITS.index(split)
-
-    return min((s for s in SPLITS if s == TRAIN or shares.of(s) > 0), key=cost)
-
-
-def _borrow(
-    label: str,
-    split: str,
-    opened: Sequence[_Group],
-    sizes: Mapping[int, Counter[str]],
-    have: Mapping[str, Counter[str]],
-) -> None:
-    """Move the smallest open group of a class into a split that has none of it.
-
-    The giver must keep something of every class in the group.
-    """
-    for group in sorted(opened, key=lambda g: (len(g.rows), SPLITS.index(g.split or TRAIN))):
-        giver, parts = group.split or TRAIN, sizes[id(group)]
-        spares = giver == VALIDATION or all(have[k][giver] > n for k, n in parts.items())
-        if label in parts and giver != split and spares:
-            for k, n in parts.items():
-                have[k][giver] -= n
-                have[k][split] += n
-            group.split = split
-            return
-
-
-def _places(rows: Sequence[Member], groups: Sequence[_Group]) -> dict[str, Place]:
-    return {
-        rows[i].id: Place(group.split or TRAIN, group.name, group.reason)
-        for group in groups
-        for i in group.rows
+def placed(members: Sequence[Member], places: dealing.Places) -> Deal:
+    """Places by the members' ids."""
+    found = {
+        member.id: Place(PARTS[split], group.decode(), places.reasons.get(at, ""))
+        for at, (member, split, group) in enumerate(
+            zip(members, places.splits.tolist(), places.groups.tolist(), strict=True)
+        )
     }
-
-
-def _notes(
-    rows: Sequence[Member], groups: Sequence[_Group], places: Mapping[str, Place]
-) -> list[str]:
-    notes = []
-    names: dict[str, set[str]] = defaultdict(set)
-    for group in groups:
-        for i in group.rows:
-            names[rows[i].label].add(group.name)
-    totals = Counter(row.label for row in rows)
-    alone = {label for label, found in names.items() if len(found) == 1}
-    for label in sorted(alone):
-        if totals[label] == 1:
-            notes.append(f"Class {label!r} has one picture: no honest test picture.")
-        else:
-            notes.append(
-                f"Class {label!r} lies in one group of {totals[label]} pictures (the same scene "
-                "or source): no honest test picture."
-            )
-    others = [row for row in rows if row.label not in alone]
-    return notes + empty_notes(others, places)
-
-
-def empty_notes(members: Sequence[Member], places: Mapping[str, Place]) -> list[str]:
-    """Say which classes miss train or test."""
-    seen: dict[str, set[str]] = defaultdict(set)
-    for member in members:
-        seen[member.label].add(places[member.id].split)
-    return [
-        f"Class {label!r} has no picture in {split}."
-        for label in sorted(seen)
-        for split in (TRAIN, TEST)
-        if split not in seen[label]
-    ]
+    return Deal(found, places.notes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,20 +34,19 @@ def figure_facts() -> str:
     return " ".join([*said, measuring.BROKEN, str(measuring.BROKEN_VERSION)])
 
 
-def hashes(context: StepContext, shas: Sequence[str]) -> NDArray[np.uint64]:
-    """The hashes of contents: as curate has left them, else from the catalog."""
+def hashes(context: StepContext, shas: NDArray[np.bytes_]) -> NDArray[np.uint64]:
+    """The hashes of contents, which are sorted: as curate has left them, else from the catalog."""
     kept = arrays.load(context.work / FIGURES_FILE, figure_facts())
-    wanted = columns.shas(shas)
     if kept is not None and len(kept["shas"]):
         known = kept["shas"]
-        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        if (known[at] == wanted).all():
+        at = np.minimum(np.searchsorted(known, shas), len(known) - 1)
+        if (known[at] == shas).all():
             codes: NDArray[np.uint64] = kept["phash"][at]
             return codes
     version = registry.load("analyzer", "phash").version
     found: list[int] = []
     for start in range(0, len(shas), _AT_ONCE):
-        part = shas[start : start + _AT_ONCE]
+        part = columns.texts(shas[start : start + _AT_ONCE])
         measured = context.catalog.measurements(part, "phash", version)
         found += (int(str(measured.get(sha, {}).get("phash", _NO_HASH)), 16) for sha in part)
     return np.array(found, dtype=np.uint64)

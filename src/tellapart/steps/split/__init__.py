@@ -6,21 +6,27 @@ pictures of one page, and groups that the data set brings. Test pictures stay te
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from operator import attrgetter
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.catalog import Assignment
-from tellapart.catalog.columns import Brief, briefs, name_of, read
+from tellapart.catalog.columns import Columns, Words, name_of, read
 from tellapart.errors import DataError
-from tellapart.learn import nearness, splitting
-from tellapart.learn.official import deal_official
+from tellapart.learn import dealing, nearness, official, sharing, splitting
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.plainly import is_plain
-from tellapart.steps.split.links import feature_key, given_links, hash_links, picture_links
+from tellapart.steps.split.links import (
+    Contents,
+    feature_key,
+    given_links,
+    hash_links,
+    picture_links,
+)
 from tellapart.steps.sweeping import sweeping
 
 STEP = "split"
@@ -30,6 +36,9 @@ PLAIN = (
 )
 #: Raise it whenever the same pictures would be dealt otherwise.
 VERSION = 1
+#: What a deal depends on, and what it is compared with.
+_COLUMNS = (*("id", "label", "sha256", "page_url", "group_hint", "split_hint", "split", "group"),)
+_ASIDE = sharing.PARTS.index(sharing.ASIDE)
 
 
 def run(context: StepContext) -> dict[str, Any]:
@@ -51,7 +60,10 @@ def run(context: StepContext) -> dict[str, Any]:
 
 
 def _run(context: StepContext) -> dict[str, Any]:
-    rows = briefs(context.catalog, status="ok", kept=True)
+    plain = is_plain(context)
+    # Features are looked at by their files' paths; of very many, those are not in memory.
+    names = _COLUMNS if plain else (*_COLUMNS, "path")
+    rows = read(context.catalog, names, status="ok", kept=True)
     _require_classes(context, rows)
     rules = _rules(context, rows)
     inputs = _inputs(context, rows, rules)
@@ -61,27 +73,34 @@ def _run(context: StepContext) -> dict[str, Any]:
     context.progress(Progress(STEP, 0, len(rows), "grouping"))
     last = context.catalog.finished(STEP) or {}
     again = last.get("rules") == rules
-    deal, official = _deal(context, rows, keep_old=again)
-    _save(context, rows, deal, keep_old=again)
-    notes = list(deal.notes)
+    places, brought = _deal(context, rows, keep_old=again)
+    _save(context, rows, places, keep_old=again)
+    notes = list(places.notes)
     if last and not again:
         notes.insert(0, "Split anew: seed, fractions or grouping rules of the recipe have changed.")
-    result = {**_summary(rows, deal), "official": official, "rules": rules, "notes": notes}
+    result = {**_summary(rows, places), "official": brought, "rules": rules, "notes": notes}
     _require_test(context, result)
     context.catalog.finish(STEP, inputs, result)
     context.progress(Progress(STEP, len(rows), len(rows)))
     return result
 
 
-def _rules(context: StepContext, rows: Sequence[Brief]) -> str:
+def _rules(context: StepContext, rows: Columns) -> str:
     """What was asked for: while it is the same, what was dealt stays."""
     chosen = context.recipe.split.model_dump(mode="json")
     return fingerprint([VERSION, context.recipe.seed, chosen, _is_official(context, rows)])
 
 
-def _inputs(context: StepContext, rows: Sequence[Brief], rules: str) -> str:
+def _inputs(context: StepContext, rows: Columns, rules: str) -> str:
     curate = context.recipe.curate
     plain = {"plain": True} if is_plain(context) else {}
+    order = np.argsort(rows.ids)
+    digest = hashlib.sha256(np.ascontiguousarray(rows.ids[order]).tobytes())
+    digest.update(np.ascontiguousarray(rows.shas[order]).tobytes())
+    for name in ("label", "page_url", "group_hint", "split_hint"):
+        number, names = _ranked(rows.words(name))
+        digest.update(fingerprint(names).encode())
+        digest.update(number[order].tobytes())
     return fingerprint(
         {
             **plain,
@@ -92,66 +111,91 @@ def _inputs(context: StepContext, rows: Sequence[Brief], rules: str) -> str:
                 curate.near_duplicate_likeness,
             ],
             "features": feature_key(context),
-            "pictures": [
-                [row.id, row.label, row.sha256, row.page_url, row.group_hint, row.split_hint]
-                for row in sorted(rows, key=attrgetter("id"))
-            ],
+            "pictures": digest.hexdigest(),
         }
     )
 
 
-def _is_official(context: StepContext, rows: Sequence[Brief]) -> bool:
+def _ranked(words: Words) -> tuple[NDArray[np.int64], list[str]]:
+    """The words there are, by alphabet, and for each place the number of its word."""
+    there = np.flatnonzero(np.bincount(words.codes, minlength=len(words.names)))
+    names = [words.names[code] for code in there.tolist()]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    number = np.zeros(len(words.names), dtype=np.int64)
+    number[there[order]] = np.arange(len(order))
+    return number[words.codes], [names[at] for at in order]
+
+
+def _is_official(context: StepContext, rows: Columns) -> bool:
     """Whether the data set brings a split worth the name: something held out of train."""
-    held_out = {splitting.VALIDATION, splitting.TEST}
-    return context.recipe.split.official and any(row.split_hint in held_out for row in rows)
+    hints = rows.words("split_hint")
+    held_out = hints.are(sharing.VALIDATION) | hints.are(sharing.TEST)
+    return context.recipe.split.official and bool(held_out.any())
 
 
-def _deal(
-    context: StepContext, rows: Sequence[Brief], *, keep_old: bool
-) -> tuple[splitting.Deal, bool]:
+def _deal(context: StepContext, rows: Columns, *, keep_old: bool) -> tuple[dealing.Places, bool]:
     asked = context.recipe.split
-    shares = splitting.Shares(asked.train, asked.validation, asked.test, context.recipe.seed)
-    members = [
-        splitting.Member(
-            id=row.id,
-            label=row.label,
-            sha256=row.sha256,
-            before=row.split if keep_old and row.split else None,
-            group_before=row.group if keep_old and row.group else None,
-        )
-        for row in rows
-    ]
+    shares = sharing.Shares(asked.train, asked.validation, asked.test, context.recipe.seed)
+    contents = Contents.among(rows)
+    members = _members(rows, contents, keep_old=keep_old)
     plain = is_plain(context)
-    given, notes = given_links(rows)
+    given, notes = given_links(rows, contents)
     if plain:
         notes.append(PLAIN)
-    near, alike = hash_links(context, rows) if plain else picture_links(context, rows)
+    near, alike = hash_links(context, contents) if plain else picture_links(context, rows, contents)
     close = np.concatenate([given, near.rows])
-    scenes, more = nearness.scenes_apart(
-        alike, close, [row.label for row in rows], asked.scene_cosine
-    )
-    official = _is_official(context, rows)
-    if official:
-        hints = [row.split_hint for row in rows]
-        loose = np.concatenate([close, scenes])
-        deal = deal_official(members, hints, close, loose, shares)
+    scenes, more = close[:0], list[str]()
+    if not plain:
+        labels = list(rows.words("label").each())
+        scenes, more = nearness.scenes_apart(alike, close, labels, asked.scene_cosine)
+    loose = np.concatenate([close, scenes])
+    given_split = _is_official(context, rows)
+    if given_split:
+        splits = _coded(rows.words("split_hint"), lacking=0)
+        places = official.deal(members, splits, close, loose, shares)
     else:
-        deal = splitting.deal(members, np.concatenate([close, scenes]), shares)
-        aside = sum(place.split == splitting.ASIDE for place in deal.places.values())
-        if aside:
-            deal.notes.append(
+        places = dealing.deal(members, loose, shares)
+        if aside := int((places.splits == _ASIDE).sum()):
+            places.notes.append(
                 f"{aside} new pictures are set aside from training: they are linked to pictures "
                 "of an earlier test or validation part."
             )
-    deal.notes.extend([*notes, *more])
-    if asked.group_by and not any(row.group_hint for row in rows):
-        deal.notes.append(f"No picture has a value in the column {asked.group_by!r} to group by.")
-    return deal, official
+    places.notes += [*notes, *more]
+    if asked.group_by and rows.words("group_hint").are("").all():
+        places.notes.append(f"No picture has a value in the column {asked.group_by!r} to group by.")
+    return places, given_split
 
 
-def _save(
-    context: StepContext, rows: Sequence[Brief], deal: splitting.Deal, *, keep_old: bool
-) -> None:
+def _members(rows: Columns, contents: Contents, *, keep_old: bool) -> dealing.Members:
+    labels, classes = _ranked(rows.words("label"))
+    digits = np.frombuffer(_first_letters(contents.shas), f"S{splitting.NAMED}")
+    count = len(rows)
+    before = _coded(rows.words("split"), lacking=-1)
+    return dealing.Members(
+        ids=rows.ids,
+        labels=labels,
+        classes=classes,
+        contents=contents.of,
+        names=digits[contents.of],
+        before=before if keep_old else np.full(count, -1, np.int8),
+        groups_before=rows.groups if keep_old else np.zeros(count, "S1"),
+    )
+
+
+def _first_letters(shas: NDArray[np.bytes_]) -> bytes:
+    """What contents are called, in hex digits, one after the other."""
+    parts = np.ascontiguousarray(shas).view(np.uint8).reshape(len(shas), -1)
+    return parts[:, : splitting.NAMED // 2].tobytes().hex().encode()
+
+
+def _coded(words: Words, *, lacking: int) -> NDArray[np.int8]:
+    """Splits as places in `SPLITS`; for anything else, `lacking`."""
+    codes = {split: code for code, split in enumerate(sharing.SPLITS)}
+    found = np.array([codes.get(name, lacking) for name in words.names], dtype=np.int8)
+    return found[words.codes]
+
+
+def _save(context: StepContext, rows: Columns, places: dealing.Places, *, keep_old: bool) -> None:
     """Store all places.
 
     A picture that is not kept now has its old place kept for it (until the rules change): one
@@ -160,47 +204,51 @@ def _save(
     stale = []
     if not keep_old:
         table = read(context.catalog, ("id", "split"))
-        dealt = np.flatnonzero(~table.words("split").are(""))
-        names = (name_of(int(id)) for id in table.ids[dealt])
-        stale = [Assignment(id=id, split="") for id in names if id not in deal.places]
-    known = {row.id: (row.split, row.group) for row in rows}
+        dealt = table.ids[~table.words("split").are("")]
+        stale = [Assignment(id=name_of(id), split="") for id in np.setdiff1d(dealt, rows.ids)]
+    stored = rows.words("split")
+    parts = {part: code for code, part in enumerate(sharing.PARTS)}
+    codes = np.array([parts.get(name, -1) for name in stored.names], dtype=np.int8)
+    changed = (codes[stored.codes] != places.splits) | (rows.groups != places.groups)
+    at = np.flatnonzero(changed)
+    at = at[np.argsort(rows.ids[at])]
     fresh = [
-        Assignment(id=id, split=place.split, group=place.group)
-        for id, place in sorted(deal.places.items())
-        if known[id] != (place.split, place.group)
+        Assignment(id=name_of(id), split=sharing.PARTS[split], group=group.decode())
+        for id, split, group in zip(
+            rows.ids[at].tolist(),
+            places.splits[at].tolist(),
+            places.groups[at].tolist(),
+            strict=True,
+        )
     ]
     context.catalog.save_splits([*stale, *fresh])
 
 
-def _summary(rows: Sequence[Brief], deal: splitting.Deal) -> dict[str, Any]:
-    classes: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        classes[row.label][deal.places[row.id].split] += 1
-    totals = sum(classes.values(), Counter())
-    groups = Counter(place.group for place in deal.places.values())
-    reasons = Counter(place.reason.split(" group ")[0] for place in _aside(deal))
+def _summary(rows: Columns, places: dealing.Places) -> dict[str, Any]:
+    labels, classes = _ranked(rows.words("label"))
+    kinds = len(sharing.PARTS)
+    cells = np.bincount(labels * kinds + places.splits, minlength=len(classes) * kinds)
+    counts = cells.reshape(len(classes), kinds)
+    sizes = np.unique(places.groups, return_counts=True)[1]
+    reasons = Counter(why.split(" group ")[0] for why in places.reasons.values())
     return {
-        "splits": _counts(totals),
-        "classes": {label: _counts(classes[label]) for label in sorted(classes)},
-        "groups": len(groups),
-        "largest_group": max(groups.values()),
-        "largest_group_share": round(max(groups.values()) / len(rows), 4),
+        "splits": _counts(counts.sum(axis=0)),
+        "classes": {label: _counts(own) for label, own in zip(classes, counts, strict=True)},
+        "groups": len(sizes),
+        "largest_group": int(sizes.max()),
+        "largest_group_share": round(int(sizes.max()) / len(rows), 4),
         "aside": dict(sorted(reasons.items())),
     }
 
 
-def _aside(deal: splitting.Deal) -> Iterator[splitting.Place]:
-    return (place for place in deal.places.values() if place.split == splitting.ASIDE)
+def _counts(counts: NDArray[np.int64]) -> dict[str, int]:
+    return dict(zip(sharing.PARTS, counts.tolist(), strict=True))
 
 
-def _counts(counts: Counter[str]) -> dict[str, int]:
-    return {split: counts[split] for split in (*splitting.SPLITS, splitting.ASIDE)}
-
-
-def _require_classes(context: StepContext, rows: Sequence[Brief]) -> None:
-    counts = Counter(row.label for row in rows)
-    labels, name = sorted(counts), context.catalog.name
-    alone = [label for label in labels if counts[label] == 1]
+def _require_classes(context: StepContext, rows: Columns) -> None:
+    codes, labels = _ranked(rows.words("label"))
+    counts, name = np.bincount(codes, minlength=len(labels)), context.catalog.name
+    alone = [label for label, count in zip(labels, counts.tolist(), strict=True) if count == 1]
     if len(labels) >= 2:
         if alone:
             raise _only_one(name, alone)
@@ -226,7 +274,7 @@ def _only_one(name: str, labels: Sequence[str]) -> DataError:
 
 
 def _require_test(context: StepContext, result: dict[str, Any]) -> None:
-    if result["splits"][splitting.TEST] and result["splits"][splitting.TRAIN]:
+    if result["splits"][sharing.TEST] and result["splits"][sharing.TRAIN]:
         return
     counts = ", ".join(f"{split} {count}" for split, count in result["splits"].items())
     raise DataError(

@@ -2,55 +2,74 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart import registry
-from tellapart.catalog.columns import Brief
-from tellapart.learn import alike, backbone, deciding, features, measuring, nearness, splitting
+from tellapart.catalog import columns
+from tellapart.catalog.columns import Columns
+from tellapart.learn import (
+    alike,
+    backbone,
+    dealing,
+    deciding,
+    features,
+    measuring,
+    nearness,
+    splitting,
+)
 from tellapart.steps import StepContext, plainly
 from tellapart.store.files import FileStore
 
 
-def given_links(rows: Sequence[Brief]) -> tuple[splitting.Links, list[str]]:
+@dataclass(frozen=True)
+class Contents:
+    """The different contents of rows, sorted."""
+
+    shas: NDArray[np.bytes_]
+    #: For each content its first row, and for each row its content.
+    first: NDArray[np.int64]
+    of: NDArray[np.int64]
+
+    @classmethod
+    def among(cls, rows: Columns) -> Contents:
+        shas, first, of = np.unique(rows.shas, return_index=True, return_inverse=True)
+        return cls(shas, first, of.reshape(-1))
+
+
+def given_links(rows: Columns, contents: Contents) -> tuple[splitting.Links, list[str]]:
     """Links that need no looking: the same file, the same page, the same given group."""
     notes = []
-    links: list[tuple[int, int]] = []
-    for kind in ("sha256", "page_url", "group_hint"):
-        first: dict[str, int] = {}
-        values = [getattr(row, kind) for row in rows]
-        sizes = Counter(values)
-        if len(sizes) == len(rows) or sizes.keys() == {""}:
-            continue
-        for i, value in enumerate(values):
-            if not value:
-                continue
-            if kind == "page_url" and len(rows) > 2 and 2 * sizes[value] > len(rows):
-                # The data set's own page, not the page of a picture.
-                if i == first.setdefault(value, i):
-                    notes.append(
-                        f"{sizes[value]} of {len(rows)} pictures name the page {value!r}: that "
-                        "is taken for the page of the data set, not for a group."
-                    )
-                continue
-            if value in first:
-                links.append((first[value], i))
-            first.setdefault(value, i)
-    return splitting.link_array(links), notes
+    known = np.flatnonzero(rows.shas != b"")
+    links = [dealing.stars(contents.of[known], known)]
+    for kind in ("page_url", "group_hint"):
+        words = rows.words(kind)
+        named = ~words.are("")
+        sizes = np.bincount(words.codes[named], minlength=1)
+        most = int(sizes.argmax())
+        if kind == "page_url" and 2 * sizes[most] > len(rows) > 2:
+            # The data set's own page, not the page of a picture.
+            named &= words.codes != most
+            notes.append(
+                f"{sizes[most]} of {len(rows)} pictures name the page {words.names[most]!r}: that "
+                "is taken for the page of the data set, not for a group."
+            )
+        there = np.flatnonzero(named)
+        links.append(dealing.stars(words.codes[there].astype(np.int64), there))
+    return np.concatenate(links), notes
 
 
 def picture_links(
-    context: StepContext, rows: Sequence[Brief]
+    context: StepContext, rows: Columns, contents: Contents
 ) -> tuple[nearness.Pairs, nearness.Pairs]:
-    """Pairs of `rows`: near duplicates, and pictures so alike that they may be one scene."""
+    """Pairs of `rows`, which have their paths: near duplicates, and pictures so alike that they
+    may be one scene."""
     curate, cosine = context.recipe.curate, context.recipe.split.scene_cosine
-    shas = sorted({row.sha256 for row in rows})
-    place = {row.sha256: i for i, row in reversed(list(enumerate(rows)))}
-    first = np.array([place[sha] for sha in shas], dtype=np.int64)
-    vectors = _lazily(context, rows, shas)
+    shas, first = columns.texts(contents.shas), contents.first
+    vectors = _lazily(context, shas, [rows.paths[at] for at in first.tolist()])
     key = feature_key(context)
     most = max(nearness.LOOSE_BITS, curate.near_duplicate_bits)
     versions = [registry.load("analyzer", name).version for name in ("phash", "sketch")]
@@ -80,24 +99,19 @@ def picture_links(
     return of_rows(near), of_rows(scenes)
 
 
-def hash_links(
-    context: StepContext, rows: Sequence[Brief]
-) -> tuple[nearness.Pairs, nearness.Pairs]:
-    """The same without features: pairs of `rows` by their hashes alone, and no scenes.
+def hash_links(context: StepContext, contents: Contents) -> tuple[nearness.Pairs, nearness.Pairs]:
+    """The same without features: pairs of rows by their hashes alone, and no scenes.
 
     Of equal hashes and of near ones each picture is linked with the first: they join the same.
     """
     none = nearness.Pairs(np.empty((0, 2), np.int64), np.empty(0, np.int64), np.empty(0))
-    first = {row.sha256: i for i, row in reversed(list(enumerate(rows)))}
-    names = sorted(first)
-    place = np.array([first[sha] for sha in names], dtype=np.int64)
-    found = np.unique(plainly.hashes(context, names), return_index=True, return_inverse=True)
-    codes, where, kind = found
+    place = contents.first
+    hashes = plainly.hashes(context, contents.shas)
+    codes, where, kind = np.unique(hashes, return_index=True, return_inverse=True)
     bits = deciding.allowed(context.recipe.curate.near_duplicate_bits)
     close = plainly.near(context, codes)
     pairs = close.rows[close.bits <= bits]
-    same = np.stack([place[where[kind.reshape(-1)]], place], axis=1)
-    links = np.concatenate([same[same[:, 0] != same[:, 1]], place[where[pairs]]])
+    links = np.concatenate([dealing.stars(kind.reshape(-1), place), place[where[pairs]]])
     links.sort(axis=1)
     count = len(links)
     return nearness.Pairs(links, np.zeros(count, np.int64), np.ones(count)), none
@@ -131,7 +145,7 @@ def _sketches(context: StepContext, shas: Sequence[str], version: int) -> alike.
 
 
 def _lazily(
-    context: StepContext, rows: Sequence[Brief], shas: Sequence[str]
+    context: StepContext, shas: Sequence[str], paths: Sequence[str]
 ) -> Callable[[], NDArray[np.float32]]:
     """Features (n, D) of `shas`, read when first asked for; zeros for a file that has gone."""
     found: list[NDArray[np.float32]] = []
@@ -139,9 +153,11 @@ def _lazily(
     def vectors() -> NDArray[np.float32]:
         if not found:
             files = FileStore(context.settings.files_dir)
-            readers = {row.sha256: measuring.reader(files, row.sha256, row.path) for row in rows}
             net = backbone.embedded(context.settings.cache_dir)
-            items = [(sha, readers[sha]) for sha in shas]
+            items = [
+                (sha, measuring.reader(files, sha, path))
+                for sha, path in zip(shas, paths, strict=True)
+            ]
             view = context.recipe.train.view
             matrix, _ = features.matrix(items, net, view, context.settings)
             found.append(np.asarray(np.nan_to_num(matrix), dtype=np.float32))
