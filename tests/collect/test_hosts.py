@@ -31,6 +31,10 @@ def hosts(tmp_path: Path) -> Timed:
     return Timed(Settings(home=tmp_path, max_per_host=2, max_connections=4))
 
 
+def files(web: PictureWeb) -> list[str]:
+    return [path for path in web.requests if path.startswith("/files")]
+
+
 def deliver(hosts: Timed, host: str, number: int = 8, seconds: float = 0.1) -> None:
     for _ in range(number):
         hosts.delivered(host, seconds)
@@ -112,6 +116,33 @@ def test_slots_hold_for_each_host_and_for_all(hosts: Timed) -> None:
     assert most == {"host": 2, "all": 4}
 
 
+def test_a_new_host_gets_two_slots_and_one_more_for_each_picture(tmp_path: Path) -> None:
+    hosts = Timed(Settings(home=tmp_path, max_per_host=4))
+
+    async def most(delivered: int) -> int:
+        running, seen = 0, 0
+
+        async def one() -> None:
+            nonlocal running, seen
+            async with hosts.slot("new"):
+                running += 1
+                seen = max(seen, running)
+                await asyncio.sleep(0)
+                running -= 1
+
+        deliver(hosts, "new", delivered)
+        await asyncio.gather(*(one() for _ in range(20)))
+        return seen
+
+    async def grow() -> list[int]:
+        hosts.failed("new")
+        return [await most(0), await most(1), await most(0), await most(9)]
+
+    assert hosts.enough("new") == 4
+    assert asyncio.run(grow()) == [2, 3, 3, 4]
+    assert hosts.enough("new") == 8 and hosts.enough("another") == 4
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [("http://A.org:81/x", "a.org:81"), ("data:x", ""), ("http://[", ""), ("", "")],
@@ -145,8 +176,7 @@ def test_a_slow_host_does_not_hold_up_a_class(
     ]
     taken = bench.rows(status="ok")
     assert {host_of(row.file_url) for row in taken} == {web.host}
-    asked = [path for path in slow_web.requests if path.startswith("/files")]
-    assert len(asked) <= bench.settings.max_per_host
+    assert len(files(slow_web)) <= 2  # it has delivered none
     waiting = [row for row in bench.rows() if host_of(row.file_url) == slow_web.host]
     assert {row.status for row in waiting} == {"surplus"}
     # Played again, where nothing is slow, the same is taken and the same is said.
@@ -154,3 +184,23 @@ def test_a_slow_host_does_not_hold_up_a_class(
     again = type(bench)(settings)
     asked = {"classes": ["apple", "boat"], "sources": sources, "per_class": 25}
     assert again.collect(**asked) == result and again.taken() == bench.taken()
+
+
+def test_rows_of_one_slow_host_that_come_first_do_not_fill_all_places(
+    at: At, tmp_path: Path
+) -> None:
+    """Others that may be wanted as well go on meanwhile, so that it is found to be slow."""
+    with (
+        PictureWeb(["apple"], n=90, size=(64, 48), faults=False) as fast,
+        PictureWeb(["apple"], n=80, size=(64, 48), faults=False, seed=9, delay=20) as slow,
+    ):
+        bench = at(fast, allow_hosts=(fast.host, slow.host), fetch_timeout=60)
+        urls = [slow.url(entry) for entry in slow.openverse["apple"]]
+        urls += [fast.url(entry) for entry in fast.openverse["apple"]]
+        listed = "".join(f"{url},{word}\n" for word in ("apple", "boat") for url in urls)
+        (tmp_path / "list.csv").write_text(f"url,label\n{listed}")
+        sources = [{"urls": {"file": str(tmp_path / "list.csv")}}]
+        result = bench.collect(classes=["apple", "boat"], sources=sources, per_class=90)
+        assert result["found"] == 180
+        assert {host_of(row.file_url) for row in bench.rows(status="ok")} == {fast.host}
+        assert len(files(slow)) <= 2

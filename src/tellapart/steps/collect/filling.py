@@ -14,9 +14,10 @@ from tellapart.catalog import Outcome
 from tellapart.catalog.sources import PASSING
 from tellapart.errors import FetchError, RefusedError
 from tellapart.forgetting import REASON, Refusals
-from tellapart.steps.collect.candidates import Candidate, changed
+from tellapart.steps.collect.candidates import Candidate, Order, changed
 from tellapart.steps.collect.cassette import Tape
-from tellapart.steps.collect.hosts import Hosts, host_of
+from tellapart.steps.collect.hosts import Hosts
+from tellapart.steps.collect.pending import Pending, host_asked
 from tellapart.steps.collect.searching import ClassSearch
 from tellapart.steps.collect.writing import Writer, arrived, examine
 
@@ -68,16 +69,20 @@ class Filling:
         self.shas: set[str] = set()
         self.refused = 0
         self._known: set[str] = set()
-        self._pending: list[Candidate] = []
+        self._pending = Pending(hands.hosts)
         #: Not to be fetched in this run, whatever is missing.
         self._aside: list[Candidate] = []
         self._under_way: dict[asyncio.Task[Outcome | None], Candidate] = {}
         #: Rows whose request is over: what came of it is being committed.
         self._committing: set[str] = set()
+        #: The next page, where it is being asked for.
+        self._looking: asyncio.Task[list[Candidate] | None] | None = None
+        #: Places of the first pictures that pages may yet bring: by group, and of the one that is
+        #: being asked for. What comes behind them waits.
+        self._heads: dict[int, Order] = {}
+        self._before: Order | None = None
         #: Pages in a row that held nothing of hosts that are not put back.
         self._barren = 0
-        #: Whether rows wait for pages that may bring something before them.
-        self._waiting = False
         #: Whether hosts that hold up the others are waited for: there is nobody else.
         self._patient = False
         self._sort_in(sorted(rows, key=lambda row: row.order))
@@ -96,15 +101,17 @@ class Filling:
         """Fetch until enough are here or no source has more; then mark the rest `surplus`."""
         try:
             while self.done < self.wanted:
-                ready = self._start()
-                if self._free > ready and self._may_look() and await self._look_further(ready):
-                    continue
-                if not self._under_way:
-                    if self._pending and not self._patient:
-                        self._patient = True
-                        continue
+                await self._heed_hosts()
+                self._look()
+                self._start()
+                if self._under_way or self._looking is not None:
+                    await self._settle()
+                elif self._pending and not self._patient:
+                    self._patient = True
+                else:
                     break
-                await self._settle()
+            if self._looking is not None:  # what it brings stays in the ledger too
+                self._take_in(await self._looking)
         finally:
             await self._stop()
         await self._close()
@@ -117,120 +124,106 @@ class Filling:
     def _sort_in(self, rows: list[Candidate]) -> None:
         """Good ones count, up to the wanted number; the others wait for their turn."""
         self._known.update(row.id for row in rows)
+        pending: list[Candidate] = []
         for row in rows:
             if row.status == "ok" and self.done < self.wanted:
                 self.shas.add(row.sha256)
             elif row.status in {"ok", "pending", "surplus"} or row.reason in PASSING:
                 here = row.sha256 or row.path or _is_data(row.url)
                 offered = here or self._hands.tape.offers(self.label, row.url)
-                (self._aside if row.barred or not offered else self._pending).append(row)
+                (self._aside if row.barred or not offered else pending).append(row)
             else:
                 self.refused += 1
-        self._pending.sort(key=lambda row: row.order)
+        self._pending.add(pending)
 
-    def _may_look(self) -> bool:
+    def _look(self) -> None:
+        """Ask for the next page where those known and wanted are too few; fetching goes on."""
+        if self._looking is not None:
+            return
+        self._heads = self._search.heads() if self._searching else {}
+        ready = self._pending.ready(self._heads)
+        if self._searching and self._free > ready and self._may_look(ready):
+            self._before = self._search.head()
+            self._looking = asyncio.create_task(self._search.more())
+
+    def _may_look(self, ready: int) -> bool:
         """Not for ever, only because a host is slow: its pictures are better than none."""
-        return self._free > len(self._pending) or self._waiting or self._barren < _BARREN
+        behind = ready < self._pending.ready({})
+        return self._free > len(self._pending) or behind or self._barren < _BARREN
 
-    async def _look_further(self, ready: int) -> bool:
-        """Ask for one more page; False where there is none left to ask for."""
-        if not self._searching:
-            return False
-        found = await self._search.more()
+    def _take_in(self, found: list[Candidate] | None) -> None:
+        """What the page brought; None: there was none left to ask for."""
+        self._looking = self._before = None
         if found is None:
             self._searching = False
-            return False
-        fresh = [row for row in found if row.id not in self._known]
-        self._sort_in(fresh)
-        ready_now = self._ready(_MANY)
-        gained = ready_now is None or len(ready_now) > ready
-        self._barren = 0 if gained else self._barren + 1
+            return
+        before = self._pending.ready(self._heads)
+        self._sort_in([row for row in found if row.id not in self._known])
+        gained = self._pending.ready(self._search.heads()) > before
+        self._barren = self._barren + 1 if self._back() and not gained else 0
         self._hands.tell()
-        return True
 
-    def _ready(self, most: int) -> list[int] | None:
-        """Places in `_pending` of rows that may be fetched now, the first `most`; None: of all."""
-        hosts, heads = self._hands.hosts, self._search.heads() if self._searching else {}
-        back = frozenset[str]() if self._patient else hosts.back()
-        self._waiting = False
-        if not heads and not back:
-            return None
-        found: list[int] = []
-        for at, row in enumerate(self._pending):
-            if len(found) >= most:
-                break
-            if row.order[0] in heads and row.order > heads[row.order[0]]:
-                self._waiting = True
-            elif not back or host_of(row.url) not in back:
-                found.append(at)
-        return found
+    def _back(self) -> frozenset[str]:
+        return frozenset() if self._patient else self._hands.hosts.back()
 
-    def _start(self) -> int:
-        """Begin with as many as there is room for; return how many more could be begun with."""
+    def _start(self) -> None:
+        """Begin with as many as there is room for."""
         # Twice the slots keeps them busy; more would only wait.
         room = 2 * self._hands.hosts.total - len(self._under_way)
-        number = max(0, min(self._free, room, len(self._pending)))
-        places = self._ready(number + max(0, self._free))
-        if places is None:
-            begun = self._pending[:number]
-            del self._pending[:number]
-            left = len(self._pending)
-        else:
-            chosen = places[:number]
-            begun = [self._pending[at] for at in chosen]
-            for at in reversed(chosen):
-                del self._pending[at]
-            left = len(places) - len(chosen)
-        for row in begun:
+        most = min(room, self._free)
+        for row in self._pending.take(self._heads, self._before, self._free, most):
             self._under_way[asyncio.create_task(self._obtain(row))] = row
-        return left
 
     async def _settle(self) -> None:
+        """Wait for what comes next, a picture or a page."""
+        looking = self._looking
+        tasks = (*self._under_way, *(() if looking is None else (looking,)))
         done, _ = await asyncio.wait(
-            self._under_way, return_when=asyncio.FIRST_COMPLETED, timeout=_LOOK_EVERY
+            tasks, return_when=asyncio.FIRST_COMPLETED, timeout=_LOOK_EVERY
         )
-        for task in done:
+        for task in done & self._under_way.keys():
             row = self._under_way.pop(task)
+            self._pending.settled(row)
             self._committing.discard(row.id)
             outcome = task.result()
             if outcome is None:
-                self._pending.append(row)
-                self._pending.sort(key=lambda row: row.order)
+                self._pending.add([row])
                 continue
             row.status, row.sha256 = outcome.status, outcome.sha256
             if outcome.status == "ok":
                 self.shas.add(outcome.sha256)
             else:
                 self.refused += 1
+        if looking is not None and looking in done:
+            self._take_in(looking.result())
         self._hands.hosts.review()
-        await self._retreat()
         self._hands.tell()
 
-    async def _retreat(self) -> None:
+    async def _heed_hosts(self) -> None:
         """Give up for now what is under way at hosts that hold up the others."""
-        back = self._hands.hosts.back()
-        if self._patient or not back:
+        back = self._back()
+        if not self._pending.hold_back(back):
             return
         left = {
             task: row
             for task, row in self._under_way.items()
-            if row.id not in self._committing and not task.done() and host_of(row.url) in back
+            if row.id not in self._committing and not task.done() and host_asked(row) in back
         }
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        for task, row in left.items():
-            if task.cancelled():
-                del self._under_way[task]
-                self._pending.append(row)
-        self._pending.sort(key=lambda row: row.order)
+        given_up = [row for task, row in left.items() if task.cancelled()]
+        for row in given_up:
+            self._pending.settled(row)
+        self._pending.add(given_up)
+        self._under_way = {t: row for t, row in self._under_way.items() if not t.cancelled()}
 
     async def _obtain(self, row: Candidate) -> Outcome | None:
         """Bring one picture here and commit what became of it; None: it waits a while longer."""
         hands = self._hands
         if row.sha256:  # here already, from a time when more were wanted
             return await hands.writer.commit(changed(row, "ok"))
-        host = host_of(row.url)
+        host = host_asked(row)
         async with hands.hosts.slot(host):
             if not self._patient and hands.hosts.is_back(host):
                 return None  # it was put back while this one waited for its turn
@@ -275,16 +268,17 @@ class Filling:
         return Outcome(id=row.id, status="refused", reason=REASON)
 
     async def _stop(self) -> None:
-        for task in self._under_way:
+        left = [*self._under_way, *([] if self._looking is None else [self._looking])]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _close(self) -> None:
         """What was found and is not wanted stays in the ledger as `surplus`."""
         while self._search.is_played and (found := await self._search.more()) is not None:
             # A page was asked for that a quicker world would not have needed.
             self._sort_in([row for row in found if row.id not in self._known])
-        left = [*self._pending, *self._aside]
+        left = [*self._pending.rows(), *self._aside]
         rest = [row for row in left if row.status in {"ok", "pending"}]
         await self._hands.writer.record([changed(row, "surplus", "enough") for row in rest])
 

@@ -25,6 +25,10 @@ _FAILURES, _DELIVERED, _LATELY = 5, 8, 10.0
 #: Seconds for which a host is put back: doubled each time.
 _BACK, _LONGEST = 30.0, 600.0
 _REMEMBERED = 64
+#: Pictures under way at once at a host that has not delivered any yet.
+_FIRST = 2
+#: Seconds between two looks at how long pictures have been under way.
+_REVIEW_EVERY = 0.05
 
 
 class Hosts:
@@ -35,6 +39,9 @@ class Hosts:
         self._all = asyncio.Semaphore(self.total)
         self._per_host = max(1, settings.max_per_host)
         self._slots: dict[str, asyncio.Semaphore] = {}
+        #: How many slots each host has.
+        self._opened: dict[str, int] = {}
+        self._next_review = 0.0
         #: When the pictures under way at each host began.
         self._began: defaultdict[str, dict[object, float]] = defaultdict(dict)
         self._failed: Counter[str] = Counter()
@@ -46,11 +53,14 @@ class Hosts:
 
     @asynccontextmanager
     async def slot(self, host: str) -> AsyncIterator[None]:
-        """Hold a slot of the host and one of all, in this order; `""` is no host."""
+        """Hold a slot of the host and one of all, in this order; `""` is no host.
+
+        A host has two slots at first and one more for each picture that it delivers, up to the
+        setting: one that holds up the others is found out with few requests.
+        """
         async with AsyncExitStack() as stack:
             if host:
-                limit = self._slots.setdefault(host, asyncio.Semaphore(self._per_host))
-                await stack.enter_async_context(limit)
+                await stack.enter_async_context(self._slots_of(host))
             await stack.enter_async_context(self._all)
             mark = object()
             if host:
@@ -60,9 +70,17 @@ class Hosts:
             finally:
                 self._began[host].pop(mark, None)
 
+    def enough(self, host: str) -> int:
+        """How many pictures of one class may be under way at the host, or wait for a slot of it."""
+        return 2 * self._opened.get(host, min(_FIRST, self._per_host))
+
     def delivered(self, host: str, seconds: float) -> None:
         """A picture came, after that many seconds."""
         self._failed.pop(host, None)
+        slots = self._slots_of(host)
+        if self._opened[host] < self._per_host:
+            self._opened[host] += 1
+            slots.release()
         self._delivered.append((host, self._now(), seconds))
 
     def failed(self, host: str) -> None:
@@ -84,12 +102,21 @@ class Hosts:
 
     def review(self) -> None:
         """Put back the hosts at which something has been under way for too long."""
+        if self._now() < self._next_review:
+            return
+        self._next_review = self._now() + _REVIEW_EVERY
         for host, began in self._began.items():
             if not began or self.is_back(host) or not self._others_deliver(host):
                 continue
             usual = statistics.median(took for name, _, took in self._delivered if name != host)
             if self._now() - min(began.values()) > max(_LEAST, _TIMES * usual):
                 self._put_back(host)
+
+    def _slots_of(self, host: str) -> asyncio.Semaphore:
+        if host not in self._slots:
+            self._opened[host] = min(_FIRST, self._per_host)
+            self._slots[host] = asyncio.Semaphore(self._opened[host])
+        return self._slots[host]
 
     def _others_deliver(self, host: str) -> bool:
         since = self._now() - _LATELY

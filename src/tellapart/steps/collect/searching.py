@@ -89,6 +89,11 @@ class ClassSearch:
                 found[pair.group] = min(found.get(pair.group, head), head)
         return found
 
+    def head(self) -> Order | None:
+        """The place of the first hit that the next page may bring; None where nobody knows."""
+        ready = [] if self.is_played else self._ready() or self._unfinished()
+        return min((pair.order(self._state(pair).reached) for pair in ready), default=None)
+
     async def more(self) -> list[Candidate] | None:
         """The next page's candidates, maybe none of them new; None where all is exhausted."""
         while (turn := self._next()) is not None:
@@ -112,20 +117,23 @@ class ClassSearch:
                 if (source, query) in pairs:  # else the recipe names it no longer
                     return pairs[source, query], start
             return None
-        self._left = [pair for pair in self._left if pair.local or not self._finished(pair)]
+        self._left = self._unfinished()
         ready = self._ready() or self._left
         if not ready:
             return None
         pair = min(ready, key=lambda pair: pair.order(self._state(pair).reached))
         return pair, self._state(pair).reached
 
+    def _unfinished(self) -> list[Pair]:
+        return [pair for pair in self._left if pair.local or not self._finished(pair)]
+
     def _ready(self) -> list[Pair]:
         """What is left of sources that do not rest."""
         health, sources = self._means.health, self._means.sources
         return [
             pair
-            for pair in self._left
-            if pair.local or not (self._finished(pair) or health.rests(sources.known_as(pair)))
+            for pair in self._unfinished()
+            if pair.local or not health.rests(sources.known_as(pair))
         ]
 
     def _finished(self, pair: Pair) -> bool:
