@@ -62,6 +62,28 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Pictures of one class in one folder, of which nothing else is to be said: ordinary files,
+    whose names say that they are pictures."""
+
+    #: Of the first one; the others follow.
+    rank: int
+    folder: str
+    names: Sequence[str]
+    label: str
+    split: str | None = None
+
+    def hit(self, place: int) -> Hit:
+        """The picture at `place` among the names."""
+        path = Path(self.folder, self.names[place])
+        return Hit(rank=self.rank + place, path=path, label=self.label, split=self.split)
+
+    def hits(self) -> Iterator[Hit]:
+        """All of them."""
+        return map(self.hit, range(len(self.names)))
+
+
+@dataclass(frozen=True)
 class SourceContext:
     """What a source gets: its settings and secrets, and the one way to the network."""
 
@@ -135,6 +157,11 @@ class Format(ABC):
         refused row of the ledger. A file that is not of this format at all raises `InputError`.
         """
 
+    def batches(self, path: Path) -> Iterator[Hit | Batch]:
+        """The same in the same order, where plain pictures of one folder may come together: for a
+        format that very many pictures come in. Optional."""
+        return self.read(path)
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -162,6 +189,21 @@ class Picture:
         """The luma (ITU-R 601) of the pixels, made once for all analyzers; not to be changed."""
         return self.image.convert("L")
 
+    def cells(self, side: int) -> np.ndarray:
+        """`gray` squeezed into side × side cells (uint8), each the mean of what it covers; made
+        once for all analyzers, not to be changed."""
+        if side not in self._cells:
+            import numpy as np
+            from PIL import Image
+
+            small = self.gray.resize((side, side), Image.Resampling.BOX)
+            self._cells[side] = np.asarray(small)
+        return self._cells[side]
+
+    @cached_property
+    def _cells(self) -> dict[int, np.ndarray]:
+        return {}
+
 
 class Analyzer(ABC):
     """Measures one picture. Results are cached by content, analyzer and version."""
@@ -172,6 +214,8 @@ class Analyzer(ABC):
     #: Measures people: made with the settings, asked only where that is wanted, and its figures
     #: are kept in a table of their own, out of bundles, exports and logs.
     private: ClassVar[bool] = False
+    #: Of use only beside features: not asked where pictures are judged without them.
+    with_features: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, picture: Picture) -> Mapping[str, float | int | str]:

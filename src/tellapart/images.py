@@ -13,6 +13,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -96,6 +97,18 @@ _WHAT_TO_DO = {
 }
 
 
+@dataclass(frozen=True)
+class Look:
+    """A decoded picture, maybe reduced, and what its file says of it."""
+
+    image: Image.Image
+    #: Pillow's name of the format.
+    format: str
+    #: In pixels, upright, before any reduction.
+    width: int
+    height: int
+
+
 def decode(
     data: bytes | Path, *, hint: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
@@ -106,15 +119,38 @@ def decode(
     before it is decoded. Raises `PictureError` and nothing else; emits no warnings; may be called
     from many threads.
     """
+    return _looked(data, hint, max_pixels, to_rgb).image
+
+
+def look(data: bytes | Path, *, hint: int | None = None, max_pixels: int = MAX_PIXELS) -> Look:
+    """What `decode` and `probe` say of one picture, its header read once; raises what they raise.
+
+    The picture may be the opened file itself, of Pillow's class for its format, with its pixels
+    loaded and its metadata gone: one copy less.
+    """
+    return _looked(data, hint, max_pixels, _upright)
+
+
+def _looked(
+    data: bytes | Path,
+    hint: int | None,
+    max_pixels: int,
+    plain: Callable[[Image.Image], Image.Image],
+) -> Look:
     with _quiet:
         raw = _read(data)
         image = _open(raw, _name(data), max_pixels)
+        (width, height), kind = image.size, str(image.format)
         try:
             if hint:
                 image.draft(None, (2 * hint, 2 * hint))
-            return to_rgb(image)
+            rgb = plain(image)
+            if _sides_turned(image):
+                width, height = height, width
         except Exception as error:
             raise _refusal(_name(data), raw, error, max_pixels) from None
+    rgb.info = {}
+    return Look(rgb, kind, width, height)
 
 
 def prepare(
@@ -238,9 +274,7 @@ def probe(data: bytes | Path) -> tuple[str, int, int]:
         width, height = image.size
         # To look for it behind the pixels, Pillow would decode the whole PNG.
         upright = image.format == "PNG" and "exif" not in image.info and b"eXIf" not in raw
-        # Pillow has turned the size of a TIFF already.
-        upright = upright or image.format == "TIFF"
-        turned = not upright and _orientation(image) >= 5
+        turned = not upright and _sides_turned(image)
     if turned:
         width, height = height, width
     return str(image.format), width, height
@@ -252,15 +286,24 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Whole numbers of 16 bits are scaled to 8; 32-bit numbers and floats are taken as 0..1,
     0..255 or 0..65535, whichever holds them, else stretched from their least to greatest.
     """
-    image.load()
-    turn = _UPRIGHT.get(_orientation(image))
-    flat = _flatten(image)
-    if turn is not None:
-        flat = flat.transpose(turn)
-    elif flat is image:
+    flat = _upright(image)
+    if flat is image:
         flat = image.copy()
     flat.info = {}
     return flat
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Plain upright RGB; `image` itself where it is that already."""
+    image.load()
+    turn = _UPRIGHT.get(_orientation(image))
+    flat = _flatten(image)
+    return flat if turn is None else flat.transpose(turn)
+
+
+def _sides_turned(image: Image.Image) -> bool:
+    """Whether width and height are to be exchanged; Pillow has done so in a TIFF already."""
+    return image.format != "TIFF" and _orientation(image) >= 5
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ from tellapart.demo.drawing import WORDS, draw
 from tellapart.doors import Picture
 from tellapart.plugins.analyzers.basic import Basic
 from tellapart.plugins.analyzers.phash import PerceptualHash
+from tellapart.plugins.analyzers.sketch import Sketch
 
 
 def picture(image: Image.Image, data: bytes = b"1234") -> Picture:
@@ -91,3 +92,42 @@ def test_tiny_pictures_can_be_measured():
         tiny = picture(Image.new("RGB", size, (9, 9, 9)))
         assert Basic().measure(tiny)["entropy"] == 0
         assert PerceptualHash().measure(tiny)["phash"] == "0" * 16
+
+
+def test_figures_are_those_of_their_definitions():
+    noise = np.random.default_rng(5).integers(0, 256, (90, 130, 3), dtype=np.uint8)
+    for image in (draw(WORDS[1], 3), Image.fromarray(noise), draw(WORDS[2], 4).resize((256, 1))):
+        figures = Basic().measure(picture(image))
+        gray = np.asarray(image.convert("L"), dtype=np.float64)
+        assert figures["brightness"] == pytest.approx(gray.mean(), abs=1e-3)
+        assert figures["contrast"] == pytest.approx(gray.std(), abs=1e-3)
+        square = image.convert("L").resize((256, 256), Image.Resampling.BILINEAR)
+        g = np.asarray(square, dtype=np.float64)
+        inner = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:] - 4 * g[1:-1, 1:-1]
+        assert figures["sharpness"] == pytest.approx(inner.var(), abs=1e-3)
+        counts = np.asarray(image.histogram(), dtype=np.float64).reshape(3, 256)
+        shares = [one[one > 0] / one.sum() for one in counts]
+        entropy = max(-(one * np.log2(one)).sum() for one in shares)
+        assert figures["entropy"] == pytest.approx(entropy, abs=1e-4)
+
+
+def test_cells_are_made_once_and_are_means():
+    image = Image.fromarray(np.arange(64 * 64, dtype=np.uint16).reshape(64, 64).astype(np.uint8))
+    seen = picture(image.convert("RGB"))
+    cells = seen.cells(32)
+    assert cells is seen.cells(32) and cells.shape == (32, 32)
+    means = np.asarray(image, dtype=float).reshape(32, 2, 32, 2).mean(axis=(1, 3))
+    assert np.abs(cells - means).max() <= 0.5
+
+
+@pytest.mark.parametrize("widths", [(0, 0, 0, 0), (6, 0, 0, 0), (3, 4, 5, 9)])
+def test_a_frame_is_as_wide_as_it_was_made(widths):
+    top, bottom, left, right = widths
+    noise = np.random.default_rng(1).integers(0, 256, (60, 80), dtype=np.uint8)
+    framed = np.full((60 + top + bottom, 80 + left + right), 17, np.uint8)
+    framed[top : top + 60, left : left + 80] = noise
+    image = Image.fromarray(framed).convert("RGB")
+    high, wide = framed.shape
+    shares = (top / high, bottom / high, left / wide, right / wide)
+    expected = bytes(round(255 * share) for share in shares).hex()
+    assert Sketch().measure(picture(image))["frame"] == expected

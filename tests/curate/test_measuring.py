@@ -7,6 +7,7 @@ from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -155,3 +156,35 @@ def test_slivers_are_measured(size):
     assert not made.errors
     figures = kept.figures["basic"]["a" * 64]
     assert (figures["width"], figures["height"]) == size
+
+
+def test_a_strangers_analyzer_gets_pixels_size_and_format():
+    class Looking(Analyzer):
+        name = "looking"
+
+        def measure(self, picture):
+            assert picture.pixels.dtype == "uint8"
+            return {
+                "shape": str(picture.pixels.shape),
+                "told": f"{picture.width} {picture.height} {picture.format}",
+                "same": int((picture.pixels == np.asarray(picture.image)).all()),
+            }
+
+    kept = Kept()
+    survey(kept)[0].run_light([Plan("0" * 64, lambda: jpeg(1, (700, 500)), (Looking(),), False)], 1)
+    seen = kept.figures["looking"]["0" * 64]
+    assert seen == {"shape": "(167, 234, 3)", "told": "700 500 JPEG", "same": 1}
+
+
+def test_what_is_wrong_with_one_picture_is_nothing_to_those_beside_it():
+    broken = {3, 20, 39}
+    plans = [
+        Plan(f"{i:064d}", lambda i=i: jpeg(i)[: 500 if i in broken else None], TOOLS, False)
+        for i in range(40)
+    ]
+    kept = Kept()
+    made, seen = survey(kept)
+    made.run_light(plans, threads=2)
+    assert {int(sha) for sha in made.errors} == broken
+    assert {int(sha) for sha in kept.figures["phash"]} == set(range(40)) - broken
+    assert seen[-1] == 40

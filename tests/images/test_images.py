@@ -356,3 +356,21 @@ def test_a_refusal_says_the_callers_own_limit() -> None:
     with pytest.raises(PictureError) as caught:
         images.load(b"no picture", max_pixels=5_000_000)
     assert "at most 5 megapixels" in caught.value.expected
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_a_look_says_what_decode_and_probe_say(kind: str, orientation: int) -> None:
+    out = BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.effect_noise((900, 1300), 50).convert("RGB").save(out, kind, exif=exif)
+    data = out.getvalue()
+    for hint in (None, 100):
+        seen = images.look(data, hint=hint)
+        assert (seen.format, seen.width, seen.height) == images.probe(data)
+        decoded = images.decode(data, hint=hint)
+        assert np.array_equal(np.asarray(seen.image), np.asarray(decoded))
+        assert seen.image.info == {} and type(decoded) is Image.Image
+    with pytest.raises(PictureError):
+        images.look(data[: len(data) // 2])

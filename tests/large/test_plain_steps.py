@@ -11,7 +11,9 @@ from PIL import Image
 
 from tellapart.errors import DataError
 from tellapart.learn import measuring
-from tellapart.steps import curate
+from tellapart.plugins.analyzers.phash import PerceptualHash
+from tellapart.plugins.analyzers.sketch import Sketch
+from tellapart.steps import curate, open_context
 from tellapart.steps import split as split_module
 from tellapart.steps.curate import plain
 
@@ -136,6 +138,19 @@ def test_a_file_that_went_away_is_asked_for_again(folder: Path, project) -> None
     moved.write_bytes(data)
     assert not any("gone or have" in note for note in made.curate()["notes"])
     assert "apple-04.jpg" not in told(made)
+
+
+def test_what_only_features_need_is_measured_when_they_are_asked_for(folder: Path, project) -> None:
+    made = project(folder)
+    made.collect()
+    made.curate()
+    shas = {row.sha256 for row in made.pictures()}
+    catalog = open_context(made.settings, made.name).catalog
+    assert catalog.measurements(shas, "phash", PerceptualHash.version)
+    assert not catalog.measurements(shas, "sketch", Sketch.version)
+    made.update({"curate": {"features": True}})
+    made.curate()
+    assert catalog.measurements(shas, "sketch", Sketch.version)
 
 
 def test_very_many_pictures_go_without_features_by_themselves(

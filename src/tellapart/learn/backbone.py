@@ -34,7 +34,8 @@ _FILE = "models/efficientnet-lite0-57934424.pth"
 GRAPH_VERSION = 1
 #: The folder of graphs and weights, in the cache and in a project's work folder.
 FOLDER = "backbones"
-_SIZE = 224
+#: Side of the pictures that the embedded network was trained on, in pixels.
+SIZE = 224
 #: Bounds and step of the embedded network's side; it halves its input five times.
 _LEAST, _MOST, _STEP = 64, 1024, 32
 #: Seconds after a write in which another one may leave the same time at the file.
@@ -129,7 +130,7 @@ class Part:
         )
 
 
-def embedded(cache_dir: Path, size: int = _SIZE) -> Backbone:
+def embedded(cache_dir: Path, size: int = SIZE) -> Backbone:
     """The backbone that comes with the program; its graph is built on first use (about 1 s).
 
     `size`: the side in pixels, a multiple of 32 from 64 to 1024. The graph is byte-identical on
@@ -145,9 +146,7 @@ def embedded(cache_dir: Path, size: int = _SIZE) -> Backbone:
         )
     weights = _weights_file()
     folder = cache_dir / FOLDER
-    start = f"{NAME}-{WEIGHTS_SHA256[:8]}-g{GRAPH_VERSION}-" + (
-        "" if size == _SIZE else f"s{size}-"
-    )
+    start = f"{NAME}-{WEIGHTS_SHA256[:8]}-g{GRAPH_VERSION}-" + ("" if size == SIZE else f"s{size}-")
     for path in sorted(folder.glob(f"{start}{'?' * 16}.onnx")):
         if path.stem[len(start) :] == digest(path.read_bytes()):
             return _embedded(path, weights, size)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tellapart import registry
 from tellapart.catalog import columns
+from tellapart.doors import Analyzer
 from tellapart.learn import arrays, deciding, measuring
 from tellapart.steps import StepContext
 
@@ -27,10 +28,16 @@ def is_plain(context: StepContext) -> bool:
     return columns.count(context.catalog, status="ok") > MANY
 
 
+def analyzers() -> list[type[Analyzer]]:
+    """Those that are asked: all that there are, but those that measure people and those whose
+    figures are of use only beside features."""
+    every = (registry.load("analyzer", name) for name in registry.names("analyzer"))
+    return [kind for kind in every if not kind.private and not kind.with_features]
+
+
 def figure_facts() -> str:
     """What kept figures depend on besides the pictures: the analyzers."""
-    kinds = (registry.load("analyzer", name) for name in registry.names("analyzer"))
-    said = [f"{kind.name} {kind.version}" for kind in kinds if not kind.private]
+    said = [f"{kind.name} {kind.version}" for kind in analyzers()]
     return " ".join([*said, measuring.BROKEN, str(measuring.BROKEN_VERSION)])
 
 

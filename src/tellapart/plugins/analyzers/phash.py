@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
 
 from tellapart.doors import Analyzer, Picture
 from tellapart.learn import hashing
@@ -23,6 +22,6 @@ class PerceptualHash(Analyzer):
     version = 1
 
     def measure(self, picture: Picture) -> Mapping[str, float | int | str]:
-        small = picture.gray.resize((hashing.SIDE, hashing.SIDE), Image.Resampling.BOX)
-        low = hashing.frequencies(np.asarray(small, dtype=np.float64)[None])
+        cells = picture.cells(hashing.SIDE)
+        low = hashing.frequencies(cells.astype(np.float64)[None])
         return {"phash": f"{int(hashing.coded(low)[0]):016x}"}

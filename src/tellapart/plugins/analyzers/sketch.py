@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -29,13 +30,12 @@ class Sketch(Analyzer):
 
     name = "sketch"
     version = 2
+    with_features = True
 
     def measure(self, picture: Picture) -> Mapping[str, float | int | str]:
-        gray = picture.gray
-        small = gray.resize((hashing.SIDE, hashing.SIDE), Image.Resampling.BOX)
         return {
-            "sketch": overlay.packed(np.asarray(small)),
-            "frame": _frame(np.asarray(gray)),
+            "sketch": overlay.packed(picture.cells(hashing.SIDE)),
+            "frame": _frame(np.asarray(picture.gray)),
             "colors": _colors(picture.image),
         }
 
@@ -47,19 +47,26 @@ def _colors(image: Image.Image) -> str:
 
 
 def _frame(gray: NDArray[np.uint8]) -> str:
-    levels = gray.astype(np.float32)
     widths: list[float] = []
-    for lines in (levels, levels.T):
+    for lines in (gray, gray.T):
         widths += (_around(lines), _around(lines[::-1]))
     return bytes(round(255 * width) for width in widths).hex()
 
 
-def _around(lines: NDArray[np.float32]) -> float:
+def _around(lines: NDArray[np.uint8]) -> float:
     """The share of `lines` (n, m), from the first on, that are one even color."""
     part = lines[: int(_WIDEST * len(lines))]
     # Most pictures have no frame: the first line tells.
-    if not len(part) or part[0].std() > _EVEN:
+    if not len(part) or _spread(part[0]) > _EVEN:
         return 0.0
-    means = part.mean(axis=1)
-    even = (part.std(axis=1) <= _EVEN) & (np.abs(means - means[0]) <= _SAME)
+    levels = part.astype(np.float32)
+    means = levels.mean(axis=1)
+    even = (levels.std(axis=1) <= _EVEN) & (np.abs(means - means[0]) <= _SAME)
     return float(even.argmin() if not even.all() else len(even)) / len(lines)
+
+
+def _spread(line: NDArray[np.uint8]) -> float:
+    """The standard deviation of gray levels (m,)."""
+    levels = line.astype(np.float64)
+    mean = float(levels.sum()) / len(levels)
+    return math.sqrt(max(0.0, float(np.einsum("i,i", levels, levels)) / len(levels) - mean * mean))

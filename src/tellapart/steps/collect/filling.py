@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tellapart import images
@@ -285,15 +285,16 @@ class Filling:
 
 def read_local(row: Candidate) -> Outcome:
     """Look at a file of one's own, in place; one that no picture can be is not read at all."""
-    path = Path(row.path)
     try:
-        there = path.stat()
-        if there.st_size > images.MAX_BYTES:
-            size, mtime = there.st_size, there.st_mtime_ns
-            return Outcome(
-                id=row.id, status="refused", reason="too_large", bytes=size, mtime_ns=mtime
-            )
-        data = path.read_bytes()
+        # `Path.read_bytes` takes three times as long: as much as hashing a small picture.
+        with open(row.path, "rb", buffering=0) as file:  # noqa: PTH123
+            there = os.fstat(file.fileno())
+            if there.st_size > images.MAX_BYTES:
+                size, mtime = there.st_size, there.st_mtime_ns
+                return Outcome(
+                    id=row.id, status="refused", reason="too_large", bytes=size, mtime_ns=mtime
+                )
+            data = file.read()
     except FileNotFoundError:
         return Outcome(id=row.id, status="missing", reason="no_such_file")
     except OSError:

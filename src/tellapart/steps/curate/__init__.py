@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tellapart.catalog import PictureRow, Verdict
 from tellapart.learn import verdicts
 from tellapart.steps import Progress, StepContext, fingerprint
-from tellapart.steps.curate.material import Material, gather
-from tellapart.steps.curate.scoring import VERSION as SCORES
-from tellapart.steps.curate.scoring import score
 from tellapart.steps.curate.telling import (
     PRECEDENCE,
     STEP,
@@ -27,6 +24,9 @@ from tellapart.steps.curate.telling import (
     same_limits,
 )
 from tellapart.steps.plainly import is_plain
+
+if TYPE_CHECKING:
+    from tellapart.steps.curate.material import Material
 
 _DEPENDS_ON = ("id", "label", "sha256", "position", "rank", "split_hint", "overruled")
 
@@ -49,6 +49,10 @@ def run(context: StepContext) -> dict[str, Any]:
         from tellapart.steps.curate import plain
 
         return plain.run(context)
+    # What knows networks is not imported where none looks.
+    from tellapart.steps.curate.material import gather
+    from tellapart.steps.curate.scoring import score
+
     rows = context.catalog.pictures(status="ok")
     inputs = _inputs(context, rows)
     done = context.catalog.finished(STEP, inputs)
@@ -78,6 +82,9 @@ def trial(
         from tellapart.steps.curate import plain
 
         return rows, *plain.trial(context, rows)
+    from tellapart.steps.curate.material import gather
+    from tellapart.steps.curate.scoring import score
+
     material = gather(context, rows)
     decisions = decide(context, rows, material, score(context, rows, material))
     return rows, decisions, summary(rows, decisions)
@@ -126,6 +133,7 @@ def _settled(context: StepContext, row: PictureRow, same: bool) -> bool:
 
 def _inputs(context: StepContext, rows: Sequence[PictureRow]) -> str:
     from tellapart.steps.curate.material import versions
+    from tellapart.steps.curate.scoring import VERSION as SCORES
 
     return fingerprint(
         {

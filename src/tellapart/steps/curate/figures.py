@@ -17,8 +17,7 @@ from tellapart.doors import Analyzer
 from tellapart.learn import backbone, deciding, measuring
 from tellapart.learn.arrays import load, save
 from tellapart.steps import Progress, StepContext
-from tellapart.steps.curate.material import analyzers
-from tellapart.steps.plainly import FIGURES_FILE, figure_facts
+from tellapart.steps.plainly import FIGURES_FILE, analyzers, figure_facts
 from tellapart.store.files import FileStore
 
 #: Pictures planned, measured and asked for at once.
@@ -49,7 +48,7 @@ class Figures:
 def gather(context: StepContext, table: columns.Columns) -> Figures:
     """Measure what is not measured yet of the pictures in `table`, which has contents."""
     shas, first = np.unique(table.shas, return_index=True)
-    tools = analyzers()
+    tools = tuple(kind() for kind in analyzers())
     facts = figure_facts()
     known = _kept(context.work / FIGURES_FILE, facts, shas)
     there = _among(shas, known.measured.shas)
@@ -130,7 +129,6 @@ def _survey(
     """Measure what is planned, a part at a time; `files_at` gives contents and paths of places."""
     if not plans:
         return
-    net = backbone.embedded(context.settings.cache_dir)
     total, done = len(plans), 0
     files = FileStore(context.settings.files_dir)
     partial: dict[str, dict[str, Any]] = {}
@@ -144,7 +142,7 @@ def _survey(
         before = done
         survey = measuring.Survey(
             save=store,
-            hint=images.hint(net.size, context.recipe.train.view),
+            hint=images.hint(backbone.SIZE, context.recipe.train.view),
             on_done=lambda fresh, before=before: context.progress(  # type: ignore[misc]
                 Progress("curate", before + fresh, total, "measuring")
             ),

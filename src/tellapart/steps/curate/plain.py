@@ -19,7 +19,6 @@ from tellapart.catalog import PictureRow, bulk, columns
 from tellapart.learn import deciding, verdicts
 from tellapart.steps import Progress, StepContext, fingerprint
 from tellapart.steps.curate.figures import Figures, gather
-from tellapart.steps.curate.material import analyzers
 from tellapart.steps.curate.telling import (
     PRECEDENCE,
     STEP,
@@ -29,7 +28,7 @@ from tellapart.steps.curate.telling import (
     ordered,
     same_limits,
 )
-from tellapart.steps.plainly import near
+from tellapart.steps.plainly import analyzers, near
 from tellapart.steps.sweeping import sweeping
 
 PLAIN = (
