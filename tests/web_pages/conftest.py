@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,14 @@ WORDS = ("apple", "boat")
 MANY = 400
 #: Milliseconds: a page may have to wait for a busy machine.
 PATIENCE = 60_000
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Wait until it is true; `what` is said where it does not come."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
 
 
 def _folder(root: Path) -> Path:

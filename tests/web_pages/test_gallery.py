@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,19 +10,12 @@ import pytest
 from benchmarks.running_app import App
 from tellapart.project import Project
 from tellapart.settings import Settings
-from tests.web_pages.conftest import MANY, PATIENCE
+from tests.web_pages.conftest import MANY, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow
-
-
-def _until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE / 1000
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
 
 
 def _word(settings: Settings, project: str, id: str) -> bool | None:
@@ -63,11 +54,11 @@ def test_a_click_decides_and_undo_takes_it_back(
     page.click(f"{first} .tile")
     assert page.get_attribute(f"{first} .tile", "aria-pressed") == "false"
     assert page.inner_text(f"{first} .why") == "by hand"
-    _until(lambda: _word(app_settings, many, id) is False, "the word was not stored")
-    _until(lambda: _count(page, "kept") == kept - 1, "the counts stayed")
+    until(lambda: _word(app_settings, many, id) is False, "the word was not stored")
+    until(lambda: _count(page, "kept") == kept - 1, "the counts stayed")
     page.click(".toast")
-    _until(lambda: _word(app_settings, many, id) is None, "the word was not taken back")
-    _until(lambda: _count(page, "kept") == kept, "the counts stayed")
+    until(lambda: _word(app_settings, many, id) is None, "the word was not taken back")
+    until(lambda: _count(page, "kept") == kept, "the counts stayed")
     assert page.get_attribute(f"{first} .tile", "aria-pressed") == "true"
 
 
@@ -79,13 +70,13 @@ def test_a_click_with_shift_decides_on_all_between(
     page.click(".slice li:nth-child(3) .tile")
     page.click(".slice li:nth-child(3) .tile")
     page.click(".slice li:nth-child(5) .tile", modifiers=["Shift"])
-    _until(
+    until(
         lambda: [_word(app_settings, many, id) for id in ids] == [False] * 3,
         "not all three were set aside",
     )
     page.click(".toast")
     page.goto("about:blank")  # what was decided is sent though the page goes
-    _until(
+    until(
         lambda: [_word(app_settings, many, id) for id in ids] == [True, None, None],
         "the three were not taken back",
     )
@@ -108,13 +99,13 @@ def test_what_is_set_aside_leaves_no_gap_in_what_comes_after(
     set_aside = [_id(page, f".slice li:nth-child({n})") for n in (1, 2, 5)]
     for n in (1, 2, 5):
         page.click(f".slice li:nth-child({n}) .tile")
-    _until(lambda: _word(app_settings, many, set_aside[-1]) is False, "the words were not stored")
+    until(lambda: _word(app_settings, many, set_aside[-1]) is False, "the words were not stored")
     assert sorted(page.evaluate(ALL_ROWS)) == sorted(kept)
     assert page.evaluate("document.querySelector('ta-gallery').total") == len(kept)
     for n in (1, 2, 5):
         page.focus(f".slice li:nth-child({n}) .tile")
         page.keyboard.press("u")
-    _until(lambda: _word(app_settings, many, set_aside[-1]) is None, "the word was not taken back")
+    until(lambda: _word(app_settings, many, set_aside[-1]) is None, "the word was not taken back")
 
 
 def test_a_range_holds_what_was_never_near_and_begins_in_this_list(
@@ -127,9 +118,9 @@ def test_a_range_holds_what_was_never_near_and_begins_in_this_list(
     page.wait_for_function("document.querySelector('.tile')?.title.startsWith('boat')")
     first = _id(page, ".slice li:nth-child(1)")
     page.click(".slice li:nth-child(1) .tile", modifiers=["Shift"])  # nothing was clicked before
-    _until(lambda: _word(app_settings, many, first) is False, "the word was not stored")
+    until(lambda: _word(app_settings, many, first) is False, "the word was not stored")
     page.click(".slice li:nth-child(1) .tile")
-    _until(lambda: _word(app_settings, many, first) is True, "the word was not stored")
+    until(lambda: _word(app_settings, many, first) is True, "the word was not stored")
     assert page.inner_text("ta-gallery .status") == "1 kept."
     page.select_option("select[name=label]", "")
     page.wait_for_selector(".slice li:nth-child(40) .tile")
@@ -145,7 +136,7 @@ def test_a_range_holds_what_was_never_near_and_begins_in_this_list(
     )
     page.click(".toast")
     # A window that is closed sends nothing more: those after this one find all as it was.
-    _until(lambda: _kept(app_settings, many) == total, "the range was not taken back")
+    until(lambda: _kept(app_settings, many) == total, "the range was not taken back")
 
 
 def test_what_goes_wrong_is_said_and_stays(own_app: App, many: str, page: Page) -> None:
@@ -177,9 +168,9 @@ def test_the_keyboard_goes_everywhere_and_decides(
     second = _id(page, ".slice li:nth-child(2)")
     assert page.evaluate("document.activeElement.closest('li').row.id") == second
     page.keyboard.press("x")
-    _until(lambda: _word(app_settings, many, second) is False, "X did not set aside")
+    until(lambda: _word(app_settings, many, second) is False, "X did not set aside")
     page.keyboard.press("u")
-    _until(lambda: _word(app_settings, many, second) is None, "U did not give it back")
+    until(lambda: _word(app_settings, many, second) is None, "U did not give it back")
     page.wait_for_selector(".slice li:nth-child(2) .tile[aria-pressed=true]")
     # Only pictures near the window exist; the last one comes when it is gone to.
     total = page.evaluate("document.querySelector('ta-gallery').total")
@@ -220,12 +211,12 @@ def test_a_group_of_look_alikes_is_decided_as_a_whole(
     section = page.locator(".alike-list section").first
     ids = [_id(page, f".alike-list section:first-child li:nth-child({n})") for n in (1, 2)]
     section.get_by_role("button", name="Keep all").click()
-    _until(
+    until(
         lambda: [_word(app_settings, wrong, id) for id in ids] == [True, True],
         "the group was not kept",
     )
     section.get_by_role("button", name="Keep only the best").click()
-    _until(
+    until(
         lambda: [_word(app_settings, wrong, id) for id in ids] == [True, False],
         "the doubles were not set aside",
     )

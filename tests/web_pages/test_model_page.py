@@ -15,6 +15,7 @@ from tellapart.bundle import Bundle
 from tellapart.demo.drawing import draw
 from tellapart.project import Project
 from tellapart.settings import Settings
+from tests.web_pages.conftest import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -101,13 +102,18 @@ def test_an_unknown_version_and_an_unknown_project(own_app: App, wrong: str, pag
 def test_it_is_trained_again_and_compared(
     own_app: App, app_settings: Settings, wrong: str, page: Page
 ) -> None:
+    def set_aside() -> int:
+        with Project.open(wrong, app_settings) as opened:
+            return sum(row.overruled is False for row in opened.pictures())
+
     with Project.open(wrong, app_settings) as opened:
         swapped = [row.id for row in opened.pictures() if Path(row.path).stem in ("00", "01")]
+    before = set_aside()
     page.goto(f"{own_app.url}/projects/{wrong}/pictures")
     page.wait_for_selector(".tile")
     for id in swapped:
         page.click(f".slice li:has(img[src*='{id}']) .tile")
-    page.wait_for_timeout(1000)
+    until(lambda: set_aside() == before + len(swapped), "not all were set aside")
     page.get_by_role("button", name="Train with these pictures").click()
     page.wait_for_selector(".again .notice.good", timeout=240_000)
     assert page.inner_text(".again .notice").startswith("Version 2 is here")

@@ -1,7 +1,8 @@
 // What the Curation page shows of slices, shortcuts, rules, sources and the log of acts.
 "use strict";
 
-/** A table that scrolls by itself where it is too wide; columns after the first `left` hold figures. */
+/** A table that scrolls by itself where it is too wide; columns after the first `left` hold figures,
+ *  one without a word what is pressed. */
 function grid(head, caption, rows, left = 1) {
   const cell = (name, one, at) => make(name, { scope: name === "th" ? "col" : null, class: at < left ? null : "figures" }, one);
   return make(
@@ -11,7 +12,7 @@ function grid(head, caption, rows, left = 1) {
       "table",
       {},
       make("caption", { class: "sr-only", text: caption }),
-      make("thead", {}, make("tr", {}, ...head.map((one, at) => cell("th", one, at)))),
+      make("thead", {}, make("tr", {}, ...head.map((one, at) => cell(one ? "th" : "td", one, at)))),
       make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((one, at) => cell("td", one, at))))),
     ),
   );
