@@ -115,6 +115,25 @@ def test_columns_say_what_the_rows_say(
         assert columns.paths(catalog, table.ids) == table.paths
 
 
+def test_some_rows_read_by_themselves_join_the_others(both: tuple[Catalog, Catalog]) -> None:
+    catalog, other = both
+    names = ("sha256", "label", "status", "rank", "path")
+    whole = columns.read(catalog, names)
+    ids = [columns.name_of(id) for id in whole.ids.tolist()]
+    foreign = columns.read(other, ("id",)).ids[:3]
+    some = columns.of(catalog, [*ids[:7], *map(columns.name_of, foreign.tolist())], names)
+    assert sorted(some.ids.tolist()) == sorted(whole.ids[:7].tolist())
+    rest = whole.at(np.arange(7, len(whole)))
+    table = columns.joined(rest, some)
+    order, wanted = np.argsort(table.ids), np.argsort(whole.ids)
+    for name in ("label", "status"):
+        found = list(table.at(order).words(name).each())
+        assert found == list(whole.at(wanted).words(name).each())
+    assert (table.shas[order] == whole.shas[wanted]).all()
+    assert table.at(order).paths == whole.at(wanted).paths
+    assert len(columns.of(catalog, [], names)) == 0
+
+
 def test_what_nobody_judged_or_dealt_is_not_looked_up(both: tuple[Catalog, Catalog]) -> None:
     table = columns.read(both[0], ("label",))
     with pytest.raises(KeyError):

@@ -20,6 +20,7 @@ from tellapart.catalog.rows import (
     TableRow,
     Verdict,
     Version,
+    picture_digests,
     picture_id,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "TableRow",
     "Verdict",
     "Version",
+    "picture_digests",
     "picture_id",
 ]
 

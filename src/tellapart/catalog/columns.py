@@ -104,6 +104,10 @@ class Columns:
         groups: NDArray[np.bytes_] = self._found["group"]
         return groups
 
+    def only(self, names: Iterable[str]) -> Columns:
+        """Some of the columns."""
+        return Columns({name: self._found[name] for name in names}, self.size)
+
     def at(self, places: NDArray[np.int64]) -> Columns:
         """The pictures at `places`, in that order."""
         found: dict[str, Any] = {}
@@ -144,6 +148,33 @@ def read(
             found.update(_dealt(connection, catalog, found["id"], dealt))
     table = Columns(found, size)
     return table if kept is None else table.at(np.flatnonzero(table.numbers("kept") == int(kept)))
+
+
+def of(catalog: Base, ids: Iterable[str], names: Sequence[str]) -> Columns:
+    """The pictures' own columns `names` of those of `ids` that the project has, in any order."""
+    own = list(dict.fromkeys(("id", *names)))
+    query = sa.select(*(_p.c[name] for name in own)).where(_p.c.project_id == catalog.project_id)
+    gathered = _Gathered(own)
+    with catalog._reading() as connection:
+        for part in chunks(sorted(ids)):
+            for rows in _rows(connection, query.where(_p.c.id.in_(part))):
+                gathered.add(rows)
+    return gathered.columns()
+
+
+def joined(one: Columns, other: Columns) -> Columns:
+    """The pictures of both, which have the same columns."""
+    found: dict[str, Any] = {}
+    for name, values in one._found.items():
+        more = other._found[name]
+        if isinstance(values, Words):
+            number = {word: code for code, word in enumerate(values.names)}
+            code = [number.setdefault(word, len(number)) for word in more.names]
+            codes = np.array(code, dtype=np.int32)[more.codes]
+            found[name] = Words(np.concatenate([values.codes, codes]), list(number))
+        else:
+            found[name] = values + more if isinstance(values, list) else np.append(values, more)
+    return Columns(found, one.size + other.size)
 
 
 def paths(catalog: Base, ids: NDArray[np.uint64]) -> list[str]:
@@ -189,14 +220,32 @@ def _own(
     query = sa.select(*(_p.c[name] for name in names)).where(_p.c.project_id == catalog.project_id)
     if status is not None:
         query = query.where(_p.c.status == status)
-    parts: dict[str, list[Any]] = {name: [] for name in names}
-    words: dict[str, dict[str, int]] = {name: {} for name in names}
-    size = 0
+    gathered = _Gathered(names)
     for rows in _rows(connection, query):
-        size += len(rows)
-        for name, values in zip(names, zip(*rows, strict=True), strict=True):
-            parts[name].append(_packed(_COLUMNS[name], values, words[name]))
-    return {name: _joined(_COLUMNS[name], parts[name], words[name]) for name in names}, size
+        gathered.add(rows)
+    table = gathered.columns()
+    return dict(table._found), table.size
+
+
+class _Gathered:
+    """Rows of the pictures' own table on their way into columns."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._parts: dict[str, list[Any]] = {name: [] for name in names}
+        self._words: dict[str, dict[str, int]] = {name: {} for name in names}
+        self._size = 0
+
+    def add(self, rows: Sequence[Any]) -> None:
+        self._size += len(rows)
+        for (name, parts), values in zip(self._parts.items(), zip(*rows, strict=True), strict=True):
+            parts.append(_packed(_COLUMNS[name], values, self._words[name]))
+
+    def columns(self) -> Columns:
+        found = {
+            name: _joined(_COLUMNS[name], parts, self._words[name])
+            for name, parts in self._parts.items()
+        }
+        return Columns(found, self._size)
 
 
 def _judged(connection: sa.Connection, catalog: Base, ids: NDArray[np.uint64]) -> dict[str, Any]:

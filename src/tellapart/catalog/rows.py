@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,6 +21,17 @@ def picture_id(project: str, label: str, source: str, key: str, owner: str = "")
     """
     text = "\0".join((*((owner,) if owner else ()), project, label, source, key))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def picture_digests(
+    project: str, label: str, source: str, folder: str, names: Iterable[str], owner: str = ""
+) -> list[bytes]:
+    """The same of many whose keys are `folder` and a name, each as 8 bytes."""
+    text = "\0".join((*((owner,) if owner else ()), project, label, source, folder))
+    start = text.encode("utf-8", "surrogatepass")
+    return [
+        hashlib.sha256(start + name.encode("utf-8", "surrogatepass")).digest()[:8] for name in names
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from tellapart.doors import Format, Hit
+from tellapart.doors import Batch, Format, Hit
 from tellapart.errors import InputError
 from tellapart.plugins.formats.places import (
     Labels,
@@ -34,6 +35,14 @@ class ImageFolder(Format):
 
     def read(self, path: Path) -> Iterator[Hit]:
         """Splits in the order train, validation, test; classes by alphabet; files naturally."""
+        for found in self.batches(path):
+            if isinstance(found, Batch):
+                yield from found.hits()
+            else:
+                yield found
+
+    def batches(self, path: Path) -> Iterator[Hit | Batch]:
+        """The same, the pictures of a folder together unless one of them is to be looked at."""
         root = _inner(path)
         places, labels = Places(root), Labels()
         folders = _folders(root)
@@ -50,11 +59,21 @@ class ImageFolder(Format):
             any_picture = any_picture or bool(files)
             if not files and label and not _names(Path(folder)):
                 # A class that was meant and forgotten, not a folder of other things.
-                files, problem = [(Path(folder), False)], "empty_class"
-            for file, regular in files:
-                found, wrong = (file, "") if problem else places.look(file, regular=regular)
-                yield Hit(rank=rank, path=found, label=label, split=split, problem=problem or wrong)
-                rank += 1
+                files, problem = [_Files(folder, [""], regular=False, plain=False)], "empty_class"
+            for part in files:
+                if not problem and part.plain and places.are_plain(part.folder, part.names):
+                    yield Batch(rank, part.folder, part.names, label, split)
+                    rank += len(part.names)
+                    continue
+                places.recall(part.folder)
+                for name in part.names:
+                    found, wrong = Path(part.folder, name), ""
+                    if not problem:
+                        wrong = places.look(found, regular=part.regular)[1]
+                    yield Hit(
+                        rank=rank, path=found, label=label, split=split, problem=problem or wrong
+                    )
+                    rank += 1
         for name in sorted(_loose(root), key=natural):
             yield Hit(rank=rank, path=root / name, label="", problem="no_label")
             rank += 1
@@ -115,19 +134,40 @@ def _folders(path: Path) -> list[str]:
     return sorted(names)
 
 
-def _pictures(folder: str) -> Iterator[tuple[Path, bool]]:
-    """Paths of the pictures below a class folder, and whether each is a file by its folder's own
-    word. Linked folders are named, never walked."""
+class _Files(NamedTuple):
+    """Pictures of one folder that follow one another."""
+
+    folder: str
+    names: list[str]
+    #: Whether they are files by their folder's own word, and no links.
+    regular: bool
+    #: Whether all pictures of the folder are, and no two differ by case alone.
+    plain: bool
+
+
+def _pictures(folder: str) -> Iterator[_Files]:
+    """The pictures below a class folder. Linked folders are named, never walked."""
     with os.scandir(folder) as entries:
         found = {entry.name: entry for entry in entries if not entry.name.startswith(".")}
-    # Their paths all at once: one by one they would take longer than anything else here.
-    paths = {path.name: path for path in Path(folder).iterdir()}
+    inner = {name for name, entry in found.items() if entry.is_dir(follow_symlinks=False)}
+    pictures = {name for name in found.keys() - inner if is_picture_name(name)}
+    regular = {name for name in pictures if found[name].is_file(follow_symlinks=False)}
+    linked = {e.name for e in found.values() if e.is_symlink() and e.is_dir()} - pictures
+    plain = len(pictures) == len({name.casefold() for name in pictures}) and pictures == regular
+    run: list[str] = []
     for name in _ordered(list(found)):
-        entry = found[name]
-        if entry.is_dir(follow_symlinks=False):
-            yield from _pictures(entry.path)
-        elif is_picture_name(name) or (entry.is_symlink() and entry.is_dir()):
-            yield paths.get(name) or Path(entry.path), entry.is_file(follow_symlinks=False)
+        if name in regular:
+            run.append(name)
+        elif name in inner or name in pictures or name in linked:
+            if run:
+                yield _Files(folder, run, regular=True, plain=plain)
+                run = []
+            if name in inner:
+                yield from _pictures(found[name].path)
+            else:
+                yield _Files(folder, [name], regular=False, plain=False)
+    if run:
+        yield _Files(folder, run, regular=True, plain=plain)
 
 
 def _ordered(names: list[str]) -> list[str]:

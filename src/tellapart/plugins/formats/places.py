@@ -84,6 +84,8 @@ class Places:
         self._absolute = absolute
         self._folders: dict[str, str] = {}
         self._seen: dict[str, str] = {}
+        #: Plain names by folder, folders by their names in small letters.
+        self._plain: dict[str, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> tuple[Path | None, str]:
         """(path, problem) of the picture `name`, relative to the folder or absolute."""
@@ -119,6 +121,30 @@ class Places:
             first = self._seen.setdefault(text.casefold(), text)
             problem = "" if first == text else "case_clash"
         return path, problem
+
+    def are_plain(self, folder: str, names: list[str]) -> bool:
+        """Whether nothing is to be said of `names` in `folder`: known to be files, no links, and
+        pictures by name, no two of which differ by case alone. Else each is to be looked at."""
+        try:
+            problem = self._problem(f"{folder}{os.sep}", True, True)
+        except (OSError, ValueError):
+            return False
+        known = self._plain.setdefault(folder.casefold(), {})
+        if problem or known.keys() - {folder}:
+            return False
+        known.setdefault(folder, []).extend(names)
+        return True
+
+    def recall(self, folder: str) -> None:
+        """Before files of `folder` are looked at: plain names count as seen where its name and
+        theirs differ by case alone."""
+        known = self._plain.setdefault(folder.casefold(), {})
+        known.setdefault(folder, [])
+        for other, names in known.items():
+            for name in names:
+                text = f"{other}{os.sep}{name}"
+                self._seen.setdefault(text.casefold(), text)
+            names.clear()
 
     def _problem(self, path: str, confined: bool, regular: bool) -> str:
         folder, _, name = path.rpartition(os.sep)

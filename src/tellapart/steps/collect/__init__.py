@@ -22,9 +22,9 @@ from tellapart.steps import StepContext, fingerprint
 from tellapart.steps.collect.candidates import Plan
 from tellapart.steps.collect.holding import held_to
 from tellapart.steps.collect.local import keep_up, read_data
-from tellapart.steps.collect.outcome import Tally, check_classes, summarize
+from tellapart.steps.collect.outcome import Tally, check_classes, outcomes, summarize
 from tellapart.steps.collect.run import collect_classes
-from tellapart.steps.collect.scanning import outcomes
+from tellapart.steps.collect.scanning import Scan
 from tellapart.steps.collect.unpacked import Opened, Packed, Unpack, is_archive
 from tellapart.steps.ration import Ration
 from tellapart.steps.sweeping import sweeping
@@ -99,24 +99,24 @@ def find_format(path: Path, unpack: Unpack | None = None) -> Format:
 
 def _from_data(context: StepContext, files: FileStore) -> dict[str, Any]:
     with sweeping():
-        plan, remote, notes = _read(context)
+        plan, scan, notes = _read(context)
     report = None
-    if remote:
+    if scan is not None and scan.remote:
         keep_up(context, files, remote_only=True)
         report = _await(lambda: collect_classes(context, plan, files, _finder(context)))
+        scan = None
     with sweeping():
-        tally, contents = outcomes(context.catalog)
+        tally, mark = outcomes(context.catalog, scan)
     check_classes(tally, plan.labels, report)
     result = summarize(tally, plan.labels, None, report)
     result["notes"] += notes
-    mark = fingerprint(contents)
     if context.catalog.step_fingerprint("collect") != mark:
         context.catalog.finish("collect", mark, result)
     return result
 
 
-def _read(context: StepContext) -> tuple[Plan, bool, list[str]]:
-    """The data's classes as a plan, whether some is still to be fetched, and notes."""
+def _read(context: StepContext) -> tuple[Plan, Scan | None, list[str]]:
+    """The data's classes as a plan, the scan if nothing else has changed the ledger, and notes."""
     rules = context.recipe.rules
     if rules is None:
         return (*read_data(context, _finder(context)), [])
@@ -125,7 +125,7 @@ def _read(context: StepContext) -> tuple[Plan, bool, list[str]]:
     listed = Listed(_finder(context))
     plan, _ = read_data(context, lambda path: listed)
     labels, notes = apply(context, rules, listed.noted)
-    return replace(plan, queries={label: (label,) for label in labels}), False, notes
+    return replace(plan, queries={label: (label,) for label in labels}), None, notes
 
 
 def _await(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -9,23 +9,23 @@ from pathlib import Path
 
 from tellapart.bundle import licenses
 from tellapart.catalog import Outcome
-from tellapart.doors import Format, Hit
+from tellapart.doors import Batch, Format, Hit
 from tellapart.forgetting import Refusals
 from tellapart.recipe import SourceSpec
 from tellapart.steps import StepContext
 from tellapart.steps.collect.asking import key_of, root_of
 from tellapart.steps.collect.candidates import Pair, Plan, changed, new_picture
 from tellapart.steps.collect.columns import grouped
-from tellapart.steps.collect.scanning import Listed, Scan, is_changed, read_files
+from tellapart.steps.collect.scanning import Files, Listed, Scan, is_changed, read_files
 from tellapart.store.files import FileStore
 
 _SOURCE = "folder"
 _PAIR = Pair(_SOURCE, "", 0, 0, local=True)
 
 
-def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tuple[Plan, bool]:
-    """Bring the ledger to what `recipe.data` holds now; return its classes as a plan, and
-    whether some rows are URLs still to be fetched.
+def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tuple[Plan, Scan]:
+    """Bring the ledger to what `recipe.data` holds now; return its classes as a plan, and what
+    was done.
 
     Files whose size and time of change are known are not read again; files that are gone become
     `missing`. Raises `InputError` for a data set that cannot be read.
@@ -42,29 +42,62 @@ def read_data(context: StepContext, find_format: Callable[[Path], Format]) -> tu
     ignored = frozenset(context.recipe.ignore_robots)
     local = frozenset((_SOURCE,))
     plan = Plan(queries, (spec,), None, allowed, local=local, ignore_robots=ignored)
-    return plan, scan.remote
+    return plan, scan
 
 
-def _rows(context: StepContext, format: Format, path: Path, labels: set[str]) -> Iterator[Listed]:
+def _rows(
+    context: StepContext, format: Format, path: Path, labels: set[str]
+) -> Iterator[Listed | Files]:
     """The list's rows in its order; `labels` gets their classes."""
     refusals = Refusals(context.settings, context.catalog.engine, context.catalog.owner)
     root, allowed = root_of(path), frozenset(context.recipe.licenses)
-    hits: Iterable[Hit] = (
+    found: Iterable[Hit | Batch] = (
         hit
-        for hit in format.read(path)
-        if not refusals.picture(url=hit.file_url, creator=hit.creator)
+        for hit in format.batches(path)
+        # Of plain files nobody knows an address or a creator.
+        if isinstance(hit, Batch) or not refusals.picture(url=hit.file_url, creator=hit.creator)
     )
     if context.recipe.split.group_by is not None:
-        hits = grouped(list(hits), context.recipe.split.group_by)
-    for hit in hits:
+        found = grouped(list(_one_by_one(found)), context.recipe.split.group_by)
+    elif licenses.rules_out("", allowed):
+        found = _one_by_one(found)
+    for hit in found:
+        if isinstance(hit, Batch):
+            labels.add(hit.label)
+            yield _files(hit, root)
+            continue
         label, key = hit.label or "", key_of(hit, root)
         if label and hit.problem != "case_clash":
             labels.add(label)
         if not hit.problem and licenses.rules_out(hit.license, allowed):
             hit = replace(hit, problem="license")
-        whole = partial(new_picture, hit, label, _PAIR, key)
-        path_of = "" if hit.problem or hit.path is None else str(hit.path)
-        yield Listed(label, key, path_of, hit.group or "", whole)
+        yield _listed(hit, label, key)
+
+
+def _one_by_one(found: Iterable[Hit | Batch]) -> Iterator[Hit]:
+    for hit in found:
+        if isinstance(hit, Batch):
+            yield from hit.hits()
+        else:
+            yield hit
+
+
+def _listed(hit: Hit, label: str, key: str) -> Listed:
+    whole = partial(new_picture, hit, label, _PAIR, key)
+    path = "" if hit.problem or hit.path is None else str(hit.path)
+    return Listed(label, key, path, hit.group or "", whole)
+
+
+def _files(batch: Batch, root: Path) -> Files:
+    first = key_of(batch.hit(0), root)
+    below = first[: len(first) - len(batch.names[0])]
+    return Files(
+        batch.label,
+        below,
+        batch.folder,
+        batch.names,
+        lambda place: _listed(batch.hit(place), batch.label, below + batch.names[place]),
+    )
 
 
 def keep_up(context: StepContext, files: FileStore, *, remote_only: bool = False) -> bool:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tellapart.catalog import PictureRow
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.catalog import Catalog, PictureRow, columns
 from tellapart.catalog.sources import PASSING
 from tellapart.errors import DataError, FetchError
 from tellapart.steps.collect.searching import Report
+
+if TYPE_CHECKING:
+    from tellapart.steps.collect.scanning import Scan
+
+#: What the end of a run tells of, contents last.
+TOLD = ("label", "source", "status", "reason", "sha256")
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,54 @@ class Tally:
             if row.status == "ok":
                 contents[row.label].add(row.sha256)
         return cls(cells, {label: len(shas) for label, shas in contents.items()})
+
+
+def outcomes(catalog: Catalog, scan: Scan | None = None) -> tuple[Tally, str]:
+    """What became of all pictures, and the mark of what is here: class and content.
+
+    With the `scan` that alone has changed the ledger, only what it touched is read again.
+    """
+    table = columns.read(catalog, TOLD) if scan is None else scan.now()
+    found = [table.words(name) for name in TOLD[:-1]]
+    kinds, counts = np.unique(_cells(found), return_counts=True)
+    cells: dict[tuple[str, str, str, str], int] = {}
+    for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+        words = []
+        for one in reversed(found):
+            kind, code = divmod(kind, max(1, len(one.names)))
+            words.append(one.names[code])
+        label, source, status, reason = reversed(words)
+        cells[label, source, status, reason] = count
+    labels = table.words("label")
+    rank = np.argsort(np.argsort(labels.names)) if labels.names else np.empty(0, np.int64)
+    here = np.flatnonzero(table.words("status").are("ok"))
+    here = here[np.lexsort((table.shas[here], rank[labels.codes[here]]))]
+    shas, codes = table.shas[here], labels.codes[here]
+    first = np.ones(len(here), dtype=bool)
+    first[1:] = (codes[1:] != codes[:-1]) | (shas[1:] != shas[:-1])
+    number = np.bincount(codes[first], minlength=len(labels.names)).tolist()
+    different = dict(zip(labels.names, number, strict=True))
+    return Tally(cells, different), _mark(labels.names, codes, shas)
+
+
+def _cells(words: Sequence[columns.Words]) -> NDArray[np.int64]:
+    """One number for each combination of words."""
+    cells = np.zeros(len(words[0].codes), dtype=np.int64)
+    for one in words:
+        cells = cells * max(1, len(one.names)) + one.codes
+    return cells
+
+
+def _mark(labels: Sequence[str], codes: NDArray[np.int32], shas: NDArray[np.bytes_]) -> str:
+    """The fingerprint of the list of (class, content), without a pair for each picture."""
+    texts = columns.texts(shas)
+    ends = [*(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(texts)]
+    start, parts = 0, []
+    for end in ends if texts else ():
+        opening = f'[{json.dumps(labels[codes[start]], ensure_ascii=False)},"'
+        parts.append(opening + f'"],{opening}'.join(texts[start:end]) + '"]')
+        start = end
+    return hashlib.sha256(f"[{','.join(parts)}]".encode()).hexdigest()
 
 
 def summarize(

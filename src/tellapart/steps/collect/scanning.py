@@ -22,17 +22,20 @@ from tellapart.catalog import (
     PictureRow,
     columns,
     looking,
+    picture_digests,
     picture_id,
 )
 from tellapart.forgetting import Refusals
 from tellapart.steps import Progress, StepContext
 from tellapart.steps.collect.candidates import Candidate, changed
 from tellapart.steps.collect.filling import read_local
-from tellapart.steps.collect.outcome import Tally
+from tellapart.steps.collect.outcome import TOLD
 
 T = TypeVar("T")
 #: Rows looked at, added and read at once, and outcomes committed at once.
 _AT_ONCE, _BATCH = 4096, 256
+#: A greater share of rows than this is read anew with all others rather than by itself.
+_MOST_TOUCHED = 0.1
 
 
 class Listed(NamedTuple):
@@ -47,6 +50,50 @@ class Listed(NamedTuple):
     whole: Callable[[], NewPicture]
 
 
+class Files(NamedTuple):
+    """Rows of a list that are files of one class and one folder, of which nothing else is known."""
+
+    label: str
+    #: What their keys begin with; the rest is the name.
+    below: str
+    folder: str
+    names: Sequence[str]
+    #: One of them as a row.
+    row: Callable[[int], Listed]
+
+
+class _Waiting:
+    """Rows that are looked at together: what tells whether the ledger has them, by columns."""
+
+    def __init__(self) -> None:
+        self.digests: list[bytes] = []
+        self.paths: list[str] = []
+        self.groups: list[str] = []
+        #: A row, or files and the place among them.
+        self._rows: list[Listed | tuple[Files, int]] = []
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def row(self, at: int) -> Listed:
+        found = self._rows[at]
+        return found if isinstance(found, Listed) else found[0].row(found[1])
+
+    def add(self, row: Listed, digest: bytes) -> None:
+        self.digests.append(digest)
+        self.paths.append(row.path)
+        self.groups.append(row.group)
+        self._rows.append(row)
+
+    def extend(self, files: Files, places: range, digests: Sequence[bytes]) -> None:
+        """Those of the files at `places`."""
+        names = files.names[places.start : places.stop]
+        self.digests += digests
+        self.paths += [f"{files.folder}{os.sep}{name}" for name in names]
+        self.groups += [""] * len(places)
+        self._rows += [(files, place) for place in places]
+
+
 class Scan:
     """Takes the rows of a list one after the other and brings the ledger to them."""
 
@@ -57,40 +104,73 @@ class Scan:
         #: Rows that the list has, known ones by their place and new ones by their number.
         self._listed = np.zeros(len(self._known.ids), dtype=bool)
         self._fresh: set[int] = set()
+        #: Whose rows are new or may be others than they were.
+        self._touched: set[str] = set()
         #: Files to read, by id and path.
         self.to_read: list[tuple[str, str]] = []
         #: Whether some rows are URLs still to be fetched.
         self.remote = False
 
-    def take(self, rows: Iterable[Listed]) -> None:
+    def take(self, rows: Iterable[Listed | Files]) -> None:
         """Add what is new, and record what has changed; the first row of an id counts."""
         name, owner, source = self._catalog.name, self._catalog.owner, self._source
-        for part in parts(rows, _AT_ONCE):
-            ids = [picture_id(name, row.label, source, row.key, owner) for row in part]
-            numbers = columns.numbers_of(ids)
-            places = self._known.places(numbers)
-            asked = np.flatnonzero(~self._unchanged(part, places)).tolist()
-            chosen = [part[at] for at in asked]
-            self._take(chosen, [ids[at] for at in asked], numbers[asked], places[asked].tolist())
+        waiting = _Waiting()
+        for row in rows:
+            if isinstance(row, Files):
+                for start in range(0, len(row.names), _AT_ONCE):
+                    places = range(start, min(start + _AT_ONCE, len(row.names)))
+                    names = row.names[places.start : places.stop]
+                    digests = picture_digests(name, row.label, source, row.below, names, owner)
+                    waiting.extend(row, places, digests)
+                    waiting = self._looked(waiting, least=_AT_ONCE)
+            else:
+                id = picture_id(name, row.label, source, row.key, owner)
+                waiting.add(row, bytes.fromhex(id))
+                waiting = self._looked(waiting, least=_AT_ONCE)
+        self._looked(waiting, least=1)
+
+    def _looked(self, rows: _Waiting, *, least: int) -> _Waiting:
+        """Take rows if there are so many; whatever is still to be looked at."""
+        if len(rows) < least:
+            return rows
+        numbers = np.frombuffer(b"".join(rows.digests), ">u8").astype(np.uint64)
+        places = self._known.places(numbers)
+        asked = np.flatnonzero(~self._unchanged(rows, places)).tolist()
+        ids = [columns.name_of(number) for number in numbers[asked].tolist()]
+        self._touched.update(ids)
+        self._take([rows.row(at) for at in asked], ids, numbers[asked], places[asked].tolist())
+        return _Waiting()
 
     def finish(self) -> None:
         """What the list has no longer is `missing`."""
         known = self._known
         gone = ~self._listed & known.source.are(self._source) & ~known.status.are("missing")
         for places in parts(np.flatnonzero(gone).tolist(), _AT_ONCE):
-            old = looking.by_ids(self._catalog, [known.name(place) for place in places])
+            names = [known.name(place) for place in places]
+            self._touched.update(names)
+            old = looking.by_ids(self._catalog, names)
             self._catalog.record(changed(row, "missing", "not_listed") for row in old)
 
-    def _unchanged(self, rows: Sequence[Listed], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def now(self) -> columns.Columns:
+        """What is to be told of all rows, as the ledger has them after this scan and reading."""
+        table = self._known.told
+        if len(self._touched) > _MOST_TOUCHED * len(table):
+            return columns.read(self._catalog, TOLD)
+        lost = np.isin(table.ids, columns.numbers_of(sorted(self._touched)))
+        return columns.joined(
+            table.at(np.flatnonzero(~lost)), columns.of(self._catalog, self._touched, TOLD)
+        )
+
+    def _unchanged(self, rows: _Waiting, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which rows the ledger has just so, their files too; they count as listed."""
         known = self._known
         if not len(known.ids):
             return np.zeros(len(rows), dtype=bool)
         sizes, times = np.full(len(rows), -1), np.full(len(rows), -1)
-        for at, (row, place) in enumerate(zip(rows, places.tolist(), strict=True)):
-            if place >= 0 and row.path and (there := _stat(row.path)) is not None:
+        for at in np.flatnonzero(places >= 0).tolist():
+            if rows.paths[at] and (there := _stat(rows.paths[at])) is not None:
                 sizes[at], times[at] = there.st_size, there.st_mtime_ns
-        groups = [known.groups.get(row.group, -1) for row in rows]
+        groups = [known.groups.get(group, -1) for group in rows.groups]
         same = (places >= 0) & (sizes >= 0) & known.are_read(places, sizes, times)
         same &= known.group.codes[places] == np.array(groups, dtype=np.int32)
         # Of several rows of one id the first counts.
@@ -161,19 +241,18 @@ class _Known:
     """What the ledger has, by columns in the order of ids."""
 
     def __init__(self, catalog: Catalog) -> None:
-        names = ("id", "status", "reason", "source", "group_hint", "bytes", "mtime_ns", "sha256")
-        table = columns.read(catalog, names)
-        order = np.argsort(table.ids)
-        self.ids = table.ids[order]
-        self.status, self.reason, self.source, self.group = (
-            columns.Words(words.codes[order], words.names)
-            for words in map(table.words, ("status", "reason", "source", "group_hint"))
+        table = columns.read(catalog, (*TOLD, "group_hint", "bytes", "mtime_ns"))
+        table = table.at(np.argsort(table.ids))
+        self.told = table.only(("id", *TOLD))
+        self.ids = table.ids
+        self.status, self.reason, self.source, self.group = map(
+            table.words, ("status", "reason", "source", "group_hint")
         )
-        self._size = table.numbers("bytes")[order]
-        self._time = table.numbers("mtime_ns")[order]
+        self._size = table.numbers("bytes")
+        self._time = table.numbers("mtime_ns")
         self.groups = {name: code for code, name in enumerate(self.group.names)}
         waiting = self.status.are("missing") | self.status.are("pending")
-        self._read = (table.shas != b"")[order] & ~waiting
+        self._read = (table.shas != b"") & ~waiting
 
     def places(self, wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Where the ledger has the pictures of these numbers; -1: nowhere."""
@@ -200,33 +279,6 @@ class _Known:
         """The same of one file."""
         one = np.array([place])
         return bool(self.are_read(one, *np.array([[there.st_size], [there.st_mtime_ns]]))[0])
-
-
-def outcomes(catalog: Catalog) -> tuple[Tally, list[tuple[str, str]]]:
-    """What became of all pictures, and class and content of those that are here, sorted."""
-    words = ("label", "source", "status", "reason")
-    table = columns.read(catalog, (*words, "sha256"))
-    found = [table.words(name) for name in words]
-    kinds, counts = np.unique(
-        np.stack([one.codes for one in found], axis=1), axis=0, return_counts=True
-    )
-    cells = {
-        tuple(one.names[code] for one, code in zip(found, row, strict=True)): count
-        for row, count in zip(kinds.tolist(), counts.tolist(), strict=True)
-    }
-    labels = table.words("label")
-    rank = np.argsort(np.argsort(labels.names)) if labels.names else np.empty(0, np.int64)
-    here = np.flatnonzero(table.words("status").are("ok"))
-    here = here[np.lexsort((table.shas[here], rank[labels.codes[here]]))]
-    shas, codes = table.shas[here], labels.codes[here]
-    first = np.ones(len(here), dtype=bool)
-    first[1:] = (codes[1:] != codes[:-1]) | (shas[1:] != shas[:-1])
-    number = np.bincount(codes[first], minlength=len(labels.names)).tolist()
-    different = dict(zip(labels.names, number, strict=True))
-    contents = zip(
-        (labels.names[code] for code in codes.tolist()), columns.texts(shas), strict=True
-    )
-    return Tally(cells, different), list(contents)
 
 
 def is_changed(row: PictureRow) -> bool | None:
