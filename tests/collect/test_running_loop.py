@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
+
+import pytest
 
 from tellapart.steps.collect import _await
 
@@ -55,3 +58,35 @@ def test_ctrl_c_ends_the_work_in_the_other_thread() -> None:
         [sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, timeout=60
     )
     assert done.stdout == "interrupted ended\n", done.stderr
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_ctrl_c_while_the_other_thread_begins_ends_its_work_too(
+    monkeypatch: pytest.MonkeyPatch, early: bool
+) -> None:
+    begun, over, begin = threading.Event(), threading.Event(), threading.Thread.start
+    done: list[str] = []
+
+    async def fetch() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(20)
+            done.append("everything")
+        finally:
+            over.set()
+
+    def pressed(thread: threading.Thread) -> None:
+        begin(thread)
+        if thread.name == "tellapart-collect":
+            if not early:
+                assert begun.wait(10)
+            raise KeyboardInterrupt
+
+    async def notebook() -> None:
+        monkeypatch.setattr(threading.Thread, "start", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            _await(fetch)
+        assert over.is_set() or not begun.is_set()
+
+    asyncio.run(notebook())
+    assert not done

@@ -9,6 +9,7 @@ the order of arrival.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -138,26 +139,31 @@ def _await(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     failure: BaseException | None = None
     loops: list[asyncio.AbstractEventLoop] = []
     # An interrupted `Thread.join` takes the thread for ended, so that an event is waited for.
-    over = threading.Event()
+    over, stopped = threading.Event(), threading.Event()
 
     def aside() -> None:
         nonlocal results, failure
         try:
             with asyncio.Runner() as runner:
                 loops.append(runner.get_loop())
-                results = (runner.run(work()),)
+                if not stopped.is_set():
+                    results = (runner.run(work()),)
         except BaseException as error:  # handed to the caller's thread below
             failure = error
         finally:
             over.set()
 
-    threading.Thread(target=aside, name="tellapart-collect").start()
+    worker = threading.Thread(target=aside, name="tellapart-collect")
     try:
+        worker.start()
         over.wait()
-    except BaseException:  # Ctrl-C in the caller's thread must end the work in this one
+    except BaseException:  # Ctrl-C in the caller's thread, even while this one begins, ends it
+        stopped.set()
         for loop in loops:
-            loop.call_soon_threadsafe(_cancel_all, loop)
-        over.wait()
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+                loop.call_soon_threadsafe(_cancel_all, loop)
+        if worker.is_alive():
+            over.wait()
         raise
     if failure is not None:
         raise failure
