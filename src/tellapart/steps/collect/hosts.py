@@ -68,7 +68,10 @@ class Hosts:
             try:
                 yield
             finally:
-                self._began[host].pop(mark, None)
+                began = self._began.get(host, {})
+                began.pop(mark, None)
+                if not began:
+                    self._began.pop(host, None)
 
     def enough(self, host: str) -> int:
         """How many pictures of one class may be under way at the host, or wait for a slot of it."""
@@ -106,10 +109,11 @@ class Hosts:
             return
         self._next_review = self._now() + _REVIEW_EVERY
         for host, began in self._began.items():
-            if not began or self.is_back(host) or not self._others_deliver(host):
+            lasted = self._now() - min(began.values())
+            if lasted <= _LEAST or self.is_back(host) or not self._others_deliver(host):
                 continue
             usual = statistics.median(took for name, _, took in self._delivered if name != host)
-            if self._now() - min(began.values()) > max(_LEAST, _TIMES * usual):
+            if lasted > _TIMES * usual:
                 self._put_back(host)
 
     def _slots_of(self, host: str) -> asyncio.Semaphore:
