@@ -95,7 +95,7 @@ def _once(kinds: tuple[str, ...], per_class: int) -> dict[str, Any]:
 
 
 def run(data: Path, small: bool) -> dict[str, Any]:
-    per_class, turns = (60, 1) if small else (1000, 3)
+    per_class, turns = (60, 1) if small else (1000, 5)
     good: list[dict[str, Any]] = []
     mixed: list[dict[str, Any]] = []
     for _ in range(turns):
