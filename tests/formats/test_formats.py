@@ -127,6 +127,19 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     assert problems["linked/secret.jpg"] == "link_outside"
 
 
+def test_links_that_lead_to_themselves_stop_nothing(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        picture(tmp_path / name / "1.jpg")
+    for link in ("self", "self.jpg", "cat/self", "cat/self.jpg"):
+        (tmp_path / link).symlink_to(Path(link).name)
+    found = {
+        str(h.path.relative_to(tmp_path)): h.problem for h in ImageFolder().read(tmp_path) if h.path
+    }
+    assert found["cat/1.jpg"] == found["dog/1.jpg"] == ""
+    assert found["cat/self.jpg"] == "bad_path"
+    assert any(ImageFolder().batches(tmp_path))
+
+
 def test_case_clashes_are_refused(tmp_path: Path) -> None:
     for name in ("cat/a.jpg", "cat/A.jpg", "Cat/b.jpg", "dog/a.jpg"):
         picture(tmp_path / name)

@@ -126,7 +126,7 @@ def test_a_description_that_cannot_be_read_is_said(folder: Path, text: str) -> N
 
 
 def _raw(path: Path, head: Any, body: bytes = b"\0" * 4) -> None:
-    text = head.encode() if isinstance(head, str) else json.dumps(head).encode()
+    text = (head if isinstance(head, str) else json.dumps(head)).encode(errors="surrogatepass")
     path.write_bytes(len(text).to_bytes(8, "little") + text + body)
 
 

@@ -159,7 +159,7 @@ def test_of_two_servers_started_at_once_one_is_told(colors_bundle: Path, tmp_pat
         )
         for _ in range(2)
     ]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not any(one.poll() is not None for one in both) and time.monotonic() < deadline:
         time.sleep(0.02)
     (loser,) = [one for one in both if one.poll() is not None]

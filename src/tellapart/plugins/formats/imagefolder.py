@@ -125,13 +125,23 @@ def _names(path: Path) -> list[str]:
 def _loose(path: Path) -> list[str]:
     """Pictures in the folder itself; a class may be called like one."""
     with os.scandir(path) as entries:
-        return [e.name for e in entries if is_picture_name(e.name) and not e.is_dir()]
+        return [e.name for e in entries if is_picture_name(e.name) and not _is_folder(e)]
 
 
 def _folders(path: Path) -> list[str]:
     with os.scandir(path) as entries:
-        names = [e.name for e in entries if not e.name.startswith((".", "__MACOSX")) and e.is_dir()]
+        names = [
+            e.name for e in entries if not e.name.startswith((".", "__MACOSX")) and _is_folder(e)
+        ]
     return sorted(names)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or leads to one; a link that leads to itself does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 class _Files(NamedTuple):
@@ -152,7 +162,7 @@ def _pictures(folder: str) -> Iterator[_Files]:
     inner = {name for name, entry in found.items() if entry.is_dir(follow_symlinks=False)}
     pictures = {name for name in found.keys() - inner if is_picture_name(name)}
     regular = {name for name in pictures if found[name].is_file(follow_symlinks=False)}
-    linked = {e.name for e in found.values() if e.is_symlink() and e.is_dir()} - pictures
+    linked = {e.name for e in found.values() if e.is_symlink() and _is_folder(e)} - pictures
     plain = len(pictures) == len({name.casefold() for name in pictures}) and pictures == regular
     run: list[str] = []
     for name in _ordered(list(found)):
