@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from tellapart.errors import InputError
@@ -81,6 +82,10 @@ class Listening:
         self.addresses.append(f"http://{shown}:{port}")
 
     def _unix(self, path: Path) -> None:
+        with _alone(path.parent):
+            self._bind(path)
+
+    def _bind(self, path: Path) -> None:
         _clear(path)
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sockets.append(bound)
@@ -100,6 +105,22 @@ class Listening:
         bound.setblocking(False)
         self._file = path, path.lstat().st_ino
         self.addresses.append(f"unix:{path}")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One server at a time makes its socket in `folder`.
+
+    One that is bound and does not listen yet looks like one that was left behind.
+    """
+    import fcntl  # where there is none, there are no such sockets
+
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # what is wrong is said when the socket is made
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def _clear(path: Path) -> None:
